@@ -1,0 +1,49 @@
+"""A mock of Amazon SageMaker inference experiments (shadow tests) for unit tests.
+
+The public names, nothing else; each is imported when it is first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mock_sagemaker_ie.backend.lifecycle import Durations, Status
+    from mock_sagemaker_ie.clock import Clock, FrozenClock, MockClock
+    from mock_sagemaker_ie.doors.botocore import UnansweredCallError
+    from mock_sagemaker_ie.mock import InferenceExperimentMock, mock_inference_experiment
+
+__all__ = [
+    "Clock",
+    "Durations",
+    "FrozenClock",
+    "InferenceExperimentMock",
+    "MockClock",
+    "Status",
+    "UnansweredCallError",
+    "mock_inference_experiment",
+]
+
+_HOMES = {
+    "Clock": "clock",
+    "Durations": "backend.lifecycle",
+    "FrozenClock": "clock",
+    "InferenceExperimentMock": "mock",
+    "MockClock": "clock",
+    "Status": "backend.lifecycle",
+    "UnansweredCallError": "doors.botocore",
+    "mock_inference_experiment": "mock",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

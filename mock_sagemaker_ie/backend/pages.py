@@ -1,0 +1,128 @@
+"""Lists page by page: filters, sorts, and tokens that stay good while records come and go.
+
+A token says which record was shown last, not how many: what is added or deleted between two pages can neither
+repeat a record nor skip one. It is bound to its query, so a token of another list is refused.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import json
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from mock_sagemaker_ie.protocol.errors import AWSError, validation_exception
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+DEFAULT_PAGE_SIZE = 10  # Inferred from SageMaker's other lists.
+
+
+class Record(Protocol):
+    """What a list shows: numbered in the order of creation."""
+
+    @property
+    def number(self) -> int: ...  # noqa: D102
+    @property
+    def name(self) -> str: ...  # noqa: D102
+
+
+R = TypeVar("R", bound=Record)
+
+# How a sort orders records: a key that no two records share, so that a position is unambiguous.
+SortKey = Callable[[Any], list[Any]]
+
+
+def by_creation(record: Record) -> list[Any]:
+    """Order of creation: time never goes back, so numbers order as CreationTime does."""
+    return [record.number]
+
+
+def by_name(record: Record) -> list[Any]:
+    """Order of names."""
+    return [record.name]
+
+
+def page(
+    records: Sequence[R],
+    query: Mapping[str, Any],
+    *,
+    scope: str,
+    current: Callable[[R], R],
+    sorts: Mapping[str, SortKey],
+    filters: Mapping[str, Callable[[R, Any], bool]],
+) -> tuple[list[R], str | None]:
+    """One page of `records` (in the order of creation) and the token of the next, None on the last.
+
+    `query`: the List request's members. `scope`: operation, account and region; part of what a token is bound to.
+    `current`: a record as of now, asked only of records that are looked at. `sorts`: key by SortBy's value; without
+    SortBy the order is that of creation. `filters`: predicate by member name.
+    Raises AWSError (ValidationException) for a token that this query did not give out.
+    """
+    position = _read_token(query, scope)
+    key = sorts[query.get("SortBy", "CreationTime")]
+    ordered = records if key is by_creation else sorted(map(current, records), key=key)
+    ascending = query.get("SortOrder", "Descending") == "Ascending"
+    tests = [(test, query[name]) for name, test in filters.items() if name in query]
+    wanted = (
+        record
+        for record in map(current, _after(ordered, position, key, ascending=ascending))
+        if all(test(record, value) for test, value in tests)
+    )
+    size = query.get("MaxResults", DEFAULT_PAGE_SIZE)
+    shown = list(islice(wanted, size))
+    more = next(wanted, None) is not None
+    return shown, _write_token(query, scope, key(shown[-1])) if more else None
+
+
+def _after(ordered: Sequence[R], position: list[Any] | None, key: SortKey, *, ascending: bool) -> Iterator[R]:
+    """The records that come after `position` in the list's direction; all of them when it is None."""
+    if ascending:
+        first = 0 if position is None else bisect_right(ordered, position, key=key)
+        indexes = range(first, len(ordered))
+    else:
+        first = len(ordered) if position is None else bisect_left(ordered, position, key=key)
+        indexes = range(first - 1, -1, -1)
+    return (ordered[index] for index in indexes)
+
+
+# --- tokens: the position and a digest that binds it to the query
+
+
+def _write_token(query: Mapping[str, Any], scope: str, position: list[Any]) -> str:
+    text = json.dumps(position)
+    return base64.urlsafe_b64encode(f"{_digest(query, scope, text)}{text}".encode()).decode()
+
+
+def _read_token(query: Mapping[str, Any], scope: str) -> list[Any] | None:
+    if "NextToken" not in query:
+        return None
+    try:
+        content = base64.b64decode(query["NextToken"], altchars=b"-_", validate=True).decode()
+    except (binascii.Error, ValueError):
+        content = ""
+    digest, text = content[:_DIGEST_LENGTH], content[_DIGEST_LENGTH:]
+    if not hmac.compare_digest(digest.encode(), _digest(query, scope, text).encode()):
+        raise invalid_token()
+    position: list[Any] = json.loads(text)
+    return position
+
+
+_DIGEST_LENGTH = 32
+
+
+def _digest(query: Mapping[str, Any], scope: str, text: str) -> str:
+    # A page may have another size than the one before it; everything else must be the same.
+    bound = sorted((name, str(value)) for name, value in query.items() if name not in ("NextToken", "MaxResults"))
+    return hashlib.sha256(repr((scope, bound, text)).encode()).hexdigest()[:_DIGEST_LENGTH]
+
+
+def invalid_token() -> AWSError:
+    """The error for a token that this query did not give out."""
+    return validation_exception("Invalid NextToken: no list with these filters and this order returned it.")

@@ -1,0 +1,38 @@
+"""botocore clients that are kept from test to test: loading SageMaker's service model takes most of a test's time."""
+
+from __future__ import annotations
+
+import os
+import threading
+from functools import lru_cache
+from typing import Any
+
+_making = threading.Lock()
+
+
+def shared_client(service: str, region_name: str) -> Any:
+    """A botocore client of the process, made at the first call. It has keys of its own and reads no AWS settings."""
+    with _making:
+        return _client(service, region_name)
+
+
+@lru_cache(maxsize=32)
+def _client(service: str, region_name: str) -> Any:
+    return _session().create_client(
+        service,
+        region_name=region_name,
+        aws_access_key_id="testing",
+        aws_secret_access_key="testing",  # noqa: S106 - no secret
+    )
+
+
+@lru_cache(maxsize=1)
+def _session() -> Any:
+    """A session that reads nobody's files and profile, so that a test runs alike on every machine."""
+    from botocore.session import Session  # noqa: PLC0415 - slow, and wanted only here
+
+    session = Session()
+    for variable in ("config_file", "credentials_file"):
+        session.set_config_variable(variable, os.devnull)
+    session.set_config_variable("profile", None)
+    return session

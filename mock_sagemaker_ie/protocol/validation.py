@@ -1,0 +1,128 @@
+"""Checks a request against botocore's service model and words what is wrong as AWS does.
+
+A botocore client itself checks only types, required members and minimums; lengths, patterns, enums and
+maximums are the service's job. The wording is observed in real SageMaker responses (docs: README, fidelity).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from mock_sagemaker_ie.protocol.errors import validation_exception
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from botocore.model import Shape
+
+
+class Violation(NamedTuple):
+    """One broken constraint: the offending value, the path to it, and the constraint in AWS's words."""
+
+    path: str
+    value: object
+    constraint: str
+
+    def __str__(self) -> str:
+        value = "null" if self.value is None else f"'{_render(self.value)}'"
+        return f"Value {value} at '{self.path}' failed to satisfy constraint: {self.constraint}"
+
+
+def refuse(violations: Iterable[Violation]) -> None:
+    """Raise one ValidationException that names all `violations`; do nothing when there are none."""
+    if texts := [str(violation) for violation in violations]:
+        errors = "error" if len(texts) == 1 else "errors"
+        raise validation_exception(f"{len(texts)} validation {errors} detected: {'; '.join(texts)}")
+
+
+def violations(shape: Shape, value: Any, path: str = "") -> Iterator[Violation]:
+    """Walk `value` along `shape` and yield every broken constraint: length before pattern, parents first."""
+    for constraint in broken_constraints(shape, value):
+        yield Violation(path, value, constraint)
+    kind = shape.type_name
+    if kind == "structure":
+        yield from _structure_violations(shape, value, path)
+    elif kind == "list":
+        for number, item in enumerate(value, start=1):
+            yield from violations(shape.member, item, f"{path}.{number}.member")
+    elif kind == "map":
+        yield from _map_violations(shape, value, path)
+
+
+def _structure_violations(shape: Shape, value: Mapping[str, Any], path: str) -> Iterator[Violation]:
+    prefix = f"{path}." if path else ""
+    for name in shape.required_members:
+        if name not in value:
+            yield Violation(prefix + lower_camel(name), None, "Member must not be null")
+    for name, member in shape.members.items():
+        if name in value:
+            yield from violations(member, value[name], prefix + lower_camel(name))
+
+
+def _map_violations(shape: Shape, value: Mapping[str, Any], path: str) -> Iterator[Violation]:
+    for part, items in (("keys", value.keys()), ("value", value.values())):
+        part_shape = shape.key if part == "keys" else shape.value
+        # AWS reports the map once per broken constraint, not once per entry.
+        for constraint in dict.fromkeys(c for item in items for c in broken_constraints(part_shape, item)):
+            yield Violation(path, value, f"Map {part} must satisfy constraint: [{constraint}]")
+    for key, item in value.items():
+        if shape.value.type_name in ("structure", "list", "map"):
+            yield from violations(shape.value, item, f"{path}.{key}.member")
+
+
+def broken_constraints(shape: Shape, value: Any) -> Iterator[str]:
+    """The constraints of `shape` itself, not of its members, that `value` breaks, in AWS's words."""
+    traits = shape.metadata
+    low, high = traits.get("min"), traits.get("max")
+    if low is not None or high is not None:
+        numeric = isinstance(value, (int, float))
+        measure, noun = (value, "value") if numeric else (len(value), "length")
+        if low is not None and measure < low:
+            yield f"Member must have {noun} greater than or equal to {low}"
+        if high is not None and measure > high:
+            yield f"Member must have {noun} less than or equal to {high}"
+    pattern = traits.get("pattern")
+    if pattern is not None and not compile_pattern(pattern).fullmatch(value):
+        yield f"Member must satisfy regular expression pattern: {pattern}"
+    allowed = traits.get("enum")
+    if allowed is not None and value not in allowed:
+        yield f"Member must satisfy enum value set: [{', '.join(allowed)}]"
+
+
+# AWS's patterns are Java's. Python's `re` has no Unicode categories: `\w` is letters, numbers and the
+# underscore, which SageMaker's only such class (tags) lists together anyhow; \p{Z} is spelled out.
+_UNICODE_CATEGORIES = {
+    r"\p{L}": r"\w",
+    r"\p{N}": r"\w",
+    r"\p{Z}": r" \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000",
+}
+
+
+@lru_cache(maxsize=512)
+def compile_pattern(pattern: str) -> re.Pattern[str]:
+    """Compile a pattern of the service model, which Java wrote, for Python."""
+    for category, python in _UNICODE_CATEGORIES.items():
+        pattern = pattern.replace(category, python)
+    return re.compile(pattern)
+
+
+def lower_camel(name: str) -> str:
+    """`ModelVariants` as AWS writes it in messages: `modelVariants`."""
+    return name[:1].lower() + name[1:]
+
+
+def _render(value: object) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}={_render(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, (list, tuple)):
+        return _render_list(value)
+    if isinstance(value, dt.datetime):
+        return value.astimezone(dt.timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return str(value)
+
+
+def _render_list(values: Sequence[object]) -> str:
+    return "[" + ", ".join(_render(item) for item in values) + "]"

@@ -1,0 +1,165 @@
+"""The JSON 1.1 wire: request bodies to Python values, answers to fresh values or to bytes, along the shapes.
+
+Python values are what botocore's own parser gives: str, int, float, bool, dict, list and aware datetimes.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import math
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from botocore.utils import parse_timestamp
+
+from mock_sagemaker_ie.protocol.errors import serialization_exception
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from botocore.model import ServiceModel, Shape
+
+    from mock_sagemaker_ie.protocol.errors import AWSError
+
+UTC = dt.timezone.utc
+EPOCH = dt.datetime(1970, 1, 1, tzinfo=UTC)
+MILLISECOND = dt.timedelta(milliseconds=1)
+
+Values = dict[str, Any]
+
+
+def decode(shape: Shape | None, body: bytes | str) -> Values:
+    """Read a request's JSON `body` as the values of `shape`.
+
+    Members unknown to the shape and JSON nulls are left out, as AWS leaves them out.
+    Raises AWSError (SerializationException) for broken JSON and for a value of another type.
+    """
+    try:
+        value = json.loads(body or b"{}")
+    except (ValueError, RecursionError) as error:
+        raise serialization_exception(f"The request body is not valid JSON: {error}") from None
+    if shape is None:
+        return {}
+    values: Values = _decode(shape, value)
+    return values
+
+
+def _decode(shape: Shape, value: Any) -> Any:
+    kind = shape.type_name
+    if kind == "structure":
+        return {
+            name: _decode(member, value[name])
+            for name, member in shape.members.items()
+            if _typed(shape, value, dict).get(name) is not None
+        }
+    if kind == "list":
+        return [_decode(shape.member, item) for item in _typed(shape, value, list) if item is not None]
+    if kind == "map":
+        entries = _typed(shape, value, dict).items()
+        return {key: _decode(shape.value, item) for key, item in entries if item is not None}
+    return _SCALARS[kind](shape, value)
+
+
+def _typed(shape: Shape, value: Any, *types: type) -> Any:
+    """`value` itself when it is of one of `types`; a bool never passes for a number."""
+    if isinstance(value, types) and (bool in types or not isinstance(value, bool)):
+        return value
+    found = _JSON_NAMES.get(type(value), "A value")
+    raise serialization_exception(f"{found} can not be converted to {shape.type_name} {shape.name}")
+
+
+_JSON_NAMES = {
+    bool: "A boolean",
+    dict: "A structure or map",
+    float: "A number",
+    int: "A number",
+    list: "A list",
+    str: "A string",
+    type(None): "null",
+}
+
+
+def _decode_integer(shape: Shape, value: Any) -> int:
+    number = _typed(shape, value, int, float)
+    if number != number or math.isinf(number) or number != int(number):  # noqa: PLR0124 - NaN is not itself
+        raise serialization_exception(f"{value} can not be converted to {shape.type_name} {shape.name}")
+    return int(number)
+
+
+def _decode_float(shape: Shape, value: Any) -> float:
+    return float(_typed(shape, value, int, float))
+
+
+def _decode_timestamp(shape: Shape, value: Any) -> dt.datetime:
+    """Epoch seconds, cut to the milliseconds in which SageMaker keeps time."""
+    try:
+        return whole_milliseconds(EPOCH + dt.timedelta(seconds=_typed(shape, value, int, float)))
+    except (OverflowError, ValueError):
+        raise serialization_exception(f"{value} is not a timestamp in epoch seconds") from None
+
+
+_SCALARS: dict[str, Callable[[Shape, Any], Any]] = {
+    "boolean": lambda shape, value: _typed(shape, value, bool),
+    "double": _decode_float,
+    "float": _decode_float,
+    "integer": _decode_integer,
+    "long": _decode_integer,
+    "string": lambda shape, value: _typed(shape, value, str),
+    "timestamp": _decode_timestamp,
+}
+
+
+def whole_milliseconds(when: dt.datetime) -> dt.datetime:
+    """`when` cut to whole milliseconds: what the wire can carry."""
+    return when.replace(microsecond=when.microsecond // 1000 * 1000)
+
+
+def answer_values(shape: Shape | None, values: Values) -> Values:
+    """The members of `values` that `shape` knows, as fresh values of the types botocore's parser gives.
+
+    Nothing mutable in the result is shared with `values`.
+    """
+    return {} if shape is None else _fresh(shape, values)
+
+
+def _fresh(shape: Shape, value: Any) -> Any:
+    kind = shape.type_name
+    if kind == "structure":
+        return {name: _fresh(member, value[name]) for name, member in shape.members.items() if name in value}
+    if kind == "list":
+        return [_fresh(shape.member, item) for item in value]
+    if kind == "map":
+        return {key: _fresh(shape.value, item) for key, item in value.items()}
+    return _local_time(value) if kind == "timestamp" else value
+
+
+@lru_cache(maxsize=4096)
+def _local_time(when: dt.datetime) -> dt.datetime:
+    """The same instant as botocore's parser reads it off the wire: in the machine's time zone."""
+    local: dt.datetime = parse_timestamp(_epoch_seconds(when))
+    return local
+
+
+def copy_values(value: Any) -> Any:
+    """A copy of plain values that shares no dict and no list with the original."""
+    if isinstance(value, dict):
+        return {key: copy_values(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [copy_values(item) for item in value]
+    return value
+
+
+def encode(values: Values) -> bytes:
+    """An answer as the JSON bytes that travel: times are epoch seconds with milliseconds."""
+    return json.dumps(values, default=_epoch_seconds, separators=(",", ":")).encode()
+
+
+def _epoch_seconds(when: dt.datetime) -> float:
+    return (when - EPOCH) // MILLISECOND / 1000
+
+
+def error_body(error: AWSError, model: ServiceModel) -> Values:
+    """An error as it travels: modelled exceptions write Message, the common ones message."""
+    modelled = model.shape_for_error_code(error.code) is not None
+    return {"__type": error.code, "Message" if modelled else "message": error.message}

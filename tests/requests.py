@@ -1,0 +1,50 @@
+"""Requests for tests: valid by default, so that a test shows only what matters in it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+NAME = "my-experiment"
+PRODUCTION, SHADOW = "prod", "shadow"
+
+
+def variant(
+    name: str, model: str | None = None, *, instance_type: str = "ml.m5.xlarge", count: int = 1
+) -> dict[str, Any]:
+    """A member of ModelVariants."""
+    infrastructure = {"InstanceType": instance_type, "InstanceCount": count}
+    return {
+        "ModelName": model or f"model-{name}",
+        "VariantName": name,
+        "InfrastructureConfig": {
+            "InfrastructureType": "RealTimeInference",
+            "RealTimeInferenceConfig": infrastructure,
+        },
+    }
+
+
+def shadow_mode(production: str = PRODUCTION, shadow: str = SHADOW, *, percentage: int = 50) -> dict[str, Any]:
+    """ShadowModeConfig."""
+    return {
+        "SourceModelVariantName": production,
+        "ShadowModelVariants": [{"ShadowModelVariantName": shadow, "SamplingPercentage": percentage}],
+    }
+
+
+def create(name: str = NAME, **changes: Any) -> dict[str, Any]:
+    """A CreateInferenceExperiment request; a change to None leaves the member out."""
+    request = {
+        "Name": name,
+        "Type": "ShadowMode",
+        "RoleArn": "arn:aws:iam::123456789012:role/shadow-tests",
+        "EndpointName": f"endpoint-of-{name}"[:63].rstrip("-"),
+        "ModelVariants": [variant(PRODUCTION), variant(SHADOW)],
+        "ShadowModeConfig": shadow_mode(),
+        **changes,
+    }
+    return {member: value for member, value in request.items() if value is not None}
+
+
+def stop(name: str = NAME, production: str = "Retain", shadow: str = "Remove", **changes: Any) -> dict[str, Any]:
+    """A StopInferenceExperiment request."""
+    return {"Name": name, "ModelVariantActions": {PRODUCTION: production, SHADOW: shadow}, **changes}
