@@ -1,4 +1,4 @@
-"""What every test of this project gets: no way out of the machine, no AWS settings of whoever runs it, README's examples."""
+"""What every test of this project gets: no way out of the machine, nobody's AWS settings, README's examples."""
 
 from __future__ import annotations
 

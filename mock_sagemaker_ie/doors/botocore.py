@@ -175,8 +175,8 @@ def _then(result: Any, finish: Callable[[Any], Any], event: _Event | None = None
 def _unanswered(event: _Event) -> UnansweredCallError:
     return UnansweredCallError(
         f"{event.operation} ({event.service}) was called while mock_inference_experiment is active, and nobody "
-        "answered it. It was not sent to AWS. The mock answers inference experiments and their tags; for the rest, run moto's "
-        "mock_aws alongside, stub the call with botocore.stub.Stubber, or let it through to AWS with "
+        "answered it; it was not sent to AWS. The mock answers inference experiments and their tags. For the rest, "
+        "run moto's mock_aws alongside, stub the call with botocore.stub.Stubber, or let it through to AWS with "
         f"mock_inference_experiment(passthrough=[{event.operation!r}]).",
     )
 
