@@ -1,14 +1,10 @@
-"""What every test of this project gets: no way out of the machine, nobody's AWS settings, README's examples."""
+"""What every test of this project gets: no way out of the machine, and nobody's AWS settings."""
 
 from __future__ import annotations
 
 import ipaddress
 import os
 import sys
-from pathlib import Path
-
-from sybil import Sybil
-from sybil.parsers.markdown import PythonCodeBlockParser, SkipParser
 
 pytest_plugins = ["pytester"]
 
@@ -48,10 +44,3 @@ os.environ |= {
     "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
     "AWS_EC2_METADATA_DISABLED": "true",
 }
-
-pytest_collect_file = Sybil(
-    parsers=[PythonCodeBlockParser(), SkipParser()],
-    patterns=["README.md"],
-    path=str(Path(__file__).parent),
-    setup=lambda namespace: namespace.clear(),
-).pytest()

@@ -12,13 +12,15 @@ _making = threading.Lock()
 
 def shared_client(service: str, region_name: str) -> Any:
     """A botocore client of the process, made at the first call. It has keys of its own and reads no AWS settings."""
+    from botocore.handlers import BUILTIN_HANDLERS  # noqa: PLC0415 - slow, and wanted only here
+
     with _making:
-        return _client(service, region_name)
+        return _client(service, region_name, len(BUILTIN_HANDLERS))
 
 
 @lru_cache(maxsize=32)
-def _client(service: str, region_name: str) -> Any:
-    return _session().create_client(
+def _client(service: str, region_name: str, handlers: int) -> Any:
+    return _session(handlers).create_client(
         service,
         region_name=region_name,
         aws_access_key_id="testing",
@@ -26,9 +28,12 @@ def _client(service: str, region_name: str) -> Any:
     )
 
 
-@lru_cache(maxsize=1)
-def _session() -> Any:
-    """A session that reads nobody's files and profile, so that a test runs alike on every machine."""
+@lru_cache(maxsize=2)
+def _session(handlers: int) -> Any:  # noqa: ARG001 - part of the cache's key
+    """A session that reads nobody's files and profile, so that a test runs alike on every machine.
+
+    moto adds itself to botocore's handlers when it is imported, and only sessions made since then have it.
+    """
     from botocore.session import Session  # noqa: PLC0415 - slow, and wanted only here
 
     session = Session()

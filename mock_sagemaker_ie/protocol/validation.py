@@ -92,8 +92,8 @@ def broken_constraints(shape: Shape, value: Any) -> Iterator[str]:
         yield f"Member must satisfy enum value set: [{', '.join(allowed)}]"
 
 
-# AWS's patterns are Java's. Python's `re` has no Unicode categories: `\w` is letters, numbers and the
-# underscore, which SageMaker's only such class (tags) lists together anyhow; \p{Z} is spelled out.
+# AWS's patterns are Java's, whose `\d` and `\w` are ASCII. Python's `re` has no Unicode categories: here `\w`, read
+# as Unicode, stands for letters and numbers (SageMaker's tags allow the underscore too); \p{Z} is spelled out.
 _UNICODE_CATEGORIES = {
     r"\p{L}": r"\w",
     r"\p{N}": r"\w",
@@ -104,9 +104,10 @@ _UNICODE_CATEGORIES = {
 @lru_cache(maxsize=512)
 def compile_pattern(pattern: str) -> re.Pattern[str]:
     """Compile a pattern of the service model, which Java wrote, for Python."""
+    flags = re.UNICODE if r"\p{" in pattern else re.ASCII
     for category, python in _UNICODE_CATEGORIES.items():
         pattern = pattern.replace(category, python)
-    return re.compile(pattern)
+    return re.compile(pattern, flags)
 
 
 def lower_camel(name: str) -> str:

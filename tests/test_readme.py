@@ -1,0 +1,29 @@
+"""README says the truth: its examples run, its generated parts are up to date."""
+
+import re
+
+import pytest
+
+from tests.readme import GENERATED, README, written
+
+EXAMPLES = re.findall(r"^```python\n(.*?)^```$", README.read_text(), re.MULTILINE | re.DOTALL)
+
+
+def test_generated_parts_are_up_to_date():
+    """`python -m tests.readme` would change nothing."""
+    text = README.read_text()
+
+    assert all(f"<!-- {name} -->" in text for name in GENERATED)
+    assert written(text) == text
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=[re.search("test_[a-z_]+", text)[0] for text in EXAMPLES])
+def test_every_example_is_a_test_that_passes(example, pytester):
+    """Each Python block stands alone, and its tests pass under a real pytest."""
+    pytester.makepyfile(example)
+
+    result = pytester.runpytest_inprocess("-q", "-p", "no:asyncio")
+
+    outcomes = result.parseoutcomes()
+    assert outcomes.keys() == {"passed"}
+    assert outcomes["passed"] >= 1
