@@ -9,11 +9,14 @@ import datetime as dt
 import difflib
 import functools
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack, contextmanager
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, overload
 
-from mock_sagemaker_ie.backend.lifecycle import LIFECYCLE, Call, Durations, Entry, Status
+from mock_sagemaker_ie.backend.hosting import World
+from mock_sagemaker_ie.backend.lifecycle import LIFECYCLE, Durations, Entry, Status
+from mock_sagemaker_ie.backend.transitions import Call
 from mock_sagemaker_ie.clients import shared_client
 from mock_sagemaker_ie.clock import FrozenClock, as_clock
 from mock_sagemaker_ie.decorating import decorate
@@ -22,7 +25,7 @@ from mock_sagemaker_ie.protocol.wire import MILLISECOND, copy_values, whole_mill
 from mock_sagemaker_ie.service import Service
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator
     from types import TracebackType
     from typing import ParamSpec
 
@@ -38,6 +41,7 @@ C = TypeVar("C", bound=type)
 
 DEFAULT_REGION = "us-east-1"
 DEFAULT_ACCOUNT = "123456789012"
+LONGEST_REASON = 1024  # AWS: StatusReason, FailureReason
 
 
 class Options(TypedDict, total=False):
@@ -46,6 +50,8 @@ class Options(TypedDict, total=False):
     `clock`: a Clock, or a datetime or ISO string at which time stands still; default: the wall clock.
     `durations`: how long transitional statuses last; default: no time.
     `account_id`: the 12 digits of the account that calls are made from, unless a client was explicitly given another.
+    `strict`: refuse the names of models that nobody created; by default they are presumed to exist.
+    `quotas`: how many instances all endpoints of an account and region may take, by instance type; default: no limits.
     `virtual_sleep`: make `time.sleep` pass time on the clock instead of waiting.
     `passthrough`: operations that are not the mock's business: neither answered nor refused.
     """
@@ -53,6 +59,8 @@ class Options(TypedDict, total=False):
     clock: Clock | dt.datetime | str | None
     durations: Durations | None
     account_id: str
+    strict: bool
+    quotas: Mapping[str, int]
     virtual_sleep: bool
     passthrough: Collection[str]
 
@@ -84,8 +92,8 @@ class InferenceExperimentMock:
 
     def experiments_in(self, region_name: str, account_id: str | None = None) -> Mapping[str, Mapping[str, Any]]:
         """The experiments of any region, and of any account (default: the mock's)."""
-        with self._service.looking(region_name, account_id) as (backend, now):
-            return MappingProxyType({name: copy_values(backend.describe(name, now)) for name in backend.names()})
+        with self._service.looking(region_name, account_id) as (backend, _):
+            return MappingProxyType({name: copy_values(backend.describe(name)) for name in backend.names()})
 
     def client(self, service: str = "sagemaker", region_name: str = DEFAULT_REGION) -> Any:
         """A botocore client with keys of its own that is kept from test to test: making one costs most of a test."""
@@ -101,7 +109,7 @@ class InferenceExperimentMock:
         """
         wanted = _status(status)
         with self._service.looking(region_name, account_id) as (backend, now):
-            entries = [backend.history(name, now)[-1], *backend.ahead(name, now)]
+            entries = [backend.history(name)[-1], *backend.ahead(name)]
         moment = next((entry.since for entry in _observable(entries) if entry.status is wanted), None)
         if moment is None:
             raise ValueError(_why_never(name, wanted, entries))
@@ -120,7 +128,17 @@ class InferenceExperimentMock:
         Raises LookupError when there is no such experiment, ValueError when it has finished already.
         """
         with self._service.looking(region_name, account_id) as (backend, now):
-            backend.fail_experiment(name, reason, now)
+            backend.fail_experiment(name, _reason(reason), now)
+
+    def fail_endpoint(
+        self, name: str, reason: str, *, region_name: str = DEFAULT_REGION, account_id: str | None = None
+    ) -> None:
+        """Make what is being deployed on an endpoint fail now; without that, its next deployment fails at its end.
+
+        The endpoint may be yet to come. `reason` is its FailureReason, and the StatusReason of its experiment.
+        """
+        with self._service.looking(region_name, account_id) as (backend, now):
+            backend.fail_endpoint(name, _reason(reason), now)
 
     def reset(self) -> None:
         """Forget every experiment, tag and call; the clock goes on."""
@@ -153,6 +171,12 @@ def _why_never(name: str, wanted: Status, entries: list[Entry]) -> str:
     )
     hint = f" {' or '.join(calls)} would lead there." if calls else ""
     return f"{reason}it goes {' → '.join(entry.status for entry in entries)}.{hint}"
+
+
+def _reason(reason: str) -> str:
+    if not isinstance(reason, str) or not 0 < len(reason) <= LONGEST_REASON:
+        raise ValueError(f"reason={reason!r}: expected a text of 1 to {LONGEST_REASON} characters, as AWS has it")
+    return reason
 
 
 def movable(clock: Clock, verb: str) -> Callable[..., None]:
@@ -242,6 +266,8 @@ def _checked(
     clock: Any = None,
     durations: Any = None,
     account_id: Any = DEFAULT_ACCOUNT,
+    strict: Any = False,
+    quotas: Any = MappingProxyType({}),
     virtual_sleep: Any = False,
     passthrough: Any = (),
 ) -> Options:
@@ -251,12 +277,16 @@ def _checked(
         raise TypeError(f"durations={durations!r}: expected Durations(…)")
     if not isinstance(account_id, str) or not account_id.isdecimal() or len(account_id) != len(DEFAULT_ACCOUNT):
         raise ValueError(f"account_id={account_id!r}: expected a string of 12 digits")
+    if not isinstance(quotas, Mapping) or not all(isinstance(limit, int) and limit >= 0 for limit in quotas.values()):
+        raise TypeError(f"quotas={quotas!r}: expected instance counts by type, e.g. {{'ml.m5.xlarge': 2}}")
     if isinstance(passthrough, str):
         raise TypeError(f"passthrough={passthrough!r}: expected a collection of operations, e.g. [{passthrough!r}]")
     return Options(
         clock=clock,
         durations=durations or Durations(),
         account_id=account_id,
+        strict=bool(strict),
+        quotas=dict(quotas),
         virtual_sleep=bool(virtual_sleep),
         passthrough=frozenset(passthrough),
     )
@@ -266,7 +296,8 @@ def _checked(
 def _world(options: Options, origin: InferenceExperimentMock | None = None) -> Iterator[InferenceExperimentMock]:
     """A world that answers until it is left; it begins as a copy of `origin`'s, or empty."""
     clock = as_clock(options["clock"])
-    service = Service(clock, options["durations"] or Durations(), options["account_id"])
+    world = World(options["durations"] or Durations(), strict=options["strict"], quotas=options["quotas"])
+    service = Service(clock, world, options["account_id"])
     if origin is not None:
         service.adopt(origin._service)  # noqa: SLF001 - one of us
     door = BotocoreDoor(service, options["passthrough"])

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from botocore.model import OperationModel
 
-    from mock_sagemaker_ie.backend.lifecycle import Durations
+    from mock_sagemaker_ie.backend.hosting import World
     from mock_sagemaker_ie.clock import Clock
 
 Values = dict[str, Any]
@@ -66,11 +66,11 @@ class Answer(NamedTuple):
 class Service:
     """SageMaker as far as we answer it, for every account and region. Safe to call from many threads."""
 
-    def __init__(self, clock: Clock, durations: Durations, account_id: str) -> None:
+    def __init__(self, clock: Clock, world: World, account_id: str) -> None:
         self.clock = clock
         self.account_id = account_id
         self.calls: list[Call] = []
-        self._durations = durations
+        self._world = world
         self._lock = threading.RLock()
         self._latest: dt.datetime | None = None
         self._backends: dict[tuple[str, str], SageMakerBackend] = {}
@@ -109,7 +109,7 @@ class Service:
         for rule in RULES.get(model.name, ()):
             broken += rule(params, now)
         refuse(broken)
-        return OPERATIONS[model.name](backend, params, now)
+        return OPERATIONS[model.name](backend.as_of(now), params, now)
 
     def now(self) -> dt.datetime:
         """The present instant, in the whole milliseconds that SageMaker keeps.
@@ -126,7 +126,7 @@ class Service:
         key = (account_id or self.account_id, region)
         with self._lock:
             if key not in self._backends:
-                self._backends[key] = SageMakerBackend(partition(region), region, key[0], self._durations)
+                self._backends[key] = SageMakerBackend(partition(region), region, key[0], self._world)
             return self._backends[key]
 
     @contextmanager
@@ -137,7 +137,8 @@ class Service:
         """
         with self._lock:
             try:
-                yield self.backend(region, account_id), self.now()
+                now = self.now()
+                yield self.backend(region, account_id).as_of(now), now
             except AWSError as error:
                 kind = LookupError if error.code == "ResourceNotFound" else ValueError
                 raise kind(error.message) from None

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from mock_sagemaker_ie.backend.lifecycle import FINISHED, LIFECYCLE, Derived, Failure, Status
+from mock_sagemaker_ie.backend.lifecycle import FINISHED, LIFECYCLE, Status
+from mock_sagemaker_ie.backend.transitions import Derived, Failure
 
 README = Path(__file__).parent.parent / "README.md"
 
@@ -19,7 +20,7 @@ def table(transitions) -> str:
     """One row for all sources whose triggers lead to the same target; a target of None is gone."""
     triggers: dict[tuple[str, str], list[str]] = {}
     for row in transitions:
-        ends = str(row.source or "–"), "gone" if row.target is None else row.target.value
+        ends = str(row.source or "none"), "gone" if row.target is None else row.target.value
         triggers.setdefault(ends, []).append(str(row.trigger))
     sources: dict[tuple[str, str], list[str]] = {}
     for (source, target), names in triggers.items():

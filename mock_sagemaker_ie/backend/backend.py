@@ -1,49 +1,119 @@
-"""SageMakerBackend: the dicts that one account in one region holds, and the method that answers each operation."""
+"""SageMakerBackend: what one account holds in one region, how time passes there, and what answers each operation."""
 
 from __future__ import annotations
 
 import copy
+import dataclasses
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from mock_sagemaker_ie.backend import experiments, hosting, lifecycle, pages, tags
+from mock_sagemaker_ie.backend import deployments, experiments, lifecycle, pages, resources, rules, tags
+from mock_sagemaker_ie.backend.agenda import Agenda, Kind
+from mock_sagemaker_ie.backend.endpoints import DEPLOYING, EndpointStatus, variant_names
+from mock_sagemaker_ie.backend.hosting import Hosting, World
 from mock_sagemaker_ie.backend.lifecycle import FINISHED
+from mock_sagemaker_ie.backend.transitions import Failure
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
-    from mock_sagemaker_ie.backend.experiments import Experiment, Rule
-    from mock_sagemaker_ie.backend.lifecycle import Durations, Entry
+    from mock_sagemaker_ie.backend.experiments import Experiment
+    from mock_sagemaker_ie.backend.lifecycle import Entry
+    from mock_sagemaker_ie.protocol.validation import Rule
 
 Values = dict[str, Any]
 
 # The resource types, as they stand in an ARN, whose tags we hold.
-RESOURCE_TYPES = ("inference-experiment",)
+RESOURCE_TYPES = ("inference-experiment", *(kind.type for kind in resources.KINDS))
 
 
 class SageMakerBackend:
     """What one account in one region holds. Each operation is a method of (request, now) that gives an answer's values.
 
-    `now` never goes back from one call to the next. Values given out may be shared with the records: they are never
-    changed, and must not be.
+    `as_of(now)` comes before every operation and every look; it alone makes time pass. `now` never goes back.
+    Values given out may be shared with the records: they are never changed, and must not be.
     """
 
-    def __init__(self, partition: str, region: str, account_id: str, durations: Durations) -> None:
+    def __init__(self, partition: str, region: str, account_id: str, world: World) -> None:
         self._arn_prefix = f"arn:{partition}:sagemaker:{region}:{account_id}"
-        self._scope = f"{account_id} {region}"
-        self._durations = durations
+        self._durations = world.durations
+        self._agenda = Agenda()
+        self._tags: tags.TagStore = {}
+        self.hosting = Hosting(self._arn_prefix, world, self._agenda, self._tags)
         self._experiments: dict[str, Experiment] = {}
-        self._tags: dict[str, tags.Tags] = {}
         self._users: dict[str, str] = {}  # The last experiment on each endpoint.
         self._created = 0
 
     def copy(self) -> SageMakerBackend:
         """An independent backend that holds the same; records are immutable, so the dicts are all there is to copy."""
         twin = copy.copy(self)
-        for name, value in vars(self).items():
-            if isinstance(value, dict):
-                setattr(twin, name, dict(value))
+        twin._agenda = self._agenda.copy()
+        twin._tags, twin._experiments, twin._users = dict(self._tags), dict(self._experiments), dict(self._users)
+        twin.hosting = self.hosting.copy(twin._agenda, twin._tags)
         return twin
+
+    # --- time
+
+    def as_of(self, now: dt.datetime) -> SageMakerBackend:
+        """Let everything happen that is due by `now`, each at its own instant and in the order of the instants.
+
+        Looking once or a thousand times gives the same history.
+        """
+        for at, kind, name in self._agenda.due(now):
+            if kind is Kind.ENDPOINT:
+                self._endpoint_due(name, at)
+            else:
+                self._experiment_due(name, at)
+        return self
+
+    def _endpoint_due(self, name: str, at: dt.datetime) -> None:
+        endpoint, user = self.hosting.find(name), self._user_of(name)
+        doom = endpoint.doom if endpoint is not None and endpoint.until == at else None
+        if user is not None and doom is not None:
+            self._enter(experiments.fail(user, doom, at), at)
+        else:
+            self.hosting.ended(name, at)
+
+    def _experiment_due(self, name: str, at: dt.datetime) -> None:
+        experiment = self._experiments.get(name)
+        due = None if experiment is None else lifecycle.due(experiment.life, self._durations)
+        if experiment is not None and due is not None and due[1] == at:
+            self._enter(dataclasses.replace(experiment, life=lifecycle.enter(experiment.life, *due)), at)
+
+    def _enter(self, experiment: Experiment, now: dt.datetime) -> None:
+        """Keep an experiment whose status or content changed `now`, and let its endpoint follow."""
+        self._experiments[experiment.name] = experiment
+        due = lifecycle.due(experiment.life, self._durations)
+        if due is not None:
+            self._agenda.add(due[1], Kind.EXPERIMENT, experiment.name)
+        if isinstance(experiment.life.entries[-1].trigger, Failure):
+            self._abandon(experiment, now)
+        elif due is not None and (settings := deployments.wanted(experiment)) is not None:
+            self._deploy(experiment, settings, now, takes=due[1] - now)
+
+    def _deploy(self, experiment: Experiment, settings: Values, now: dt.datetime, takes: dt.timedelta) -> None:
+        endpoint = experiment.settings["EndpointName"]
+        deployment = settings if settings is experiment.before else self.hosting.configure(settings, now)
+        if (message := self.hosting.over_quota(endpoint, deployment)) is not None:
+            self.hosting.fail_next(endpoint, message)
+        if self.hosting.find(endpoint) is None:
+            self.hosting.launch(endpoint, deployment, now, takes)
+        else:
+            self.hosting.deploy(endpoint, deployment, now, takes)
+
+    def _abandon(self, experiment: Experiment, now: dt.datetime) -> None:
+        """Something failed: the endpoint keeps or regains what it served before the test."""
+        name, reason = experiment.settings["EndpointName"], str(experiment.status_reason)
+        endpoint = self.hosting.find(name)
+        assert endpoint is not None, "an endpoint under test cannot be deleted"  # noqa: S101
+        if endpoint.status is EndpointStatus.CREATING:
+            self.hosting.fail(name, reason, now)
+        elif experiment.started or endpoint.status is EndpointStatus.UPDATING:
+            before = experiment.before
+            if before is None and experiment.shadow in variant_names(endpoint.serving):
+                before = self.hosting.configure(deployments.production_only(experiment), now)
+            self.hosting.restore(name, before, reason, now)
 
     # --- looking, without an operation
 
@@ -51,56 +121,66 @@ class SageMakerBackend:
         """The names of the experiments, in the order of their creation."""
         return list(self._experiments)
 
-    def describe(self, name: str, now: dt.datetime) -> Values:
+    def describe(self, name: str) -> Values:
         """Everything Describe says of an experiment."""
-        experiment = self._experiment(name, now)
-        return {**experiment.facts(), **hosting.describe(experiment)}
+        experiment = self._experiment(name)
+        endpoint = self.hosting.find(experiment.settings["EndpointName"])
+        return {**experiment.facts(), **deployments.describe(experiment, endpoint)}
 
-    def history(self, name: str, now: dt.datetime) -> tuple[Entry, ...]:
+    def history(self, name: str) -> tuple[Entry, ...]:
         """The statuses of an experiment so far, the present one last."""
-        return self._experiment(name, now).life.entries
+        return self._experiment(name).life.entries
 
-    def ahead(self, name: str, now: dt.datetime) -> Iterator[Entry]:
+    def ahead(self, name: str) -> Iterator[Entry]:
         """The statuses still to come if nobody calls an operation."""
-        return lifecycle.ahead(self._experiment(name, now).life, self._durations)
+        twin, seen = self.copy(), len(self.history(name))
+        while (due := lifecycle.due(twin._experiment(name).life, self._durations)) is not None:
+            entries = twin.as_of(due[1]).history(name)
+            yield from entries[seen:]
+            seen = len(entries)
+
+    # --- arranging failures
 
     def fail_experiment(self, name: str, reason: str, now: dt.datetime) -> None:
         """Make what the service is doing for an experiment fail."""
-        self._experiments[name] = experiments.fail(self._experiment(name, now), reason, now)
+        self._enter(experiments.fail(self._experiment(name), reason, now), now)
+
+    def fail_endpoint(self, name: str, reason: str, now: dt.datetime) -> None:
+        """Make what is being deployed on an endpoint fail now, or else its next deployment at its end."""
+        endpoint, user = self.hosting.find(name), self._user_of(name)
+        if endpoint is None or endpoint.status not in DEPLOYING:
+            self.hosting.fail_next(name, reason)
+        elif user is None:
+            self.hosting.fail(name, reason, now)
+        else:
+            self._enter(experiments.fail(user, reason, now), now)
 
     # --- inference experiments
 
     def create_inference_experiment(self, params: Values, now: dt.datetime) -> Values:
-        """Create, unless the name or the endpoint is taken."""
-        name = params["Name"]
+        """Create, unless the name or the endpoint is taken, or the endpoint unfit."""
+        name, endpoint = params["Name"], params["EndpointName"]
         arn = f"{self._arn_prefix}:inference-experiment/{name}"
         if name in self._experiments:
             raise experiments.name_taken(arn)
-        endpoint = params["EndpointName"]
-        if (user := self._user_of(endpoint, now)) is not None:
-            raise experiments.endpoint_taken(endpoint, user.arn)
+        before = self._testable(endpoint)
         labels = tags.add({}, params.get("Tags", ()))
+        experiment = experiments.create(params, arn=arn, number=self._created + 1, before=before, now=now)
+        self._check_models(experiment)
+        self.hosting.require_capacity(endpoint, deployments.with_shadow(experiment))
         self._created += 1
-        self._experiments[name] = experiments.create(params, arn=arn, number=self._created, now=now)
         self._tags[arn], self._users[endpoint] = labels, name
+        self._enter(experiment, now)
         return {"InferenceExperimentArn": arn}
 
-    def describe_inference_experiment(self, params: Values, now: dt.datetime) -> Values:
+    def describe_inference_experiment(self, params: Values, _now: dt.datetime) -> Values:
         """Describe."""
-        return self.describe(params["Name"], now)
+        return self.describe(params["Name"])
 
-    def list_inference_experiments(self, params: Values, now: dt.datetime) -> Values:
+    def list_inference_experiments(self, params: Values, _now: dt.datetime) -> Values:
         """List, a page at a time."""
-        shown, token = pages.page(
-            list(self._experiments.values()),
-            params,
-            scope=f"ListInferenceExperiments {self._scope}",
-            current=lambda experiment: self._experiment(experiment.name, now),
-            sorts=_SORTS,
-            filters=_FILTERS,
-        )
-        answer: Values = {"InferenceExperiments": [experiment.facts() for experiment in shown]}
-        return answer if token is None else {**answer, "NextToken": token}
+        scope = f"ListInferenceExperiments {self._arn_prefix}"
+        return pages.answer("InferenceExperiments", list(self._experiments.values()), params, scope)
 
     def start_inference_experiment(self, params: Values, now: dt.datetime) -> Values:
         """Start early."""
@@ -114,50 +194,45 @@ class SageMakerBackend:
         """Stop, as completed or cancelled."""
         return self._change(experiments.stop, params, now)
 
-    def delete_inference_experiment(self, params: Values, now: dt.datetime) -> Values:
+    def delete_inference_experiment(self, params: Values, _now: dt.datetime) -> Values:
         """Delete the record; endpoint, variants and captured data stay."""
-        experiment = self._experiment(params["Name"], now)
+        experiment = self._experiment(params["Name"])
         experiments.deletable(experiment)
         del self._experiments[experiment.name], self._tags[experiment.arn]
         return {"InferenceExperimentArn": experiment.arn}
 
-    # --- tags
+    # --- tags, of whatever we hold
 
-    def add_tags(self, params: Values, now: dt.datetime) -> Values:  # noqa: ARG002 - one signature for all
+    def add_tags(self, params: Values, _now: dt.datetime) -> Values:
         """Add or overwrite tags; the answer lists all the resource has."""
         arn = params["ResourceArn"]
         self._tags[arn] = tags.add(self._tags_of(arn), params["Tags"])
         return {"Tags": tags.listed(self._tags[arn])}
 
-    def list_tags(self, params: Values, now: dt.datetime) -> Values:  # noqa: ARG002 - one signature for all
+    def list_tags(self, params: Values, _now: dt.datetime) -> Values:
         """List tags: at most 50, so they always fit one page."""
         present = self._tags_of(params["ResourceArn"])
         if "NextToken" in params:
             raise pages.invalid_token()
         return {"Tags": tags.listed(present)}
 
-    def delete_tags(self, params: Values, now: dt.datetime) -> Values:  # noqa: ARG002 - one signature for all
+    def delete_tags(self, params: Values, _now: dt.datetime) -> Values:
         """Delete tags by key."""
         arn = params["ResourceArn"]
         self._tags[arn] = tags.remove(self._tags_of(arn), params["TagKeys"])
         return {}
 
+    def _tags_of(self, arn: str) -> tags.Tags:
+        if arn not in self._tags:
+            raise tags.no_resource(arn)
+        return self._tags[arn]
+
     # --- records
 
-    def _experiment(self, name: str, now: dt.datetime) -> Experiment:
-        """The experiment as of `now`. Keeping what was walked saves walking it again; nobody can tell."""
+    def _experiment(self, name: str) -> Experiment:
         if name not in self._experiments:
             raise experiments.not_found(name)
-        experiment = self._experiments[name] = self._experiments[name].as_of(now, self._durations)
-        return experiment
-
-    def _user_of(self, endpoint: str, now: dt.datetime) -> Experiment | None:
-        """The unfinished experiment that uses `endpoint`."""
-        name = self._users.get(endpoint)
-        if name is None or name not in self._experiments:
-            return None
-        experiment = self._experiment(name, now)
-        return None if experiment.status in FINISHED else experiment
+        return self._experiments[name]
 
     def _change(
         self,
@@ -165,34 +240,64 @@ class SageMakerBackend:
         params: Values,
         now: dt.datetime,
     ) -> Values:
-        experiment = self._experiment(params["Name"], now)
-        self._experiments[experiment.name] = operation(experiment, params, now)
-        return {"InferenceExperimentArn": experiment.arn}
+        changed = operation(self._experiment(params["Name"]), params, now)
+        if "ModelVariants" in params:
+            self._check_models(changed)
+        self._enter(changed, now)
+        return {"InferenceExperimentArn": changed.arn}
 
-    def _tags_of(self, arn: str) -> tags.Tags:
-        if arn not in self._tags:
-            raise tags.no_resource(arn)
-        return self._tags[arn]
+    def _user_of(self, endpoint: str) -> Experiment | None:
+        """The unfinished experiment that uses `endpoint`."""
+        experiment = self._experiments.get(self._users.get(endpoint, ""))
+        return None if experiment is None or experiment.status in FINISHED else experiment
+
+    def require_untested(self, endpoint: str) -> None:
+        """Raise AWSError (ValidationException) for an endpoint that an unfinished experiment uses."""
+        if (user := self._user_of(endpoint)) is not None:
+            raise experiments.endpoint_under_test(self.hosting.arn(endpoint), user.arn)
+
+    def _testable(self, name: str) -> Values | None:
+        """What the endpoint serves, None when there is none yet. Raises AWSError when it is taken or unfit."""
+        if (user := self._user_of(name)) is not None:
+            raise experiments.endpoint_taken(name, user.arn)
+        endpoint = self.hosting.find(name)
+        if endpoint is None:
+            return None
+        if endpoint.status is not EndpointStatus.IN_SERVICE:
+            raise experiments.endpoint_not_in_service(endpoint.arn, endpoint.status)
+        self._check_traits(name, endpoint.serving or {})
+        return endpoint.serving
+
+    def _check_models(self, experiment: Experiment) -> None:
+        self.hosting.require_models(variant["ModelName"] for variant in experiment.settings["ModelVariants"])
+        self._check_traits(experiment.settings["EndpointName"], deployments.with_shadow(experiment))
+
+    def _check_traits(self, endpoint: str, deployment: Values) -> None:
+        for trait in self.hosting.traits(deployment):
+            raise experiments.endpoint_unfit(endpoint, trait)
 
 
-_SORTS = {
-    "CreationTime": pages.by_creation,
-    "Name": pages.by_name,
-    "Status": lambda experiment: [experiment.status.value, experiment.number],
-}
+# --- what answers each operation
 
-# Before and After are exclusive (inferred).
-_FILTERS: dict[str, Callable[[Experiment, Any], bool]] = {
-    "NameContains": lambda experiment, text: text in experiment.name,
-    "Type": lambda experiment, kind: experiment.settings["Type"] == kind,
-    "StatusEquals": lambda experiment, status: experiment.status == status,
-    "CreationTimeAfter": lambda experiment, when: experiment.created > when,
-    "CreationTimeBefore": lambda experiment, when: experiment.created < when,
-    "LastModifiedTimeAfter": lambda experiment, when: experiment.modified > when,
-    "LastModifiedTimeBefore": lambda experiment, when: experiment.modified < when,
-}
+Operation = Callable[[SageMakerBackend, Values, "dt.datetime"], Values]
 
-OPERATIONS: dict[str, Callable[[SageMakerBackend, Values, dt.datetime], Values]] = {
+
+def _hosted(operation: Callable[[Hosting, Values, dt.datetime], Values]) -> Operation:
+    """An operation that Hosting answers."""
+    return lambda backend, params, now: operation(backend.hosting, params, now)
+
+
+def _unless_tested(operation: Callable[[Hosting, Values, dt.datetime], Values]) -> Operation:
+    """An operation on an endpoint that Hosting answers unless an unfinished experiment uses the endpoint."""
+
+    def answer(backend: SageMakerBackend, params: Values, now: dt.datetime) -> Values:
+        backend.require_untested(params["EndpointName"])
+        return operation(backend.hosting, params, now)
+
+    return answer
+
+
+OPERATIONS: dict[str, Operation] = {
     "CreateInferenceExperiment": SageMakerBackend.create_inference_experiment,
     "DescribeInferenceExperiment": SageMakerBackend.describe_inference_experiment,
     "ListInferenceExperiments": SageMakerBackend.list_inference_experiments,
@@ -200,6 +305,20 @@ OPERATIONS: dict[str, Callable[[SageMakerBackend, Values, dt.datetime], Values]]
     "StartInferenceExperiment": SageMakerBackend.start_inference_experiment,
     "StopInferenceExperiment": SageMakerBackend.stop_inference_experiment,
     "DeleteInferenceExperiment": SageMakerBackend.delete_inference_experiment,
+    "CreateModel": _hosted(Hosting.create_model),
+    "DescribeModel": _hosted(Hosting.describe_model),
+    "ListModels": _hosted(Hosting.list_models),
+    "DeleteModel": _hosted(Hosting.delete_model),
+    "CreateEndpointConfig": _hosted(Hosting.create_endpoint_config),
+    "DescribeEndpointConfig": _hosted(Hosting.describe_endpoint_config),
+    "ListEndpointConfigs": _hosted(Hosting.list_endpoint_configs),
+    "DeleteEndpointConfig": _hosted(Hosting.delete_endpoint_config),
+    "CreateEndpoint": _hosted(Hosting.create_endpoint),
+    "DescribeEndpoint": _hosted(Hosting.describe_endpoint),
+    "ListEndpoints": _hosted(Hosting.list_endpoints),
+    "UpdateEndpoint": _unless_tested(Hosting.update_endpoint),
+    "UpdateEndpointWeightsAndCapacities": _unless_tested(Hosting.update_endpoint_weights_and_capacities),
+    "DeleteEndpoint": _unless_tested(Hosting.delete_endpoint),
     "AddTags": SageMakerBackend.add_tags,
     "ListTags": SageMakerBackend.list_tags,
     "DeleteTags": SageMakerBackend.delete_tags,
@@ -207,6 +326,9 @@ OPERATIONS: dict[str, Callable[[SageMakerBackend, Values, dt.datetime], Values]]
 
 # What a request must obey beyond its shape, before any record is looked at.
 RULES: dict[str, tuple[Rule, ...]] = {
-    "CreateInferenceExperiment": (*experiments.RULES, tags.broken_rules),
+    "CreateInferenceExperiment": (*rules.EXPERIMENT, tags.broken_rules),
+    "CreateModel": (rules.one_way_to_contain, tags.broken_rules),
+    "CreateEndpointConfig": (rules.variants_fit, rules.variant_names_differ, tags.broken_rules),
+    "CreateEndpoint": (tags.broken_rules,),
     "AddTags": (tags.broken_rules,),
 }

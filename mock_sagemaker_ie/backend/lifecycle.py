@@ -1,6 +1,7 @@
 """An inference experiment's statuses, the table that joins them, and the few lines that walk it.
 
-Nothing here reads a clock or does I/O. README's table and diagram are generated from LIFECYCLE.
+SageMakerBackend.as_of walks it, since a step may change the endpoint too. Nothing here reads a clock or does I/O.
+README's table and diagram are generated from LIFECYCLE.
 """
 
 from __future__ import annotations
@@ -9,10 +10,8 @@ import dataclasses
 import datetime as dt
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from mock_sagemaker_ie.backend.transitions import After, At, Call, Derived, Failure, Table, Transition, Trigger
 
 ZERO = dt.timedelta(0)
 
@@ -41,6 +40,8 @@ UNFINISHED = tuple(status for status in Status if status not in FINISHED)
 class Durations:
     """How long each transitional status lasts, as timedeltas; zero by default, so that a poll loop returns at once.
 
+    `creating` to `stopping` are an experiment's, and its endpoint takes as long; the others are those of an endpoint
+    that CreateEndpoint, UpdateEndpoint, UpdateEndpointWeightsAndCapacities and DeleteEndpoint change.
     Raises TypeError for anything but a timedelta, ValueError for a negative one.
     """
 
@@ -48,6 +49,10 @@ class Durations:
     starting: dt.timedelta = ZERO
     updating: dt.timedelta = ZERO
     stopping: dt.timedelta = ZERO
+    endpoint_creating: dt.timedelta = ZERO
+    endpoint_updating: dt.timedelta = ZERO
+    endpoint_rolling_back: dt.timedelta = ZERO
+    endpoint_deleting: dt.timedelta = ZERO
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -61,6 +66,7 @@ class Durations:
     def realistic(cls) -> Durations:
         """Minutes, as deployments of small models take them on AWS (a guess: AWS publishes no figures)."""
         minutes = {"creating": 6, "starting": 8, "updating": 7, "stopping": 5}
+        minutes |= {"endpoint_creating": 6, "endpoint_updating": 8, "endpoint_rolling_back": 5, "endpoint_deleting": 1}
         return cls(**{name: dt.timedelta(minutes=number) for name, number in minutes.items()})
 
     @classmethod
@@ -82,91 +88,32 @@ class Durations:
             ) from None
 
 
-@dataclass(frozen=True)
-class Call:
-    """The transition happens when this operation is called."""
-
-    operation: str
-
-    def __str__(self) -> str:
-        return self.operation.removesuffix("InferenceExperiment")
-
-
-@dataclass(frozen=True)
-class After:
-    """The transition happens once the status has lasted this one of the Durations."""
-
-    duration: str
-
-    def __str__(self) -> str:
-        return f"{self.duration} time elapsed"
-
-
-@dataclass(frozen=True)
-class At:
-    """The transition happens at this end of the schedule, at once when it is past."""
-
-    end: str
-
-    def __str__(self) -> str:
-        return f"{self.end} reached"
-
-
-@dataclass(frozen=True)
-class Failure:
-    """The transition happens when what the service does in this status fails."""
-
-    def __str__(self) -> str:
-        return "failure"
-
-
-Trigger = Call | After | At | Failure
-
-
-class Derived(Enum):
-    """A target that the experiment itself knows."""
-
-    PREVIOUS = "the status it came from"
-    DESIRED = "Completed or Cancelled"
-
-
-@dataclass(frozen=True)
-class Transition:
-    """One row: in `source`, `trigger` leads to `target`. None is before creation and after deletion."""
-
-    source: Status | None
-    trigger: Trigger
-    target: Status | Derived | None
-
-
 CREATE = Call("CreateInferenceExperiment")
 START = Call("StartInferenceExperiment")
 UPDATE = Call("UpdateInferenceExperiment")
 STOP = Call("StopInferenceExperiment")
 DELETE = Call("DeleteInferenceExperiment")
 
-LIFECYCLE: tuple[Transition, ...] = (
-    Transition(None, CREATE, Status.CREATING),
-    Transition(Status.CREATING, After("creating"), Status.CREATED),
-    Transition(Status.CREATED, At("StartTime"), Status.STARTING),
-    Transition(Status.CREATED, START, Status.STARTING),
-    Transition(Status.CREATED, UPDATE, Status.UPDATING),
-    Transition(Status.CREATED, STOP, Status.STOPPING),
-    Transition(Status.CREATED, DELETE, None),
-    Transition(Status.STARTING, After("starting"), Status.RUNNING),
-    Transition(Status.RUNNING, At("EndTime"), Status.STOPPING),
-    Transition(Status.RUNNING, UPDATE, Status.UPDATING),
-    Transition(Status.RUNNING, STOP, Status.STOPPING),
-    Transition(Status.UPDATING, After("updating"), Derived.PREVIOUS),
-    Transition(Status.STOPPING, After("stopping"), Derived.DESIRED),
-    Transition(Status.COMPLETED, DELETE, None),
-    Transition(Status.CANCELLED, DELETE, None),
-    *(Transition(status, Failure(), Status.CANCELLED) for status in UNFINISHED),
+LIFECYCLE: Table[Status] = Table(
+    (
+        Transition(None, CREATE, Status.CREATING),
+        Transition(Status.CREATING, After("creating"), Status.CREATED),
+        Transition(Status.CREATED, At("StartTime"), Status.STARTING),
+        Transition(Status.CREATED, START, Status.STARTING),
+        Transition(Status.CREATED, UPDATE, Status.UPDATING),
+        Transition(Status.CREATED, STOP, Status.STOPPING),
+        Transition(Status.CREATED, DELETE, None),
+        Transition(Status.STARTING, After("starting"), Status.RUNNING),
+        Transition(Status.RUNNING, At("EndTime"), Status.STOPPING),
+        Transition(Status.RUNNING, UPDATE, Status.UPDATING),
+        Transition(Status.RUNNING, STOP, Status.STOPPING),
+        Transition(Status.UPDATING, After("updating"), Derived.PREVIOUS),
+        Transition(Status.STOPPING, After("stopping"), Derived.DESIRED),
+        Transition(Status.COMPLETED, DELETE, None),
+        Transition(Status.CANCELLED, DELETE, None),
+        *(Transition(status, Failure(), Status.CANCELLED) for status in UNFINISHED),
+    )
 )
-
-_BY_TRIGGER = {(row.source, row.trigger): row for row in LIFECYCLE}
-# At most one transition of a status happens by itself; a test holds the table to it.
-_BY_ITSELF = {row.source: row for row in LIFECYCLE if isinstance(row.trigger, (After, At))}
 
 
 @dataclass(frozen=True)
@@ -207,33 +154,9 @@ def begin(now: dt.datetime, start_time: dt.datetime, end_time: dt.datetime) -> L
     return Life((Entry(Status.CREATING, now, CREATE),), start_time, end_time)
 
 
-def as_of(life: Life, now: dt.datetime, durations: Durations) -> Life:
-    """Walk every transition that is due by `now`, each at its own instant; `life` itself when none is."""
-    while (due := _due(life, durations)) and due[1] <= now:
-        life = _enter(life, *due)
-    return life
-
-
-def permits(life: Life, trigger: Trigger) -> bool:
-    """Whether the table has a row for `trigger` in the present status."""
-    return (life.status, trigger) in _BY_TRIGGER
-
-
-def follow(life: Life, trigger: Trigger, now: dt.datetime) -> Life:
-    """Take the row for `trigger`, `now`. Raises KeyError when the table has none: ask `permits` first."""
-    return _enter(life, _BY_TRIGGER[life.status, trigger], now)
-
-
-def ahead(life: Life, durations: Durations) -> Iterator[Entry]:
-    """The statuses still to come if nobody calls an operation, in order."""
-    while due := _due(life, durations):
-        life = _enter(life, *due)
-        yield life.entries[-1]
-
-
-def _due(life: Life, durations: Durations) -> tuple[Transition, dt.datetime] | None:
-    """The transition that comes next by itself, and its instant."""
-    row = _BY_ITSELF.get(life.status)
+def due(life: Life, durations: Durations) -> tuple[Transition[Status], dt.datetime] | None:
+    """The transition that comes next by itself, and its instant; None when the status stays."""
+    row = LIFECYCLE.by_itself(life.status)
     if row is None:
         return None
     if isinstance(row.trigger, After):
@@ -243,7 +166,18 @@ def _due(life: Life, durations: Durations) -> tuple[Transition, dt.datetime] | N
     return row, max(life.since, end)
 
 
-def _enter(life: Life, row: Transition, at: dt.datetime) -> Life:
+def permits(life: Life, trigger: Trigger) -> bool:
+    """Whether the table has a row for `trigger` in the present status."""
+    return LIFECYCLE.permits(life.status, trigger)
+
+
+def follow(life: Life, trigger: Trigger, now: dt.datetime) -> Life:
+    """Take the row for `trigger`, `now`. Raises KeyError when the table has none: ask `permits` first."""
+    return enter(life, LIFECYCLE.row(life.status, trigger), now)
+
+
+def enter(life: Life, row: Transition[Status], at: dt.datetime) -> Life:
+    """Take `row` at the instant `at`."""
     target = row.target
     if target is Derived.PREVIOUS:
         target = life.entries[-2].status

@@ -25,12 +25,13 @@ DEFAULT_PAGE_SIZE = 10  # Inferred from SageMaker's other lists.
 
 
 class Record(Protocol):
-    """What a list shows: numbered in the order of creation."""
+    """What every list shows: numbered in the order of creation."""
 
     @property
     def number(self) -> int: ...  # noqa: D102
     @property
     def name(self) -> str: ...  # noqa: D102
+    def summary(self) -> dict[str, Any]: ...  # noqa: D102
 
 
 R = TypeVar("R", bound=Record)
@@ -44,35 +45,47 @@ def by_creation(record: Record) -> list[Any]:
     return [record.number]
 
 
-def by_name(record: Record) -> list[Any]:
-    """Order of names."""
-    return [record.name]
+# By SortBy's value.
+SORTS: dict[str, SortKey] = {
+    "CreationTime": by_creation,
+    "Name": lambda record: [record.name],
+    "Status": lambda record: [record.status.value, record.number],
+}
+
+# By the request's member. Before and After are exclusive (inferred).
+FILTERS: dict[str, Callable[[Any, Any], bool]] = {
+    "NameContains": lambda record, text: text in record.name,
+    "Type": lambda record, kind: record.settings["Type"] == kind,
+    "StatusEquals": lambda record, status: record.status == status,
+    "CreationTimeAfter": lambda record, when: record.created > when,
+    "CreationTimeBefore": lambda record, when: record.created < when,
+    "LastModifiedTimeAfter": lambda record, when: record.modified > when,
+    "LastModifiedTimeBefore": lambda record, when: record.modified < when,
+}
 
 
-def page(
-    records: Sequence[R],
-    query: Mapping[str, Any],
-    *,
-    scope: str,
-    current: Callable[[R], R],
-    sorts: Mapping[str, SortKey],
-    filters: Mapping[str, Callable[[R, Any], bool]],
-) -> tuple[list[R], str | None]:
+def answer(member: str, records: Sequence[Record], query: Mapping[str, Any], scope: str) -> dict[str, Any]:
+    """What a List operation answers: a page of summaries under `member`, and the next page's token if there is one."""
+    shown, token = page(records, query, scope)
+    values: dict[str, Any] = {member: [record.summary() for record in shown]}
+    return values if token is None else {**values, "NextToken": token}
+
+
+def page(records: Sequence[R], query: Mapping[str, Any], scope: str) -> tuple[list[R], str | None]:
     """One page of `records` (in the order of creation) and the token of the next, None on the last.
 
-    `query`: the List request's members. `scope`: operation, account and region; part of what a token is bound to.
-    `current`: a record as of now, asked only of records that are looked at. `sorts`: key by SortBy's value; without
-    SortBy the order is that of creation. `filters`: predicate by member name.
+    `query`: the List request's members; what it sorts and filters by, the records have as attributes.
+    `scope`: operation, account and region; part of what a token is bound to.
     Raises AWSError (ValidationException) for a token that this query did not give out.
     """
     position = _read_token(query, scope)
-    key = sorts[query.get("SortBy", "CreationTime")]
-    ordered = records if key is by_creation else sorted(map(current, records), key=key)
+    key = SORTS[query.get("SortBy", "CreationTime")]
+    ordered = records if key is by_creation else sorted(records, key=key)
     ascending = query.get("SortOrder", "Descending") == "Ascending"
-    tests = [(test, query[name]) for name, test in filters.items() if name in query]
+    tests = [(test, query[name]) for name, test in FILTERS.items() if name in query]
     wanted = (
         record
-        for record in map(current, _after(ordered, position, key, ascending=ascending))
+        for record in _after(ordered, position, key, ascending=ascending)
         if all(test(record, value) for test, value in tests)
     )
     size = query.get("MaxResults", DEFAULT_PAGE_SIZE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from mock_sagemaker_ie.backend.rules import unique
 from mock_sagemaker_ie.protocol.errors import validation_exception
 from mock_sagemaker_ie.protocol.validation import Violation, refuse
 
@@ -13,22 +14,18 @@ if TYPE_CHECKING:
 
 Tag = dict[str, str]
 Tags = dict[str, str]
+TagStore = dict[str, Tags]
 
 MOST_TAGS = 50
 
 
 def broken_rules(params: dict[str, Any], _now: dt.datetime) -> Iterator[Violation]:
     """Keys are unique, and none begins with `aws:`, which AWS keeps for itself."""
-    seen: set[str] = set()
-    for number, tag in enumerate(params.get("Tags", ()), start=1):
-        path, key = f"tags.{number}.member.key", tag.get("Key")
-        if key is None:
-            continue
-        if key.lower().startswith("aws:"):
-            yield Violation(path, key, "Member must not begin with aws:")
-        if key in seen:
-            yield Violation(path, key, "Member must be unique")
-        seen.add(key)
+    tags = params.get("Tags", ())
+    for number, tag in enumerate(tags, start=1):
+        if tag.get("Key", "").lower().startswith("aws:"):
+            yield Violation(f"tags.{number}.member.key", tag["Key"], "Member must not begin with aws:")
+    yield from unique(tags, "Key", "tags")
 
 
 def add(present: Tags, tags: Iterable[Tag]) -> Tags:

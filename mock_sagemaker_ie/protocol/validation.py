@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections.abc import Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -29,6 +30,10 @@ class Violation(NamedTuple):
     def __str__(self) -> str:
         value = "null" if self.value is None else f"'{_render(self.value)}'"
         return f"Value {value} at '{self.path}' failed to satisfy constraint: {self.constraint}"
+
+
+# What a request must obey beyond its shape: its members and the present instant in, what it breaks out.
+Rule = Callable[[dict[str, Any], dt.datetime], "Iterator[Violation]"]
 
 
 def refuse(violations: Iterable[Violation]) -> None:
