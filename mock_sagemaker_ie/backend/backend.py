@@ -12,7 +12,7 @@ from mock_sagemaker_ie.backend.agenda import Agenda, Kind
 from mock_sagemaker_ie.backend.endpoints import DEPLOYING, EndpointStatus, variant_names
 from mock_sagemaker_ie.backend.hosting import Hosting, World
 from mock_sagemaker_ie.backend.lifecycle import FINISHED
-from mock_sagemaker_ie.backend.transitions import Failure
+from mock_sagemaker_ie.backend.transitions import NEVER, Failure
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -134,7 +134,7 @@ class SageMakerBackend:
     def ahead(self, name: str) -> Iterator[Entry]:
         """The statuses still to come if nobody calls an operation."""
         twin, seen = self.copy(), len(self.history(name))
-        while (due := lifecycle.due(twin._experiment(name).life, self._durations)) is not None:
+        while (due := lifecycle.due(twin._experiment(name).life, self._durations)) and due[1] < NEVER:
             entries = twin.as_of(due[1]).history(name)
             yield from entries[seen:]
             seen = len(entries)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from mock_sagemaker_ie.backend.transitions import After, Call, Failure, Table, Transition
+from mock_sagemaker_ie.backend.transitions import After, Call, Failure, Table, Transition, later
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -90,7 +90,7 @@ class Endpoint:
         if target is None:
             return None
         assert isinstance(target, EndpointStatus), "no endpoint's target is derived"  # noqa: S101
-        until = None if takes is None else at + takes
+        until = None if takes is None else later(at, takes)
         return dataclasses.replace(self, status=target, modified=at, until=until, **changes)
 
     def ended(self, durations: Durations) -> Endpoint | None:

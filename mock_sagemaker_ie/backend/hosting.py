@@ -27,6 +27,7 @@ from mock_sagemaker_ie.backend.endpoints import (
 )
 from mock_sagemaker_ie.backend.lifecycle import Durations
 from mock_sagemaker_ie.backend.resources import ENDPOINT, ENDPOINT_CONFIG, MODEL, Resource, Shelf
+from mock_sagemaker_ie.backend.transitions import later
 from mock_sagemaker_ie.protocol.errors import AWSError, validation_exception
 from mock_sagemaker_ie.protocol.validation import Violation, refuse
 
@@ -187,7 +188,7 @@ class Hosting:
             **self._endpoints.place(endpoint, params),
             created=now,
             modified=now,
-            until=now + takes,
+            until=later(now, takes),
             pending=deployment,
             deployment_config=params.get("DeploymentConfig"),
             doom=self._dooms.pop(endpoint, None),

@@ -11,7 +11,7 @@ import datetime as dt
 from dataclasses import dataclass
 from enum import Enum
 
-from mock_sagemaker_ie.backend.transitions import After, At, Call, Derived, Failure, Table, Transition, Trigger
+from mock_sagemaker_ie.backend.transitions import After, At, Call, Derived, Failure, Table, Transition, Trigger, later
 
 ZERO = dt.timedelta(0)
 
@@ -160,7 +160,7 @@ def due(life: Life, durations: Durations) -> tuple[Transition[Status], dt.dateti
     if row is None:
         return None
     if isinstance(row.trigger, After):
-        return row, life.since + getattr(durations, row.trigger.duration)
+        return row, later(life.since, getattr(durations, row.trigger.duration))
     # An end of the schedule that came while another status held takes effect as soon as that one ends.
     end = life.start_time if row.trigger == At("StartTime") else life.end_time
     return row, max(life.since, end)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -10,6 +11,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 S = TypeVar("S", bound=Enum)
+
+# The instant of what never happens: some durations are longer than time.
+NEVER = dt.datetime.max.replace(tzinfo=dt.timezone.utc)
+
+
+def later(when: dt.datetime, duration: dt.timedelta) -> dt.datetime:
+    """The instant that comes `duration` after another; NEVER when time ends before."""
+    try:
+        return when + duration
+    except OverflowError:
+        return NEVER
 
 
 @dataclass(frozen=True)
