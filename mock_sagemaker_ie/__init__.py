@@ -11,15 +11,23 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mock_sagemaker_ie.backend.lifecycle import Durations, Status
     from mock_sagemaker_ie.clock import Clock, FrozenClock, MockClock
+    from mock_sagemaker_ie.delivery import DeliveryWarning
     from mock_sagemaker_ie.doors.botocore import UnansweredCallError
     from mock_sagemaker_ie.mock import InferenceExperimentMock, mock_inference_experiment
+    from mock_sagemaker_ie.models import HandlerError, ModelRequest, ModelResponse
+    from mock_sagemaker_ie.runtime import HandlerWarning
 
 __all__ = [
     "Clock",
+    "DeliveryWarning",
     "Durations",
     "FrozenClock",
+    "HandlerError",
+    "HandlerWarning",
     "InferenceExperimentMock",
     "MockClock",
+    "ModelRequest",
+    "ModelResponse",
     "Status",
     "UnansweredCallError",
     "mock_inference_experiment",
@@ -27,10 +35,15 @@ __all__ = [
 
 _HOMES = {
     "Clock": "clock",
+    "DeliveryWarning": "delivery",
     "Durations": "backend.lifecycle",
     "FrozenClock": "clock",
+    "HandlerError": "models",
+    "HandlerWarning": "runtime",
     "InferenceExperimentMock": "mock",
     "MockClock": "clock",
+    "ModelRequest": "models",
+    "ModelResponse": "models",
     "Status": "backend.lifecycle",
     "UnansweredCallError": "doors.botocore",
     "mock_inference_experiment": "mock",

@@ -8,9 +8,11 @@ from __future__ import annotations
 import datetime as dt
 import difflib
 import functools
+import inspect
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, overload
 
@@ -20,8 +22,10 @@ from mock_sagemaker_ie.backend.transitions import Call
 from mock_sagemaker_ie.clients import shared_client
 from mock_sagemaker_ie.clock import FrozenClock, as_clock
 from mock_sagemaker_ie.decorating import decorate
+from mock_sagemaker_ie.delivery import Delivery
 from mock_sagemaker_ie.doors.botocore import BotocoreDoor
 from mock_sagemaker_ie.protocol.wire import MILLISECOND, copy_values, whole_milliseconds
+from mock_sagemaker_ie.runtime import Runtime
 from mock_sagemaker_ie.service import Service
 
 if TYPE_CHECKING:
@@ -31,7 +35,10 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
+    from mock_sagemaker_ie.backend.captures import Capture
+    from mock_sagemaker_ie.backend.metrics import Datapoint
     from mock_sagemaker_ie.clock import Clock
+    from mock_sagemaker_ie.models import AsyncHandler, Handler
     from mock_sagemaker_ie.service import Call as RecordedCall
 
     P = ParamSpec("P")
@@ -53,6 +60,9 @@ class Options(TypedDict, total=False):
     `strict`: refuse the names of models that nobody created; by default they are presumed to exist.
     `quotas`: how many instances all endpoints of an account and region may take, by instance type; default: no limits.
     `virtual_sleep`: make `time.sleep` pass time on the clock instead of waiting.
+    `s3`: a client of S3, or the path of a folder, to which captured traffic is written; default: nowhere.
+    `cloudwatch`: a client of CloudWatch to which the variants' metrics are put; default: nowhere.
+    `keep`: how many calls and captures are kept at most, the last ones; default: all.
     `passthrough`: operations that are not the mock's business: neither answered nor refused.
     """
 
@@ -62,6 +72,9 @@ class Options(TypedDict, total=False):
     strict: bool
     quotas: Mapping[str, int]
     virtual_sleep: bool
+    s3: Any
+    cloudwatch: Any
+    keep: int | None
     passthrough: Collection[str]
 
 
@@ -98,6 +111,27 @@ class InferenceExperimentMock:
     def client(self, service: str = "sagemaker", region_name: str = DEFAULT_REGION) -> Any:
         """A botocore client with keys of its own that is kept from test to test: making one costs most of a test."""
         return shared_client(service, region_name)
+
+    def serve(self, model_name: str, handler: Handler | AsyncHandler) -> None:
+        """Have `handler` answer for a model, on every endpoint of every account and region.
+
+        It is called with a ModelRequest, which is the body as bytes and knows the content type and more, and returns
+        bytes, a str, anything that `json.dumps` takes, or a ModelResponse; what it raises is a ModelError to the
+        caller. For callers of aiobotocore it may be a coroutine function. A model without a handler echoes.
+        """
+        if not callable(handler):
+            raise TypeError(f"handler={handler!r}: expected a function of the request that returns the response")
+        self._service.runtime.handlers[model_name] = handler
+
+    @property
+    def captures(self) -> tuple[Capture, ...]:
+        """Captured exchanges, oldest first, by DataStorageConfig and DataCaptureConfig; with `keep=` the last ones."""
+        return tuple(self._service.runtime.captures)
+
+    @property
+    def metrics(self) -> tuple[Datapoint, ...]:
+        """What CloudWatch would know: every minute of every metric of every variant that was invoked."""
+        return self._service.runtime.metrics
 
     def advance_until(
         self, name: str, status: str, *, region_name: str = DEFAULT_REGION, account_id: str | None = None
@@ -269,6 +303,9 @@ def _checked(
     strict: Any = False,
     quotas: Any = MappingProxyType({}),
     virtual_sleep: Any = False,
+    s3: Any = None,
+    cloudwatch: Any = None,
+    keep: Any = None,
     passthrough: Any = (),
 ) -> Options:
     """The options, complete. Raises TypeError or ValueError for one that makes no sense."""
@@ -279,6 +316,17 @@ def _checked(
         raise ValueError(f"account_id={account_id!r}: expected a string of 12 digits")
     if not isinstance(quotas, Mapping) or not all(isinstance(limit, int) and limit >= 0 for limit in quotas.values()):
         raise TypeError(f"quotas={quotas!r}: expected instance counts by type, e.g. {{'ml.m5.xlarge': 2}}")
+    if isinstance(s3, str):
+        raise TypeError(f"s3={s3!r}: expected a client of S3, or a folder as pathlib.Path({s3!r})")
+    for name, client, verb in (("s3", s3, "put_object"), ("cloudwatch", cloudwatch, "put_metric_data")):
+        if (
+            client is not None
+            and not isinstance(client, Path)
+            and (not hasattr(client, verb) or inspect.iscoroutinefunction(getattr(client, verb)))
+        ):
+            raise TypeError(f"{name}={client!r}: expected a boto3 client with {verb}()")
+    if keep is not None and (not isinstance(keep, int) or keep < 0):
+        raise TypeError(f"keep={keep!r}: expected how many calls and captures to keep, or None for all")
     if isinstance(passthrough, str):
         raise TypeError(f"passthrough={passthrough!r}: expected a collection of operations, e.g. [{passthrough!r}]")
     return Options(
@@ -288,6 +336,9 @@ def _checked(
         strict=bool(strict),
         quotas=dict(quotas),
         virtual_sleep=bool(virtual_sleep),
+        s3=s3,
+        cloudwatch=cloudwatch,
+        keep=keep,
         passthrough=frozenset(passthrough),
     )
 
@@ -297,7 +348,8 @@ def _world(options: Options, origin: InferenceExperimentMock | None = None) -> I
     """A world that answers until it is left; it begins as a copy of `origin`'s, or empty."""
     clock = as_clock(options["clock"])
     world = World(options["durations"] or Durations(), strict=options["strict"], quotas=options["quotas"])
-    service = Service(clock, world, options["account_id"])
+    delivery, keep = Delivery(options["s3"], options["cloudwatch"]), options["keep"]
+    service = Service(clock, world, options["account_id"], Runtime(delivery, keep), keep)
     if origin is not None:
         service.adopt(origin._service)  # noqa: SLF001 - one of us
     door = BotocoreDoor(service, options["passthrough"])
@@ -306,6 +358,7 @@ def _world(options: Options, origin: InferenceExperimentMock | None = None) -> I
             stack.enter_context(clock)
         if options["virtual_sleep"]:
             stack.enter_context(_sleeping_on(clock))
+        stack.callback(delivery.close)
         door.open()
         stack.callback(door.close)
         yield InferenceExperimentMock(service)

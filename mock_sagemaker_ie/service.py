@@ -1,11 +1,13 @@
 """The service without I/O: an operation and its request in, an answer's values or an AWS error out.
 
 A request reads the clock once. It is validated, answered by the backend of its account and region, and recorded.
+Only an invocation may take more time: its models are called while no lock is held.
 """
 
 from __future__ import annotations
 
 import threading
+from collections import deque
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -16,9 +18,10 @@ from botocore.endpoint_provider import RuleSetStandardLibrary
 
 from mock_sagemaker_ie.backend.backend import OPERATIONS, RESOURCE_TYPES, RULES, SageMakerBackend
 from mock_sagemaker_ie.clock import MockClock, read
+from mock_sagemaker_ie.models import run, run_async
 from mock_sagemaker_ie.protocol.errors import AWSError
 from mock_sagemaker_ie.protocol.validation import refuse, violations
-from mock_sagemaker_ie.protocol.wire import answer_values, copy_values, decode, whole_milliseconds
+from mock_sagemaker_ie.protocol.wire import answer_values, copy_values, read_request, whole_milliseconds
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -28,10 +31,14 @@ if TYPE_CHECKING:
 
     from mock_sagemaker_ie.backend.hosting import World
     from mock_sagemaker_ie.clock import Clock
+    from mock_sagemaker_ie.models import Steps
+    from mock_sagemaker_ie.protocol.wire import WireRequest
+    from mock_sagemaker_ie.runtime import Runtime
 
 Values = dict[str, Any]
 
 ARN_PARTS = 6
+INVOKE_ENDPOINT = "InvokeEndpoint"
 
 
 @dataclass(frozen=True)
@@ -66,50 +73,73 @@ class Answer(NamedTuple):
 class Service:
     """SageMaker as far as we answer it, for every account and region. Safe to call from many threads."""
 
-    def __init__(self, clock: Clock, world: World, account_id: str) -> None:
+    def __init__(self, clock: Clock, world: World, account_id: str, runtime: Runtime, keep: int | None = None) -> None:
         self.clock = clock
         self.account_id = account_id
-        self.calls: list[Call] = []
+        self.runtime = runtime
+        self.calls: deque[Call] = deque(maxlen=keep)
         self._world = world
         self._lock = threading.RLock()
         self._latest: dt.datetime | None = None
         self._backends: dict[tuple[str, str], SageMakerBackend] = {}
 
     def answer(
-        self, model: OperationModel, body: bytes | str, *, region: str, account_id: str | None = None
+        self, model: OperationModel, request: WireRequest, *, region: str, account_id: str | None = None
     ) -> Answer | None:
-        """Answer a call of `model` with its JSON `body`; None when the operation or its resource is not ours.
+        """Answer a call of `model`; None when the operation or its resource is not ours.
 
-        Raises AWSError when the service refuses.
+        Raises AWSError when the service refuses, HandlerError when the handler of a model is at fault.
         """
-        if model.name not in OPERATIONS:
-            return None
-        account_id = account_id or self.account_id
+        return run(self._steps(model, request, region, account_id or self.account_id))
+
+    async def answer_async(
+        self, model: OperationModel, request: WireRequest, *, region: str, account_id: str | None = None
+    ) -> Answer | None:
+        """The same for an asynchronous caller, whose models' handlers may be coroutine functions."""
+        return await run_async(self._steps(model, request, region, account_id or self.account_id))
+
+    def _steps(self, model: OperationModel, request: WireRequest, region: str, account_id: str) -> Steps[Answer | None]:
+        if model.name == INVOKE_ENDPOINT:
+            return (yield from self._invoke(model, request, region, account_id))
+        return self._operate(model, request, region, account_id) if model.name in OPERATIONS else None
+
+    def _operate(self, model: OperationModel, request: WireRequest, region: str, account_id: str) -> Answer | None:
         params: Values = {}
         with self._lock:
             now = self.now()
             try:
-                params = decode(model.input_shape, body)
+                params = read_request(model, request)
                 if not _is_ours(params):
                     return None
-                values = self._perform(model, params, self.backend(region, account_id), now)
+                _validate(model, params, now)
+                values = OPERATIONS[model.name](self.backend(region, account_id).as_of(now), params, now)
             except AWSError as error:
-                self.calls.append(Call(model.name, params, account_id, region, now, error=error))
+                self._record(Call(model.name, params, account_id, region, now, error=error))
                 raise
-            else:
-                self.calls.append(Call(model.name, copy_values(params), account_id, region, now, _answer=values))
-            finally:
-                if isinstance(self.clock, MockClock):
-                    self.clock.advance(self.clock.auto_advance)
+            self._record(Call(model.name, copy_values(params), account_id, region, now, _answer=values))
         return Answer(answer_values(model.output_shape, values), now)
 
-    @staticmethod
-    def _perform(model: OperationModel, params: Values, backend: SageMakerBackend, now: dt.datetime) -> Values:
-        broken = [] if model.input_shape is None else list(violations(model.input_shape, params))
-        for rule in RULES.get(model.name, ()):
-            broken += rule(params, now)
-        refuse(broken)
-        return OPERATIONS[model.name](backend.as_of(now), params, now)
+    def _invoke(self, model: OperationModel, request: WireRequest, region: str, account_id: str) -> Steps[Answer]:
+        params: Values = {}
+        now = self.now()
+        try:
+            params = read_request(model, request)
+            _validate(model, params, now)
+            with self._lock:
+                route = self.backend(region, account_id).as_of(now).route(params)
+            arn = f"arn:{partition(region)}:logs:{region}:{account_id}:log-group:/aws/sagemaker/Endpoints"
+            values = yield from self.runtime.exchange(route, params, now, self.now, f"{arn}/{params['EndpointName']}")
+        except AWSError as error:
+            self._record(Call(model.name, params, account_id, region, now, error=error))
+            raise
+        self._record(Call(model.name, params, account_id, region, now, _answer=values))
+        return Answer(dict(values), now)
+
+    def _record(self, call: Call) -> None:
+        with self._lock:
+            self.calls.append(call)
+            if isinstance(self.clock, MockClock):
+                self.clock.advance(self.clock.auto_advance)
 
     def now(self) -> dt.datetime:
         """The present instant, in the whole milliseconds that SageMaker keeps.
@@ -148,13 +178,24 @@ class Service:
         with other._lock:
             self._backends = {key: backend.copy() for key, backend in other._backends.items()}
             self._latest = other._latest
+            self.runtime.handlers.update(other.runtime.handlers)
 
     def reset(self) -> None:
-        """Forget every experiment, tag and call."""
+        """Forget everything but the models' handlers."""
         with self._lock:
             self._backends.clear()
+            self.runtime.reset()
             self.calls.clear()
             self._latest = None
+
+
+def _validate(model: OperationModel, params: Values, now: dt.datetime) -> None:
+    """Raise one AWSError for all that a request breaks before any record is looked at."""
+    broken = [] if model.input_shape is None else list(violations(model.input_shape, params))
+    for rule in RULES.get(model.name, ()):
+        broken += rule(params, now)
+    # The runtime has a name of its own for it.
+    refuse(broken, "ValidationError" if model.service_model.service_id.hyphenize() == "sagemaker-runtime" else None)
 
 
 def _is_ours(params: Values) -> bool:

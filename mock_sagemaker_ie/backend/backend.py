@@ -12,7 +12,9 @@ from mock_sagemaker_ie.backend.agenda import Agenda, Kind
 from mock_sagemaker_ie.backend.endpoints import DEPLOYING, EndpointStatus, variant_names
 from mock_sagemaker_ie.backend.hosting import Hosting, World
 from mock_sagemaker_ie.backend.lifecycle import FINISHED
+from mock_sagemaker_ie.backend.traffic import CaptureSettings, Shares, route
 from mock_sagemaker_ie.backend.transitions import NEVER, Failure
+from mock_sagemaker_ie.protocol.errors import AWSError
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
     from mock_sagemaker_ie.backend.experiments import Experiment
     from mock_sagemaker_ie.backend.lifecycle import Entry
+    from mock_sagemaker_ie.backend.traffic import Route
     from mock_sagemaker_ie.protocol.validation import Rule
 
 Values = dict[str, Any]
@@ -37,6 +40,8 @@ class SageMakerBackend:
 
     def __init__(self, partition: str, region: str, account_id: str, world: World) -> None:
         self._arn_prefix = f"arn:{partition}:sagemaker:{region}:{account_id}"
+        self._account_id = account_id
+        self._shares = Shares()
         self._durations = world.durations
         self._agenda = Agenda()
         self._tags: tags.TagStore = {}
@@ -48,7 +53,7 @@ class SageMakerBackend:
     def copy(self) -> SageMakerBackend:
         """An independent backend that holds the same; records are immutable, so the dicts are all there is to copy."""
         twin = copy.copy(self)
-        twin._agenda = self._agenda.copy()
+        twin._agenda, twin._shares = self._agenda.copy(), self._shares.copy()
         twin._tags, twin._experiments, twin._users = dict(self._tags), dict(self._experiments), dict(self._users)
         twin.hosting = self.hosting.copy(twin._agenda, twin._tags)
         return twin
@@ -200,6 +205,25 @@ class SageMakerBackend:
         experiments.deletable(experiment)
         del self._experiments[experiment.name], self._tags[experiment.arn]
         return {"InferenceExperimentArn": experiment.arn}
+
+    # --- traffic
+
+    def route(self, params: Values) -> Route:
+        """Where an InvokeEndpoint request goes. Raises AWSError (ValidationError) when nowhere."""
+        name = params["EndpointName"]
+        endpoint = self.hosting.find(name)
+        if endpoint is None or endpoint.serving is None or endpoint.status is EndpointStatus.DELETING:
+            raise AWSError("ValidationError", f"Endpoint {name} of account {self._account_id} not found.")
+        user = self._user_of(name)
+        testing = user is not None and user.copies
+        storage = user.settings.get("DataStorageConfig") if user is not None and testing else None
+        return route(
+            endpoint,
+            self._shares,
+            params.get("TargetVariant"),
+            copies=user is None or testing,
+            captures=() if storage is None else (CaptureSettings.of_experiment(storage),),
+        )
 
     # --- tags, of whatever we hold
 

@@ -88,6 +88,11 @@ class Experiment:
         """Whether the shadow variant has been deployed, or is on its way."""
         return any(entry.status is Status.STARTING for entry in self.life.entries)
 
+    @property
+    def copies(self) -> bool:
+        """Whether traffic is copied: Running, and Updating from there."""
+        return self.status is Status.RUNNING or (self.status is Status.UPDATING and self.started)
+
     def facts(self) -> Values:
         """What Describe and List say of it, but for the endpoint; each output shape picks its members."""
         facts: Values = {

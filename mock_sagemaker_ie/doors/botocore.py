@@ -8,6 +8,7 @@ Each client's `meta.events` is an EventAliaser, so while a door is open two meth
 from __future__ import annotations
 
 import inspect
+import io
 import threading
 import uuid
 from email.utils import format_datetime
@@ -16,18 +17,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from botocore.awsrequest import AWSResponse
 from botocore.exceptions import NoCredentialsError
 from botocore.hooks import EventAliaser
+from botocore.response import StreamingBody
 
+from mock_sagemaker_ie.doors.async_body import async_body
 from mock_sagemaker_ie.protocol.errors import AWSError
-from mock_sagemaker_ie.protocol.wire import encode, error_body
+from mock_sagemaker_ie.protocol.wire import WireRequest, encode, error_body, error_headers, write_answer
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable, Collection
+    from collections.abc import Awaitable, Callable, Collection
 
     from botocore.model import OperationModel
 
-    from mock_sagemaker_ie.protocol.wire import Values
-    from mock_sagemaker_ie.service import Service
+    from mock_sagemaker_ie.service import Answer, Service
 
 # The service ids, as botocore writes them in events, whose calls never leave the process.
 SERVICES = ("sagemaker", "sagemaker-runtime")
@@ -68,16 +70,42 @@ class BotocoreDoor:
     def answer(self, model: OperationModel, arguments: dict[str, Any]) -> tuple[AWSResponse, Parsed] | None:
         """What a call gets, given the arguments of its `before-call`; None when it is not ours."""
         try:
-            answer = self.service.answer(
-                model,
-                arguments["params"]["body"],
-                region=arguments["context"]["client_region"],
-                account_id=_explicit_account(arguments["request_signer"]),
-            )
+            answer = self.service.answer(model, **_call(arguments))
         except AWSError as error:
-            body = error_body(error, model.service_model)
-            return _response(error.status, encode(body), _error_values(error, body), self.service.now())
-        return None if answer is None else _response(200, encode(answer.values), answer.values, answer.at)
+            return self._refusal(model, error)
+        return None if answer is None else _accepted(model, answer, StreamingBody)
+
+    async def answer_async(self, model: OperationModel, arguments: dict[str, Any]) -> tuple[AWSResponse, Parsed] | None:
+        """The same for a client of aiobotocore."""
+        try:
+            answer = await self.service.answer_async(model, **_call(arguments))
+        except AWSError as error:
+            return self._refusal(model, error)
+        return None if answer is None else _accepted(model, answer, async_body)
+
+    def _refusal(self, model: OperationModel, error: AWSError) -> tuple[AWSResponse, Parsed]:
+        body = error_body(error, model.service_model)
+        headers = error_headers(error, model.service_model)
+        values = {"Error": {"Message": error.message, "Code": error.code}, **error.members}
+        if "Message" in body:  # A modelled exception's own members stand beside Error.
+            values["Message"] = error.message
+        return _response(error.status, encode(body), headers, values, self.service.now())
+
+
+def _call(arguments: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of `before-call` as those of `service.answer`."""
+    params = arguments["params"]
+    body = params["body"]
+    headers = {name.lower(): _text(value) for name, value in params["headers"].items()}
+    return {
+        "request": WireRequest(body.read() if hasattr(body, "read") else body, params["url_path"], headers),
+        "region": arguments["context"]["client_region"],
+        "account_id": _explicit_account(arguments["request_signer"]),
+    }
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode("latin-1") if isinstance(value, bytes) else value
 
 
 # The open doors, the innermost last. Replaced, never changed, so that any thread may look at it.
@@ -116,13 +144,10 @@ class _Wrapping:
             ours = _our_event(event_name)
             if ours is None or ours[0].kind != "before-call":
                 return result
-
-            def answer(response: tuple[Any, Any]) -> tuple[Any, Any]:
-                if response[1] is not None:
-                    return response
-                return ours[1], ours[1].answer(arguments["model"], arguments)
-
-            return _then(result, answer)
+            door = ours[1]
+            if inspect.isawaitable(result):
+                return _answered(door, result, arguments)
+            return result if result[1] is not None else (door, door.answer(arguments["model"], arguments))
 
         def emit(aliaser: EventAliaser, event_name: str, **arguments: Any) -> Any:
             ours = _our_event(event_name)
@@ -154,6 +179,12 @@ class _Wrapping:
 
 
 _wrapping = _Wrapping()
+
+
+async def _answered(door: BotocoreDoor, result: Awaitable[Any], arguments: dict[str, Any]) -> tuple[Any, Any]:
+    """What aiobotocore's emitter gave if it is an answer, else the door's."""
+    response: tuple[Any, Any] = await result
+    return response if response[1] is not None else (door, await door.answer_async(arguments["model"], arguments))
 
 
 def _then(result: Any, finish: Callable[[Any], Any], event: _Event | None = None) -> Any:
@@ -190,22 +221,25 @@ def _explicit_account(signer: Any) -> str | None:
     return getattr(credentials, "account_id", None) if getattr(credentials, "method", None) == "explicit" else None
 
 
-def _response(status: int, body: bytes, values: Parsed, at: dt.datetime) -> tuple[AWSResponse, Parsed]:
-    """What botocore makes of an HTTP response with this body, which it reads as these values."""
+def _accepted(model: OperationModel, answer: Answer, stream: Callable[[Any, int], Any]) -> tuple[AWSResponse, Parsed]:
+    body, headers = write_answer(model, answer.values)
+    values = answer.values
+    if model.has_streaming_output:
+        payload = model.output_shape.serialization["payload"]
+        values = {**values, payload: stream(io.BytesIO(body), len(body))}
+    return _response(200, body, headers, values, answer.at)
+
+
+def _response(
+    status: int, body: bytes, headers: dict[str, str], values: Parsed, at: dt.datetime
+) -> tuple[AWSResponse, Parsed]:
+    """What botocore makes of an HTTP response with this body and these headers, which it reads as these values."""
     request_id = str(uuid.uuid4())
     headers = {
         "x-amzn-requestid": request_id,
-        "content-type": "application/x-amz-json-1.1",
+        **headers,
         "content-length": str(len(body)),
         "date": format_datetime(at, usegmt=True),
     }
     metadata = {"RequestId": request_id, "HTTPStatusCode": status, "HTTPHeaders": headers, "RetryAttempts": 0}
     return AWSResponse(None, status, headers, None), {**values, "ResponseMetadata": metadata}
-
-
-def _error_values(error: AWSError, body: Values) -> Parsed:
-    """What botocore's parser makes of an error's body: a modelled exception's own members stand beside Error."""
-    return {
-        "Error": {"Message": error.message, "Code": error.code},
-        **{k: v for k, v in body.items() if k == "Message"},
-    }

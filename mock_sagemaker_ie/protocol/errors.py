@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class AWSError(Exception):
-    """An error of the service: AWS's `code`, its `message` and the HTTP `status` it travels with."""
+    """An error of the service: AWS's `code`, its `message` and the HTTP `status` it travels with.
 
-    def __init__(self, code: str, message: str, status: int = 400) -> None:
+    `members`: what a modelled exception says beside its message.
+    """
+
+    def __init__(self, code: str, message: str, status: int = 400, members: dict[str, Any] | None = None) -> None:
         super().__init__(f"{code}: {message}")
         self.code = code
         self.message = message
         self.status = status
+        self.members = members or {}
 
 
 def validation_exception(message: str) -> AWSError:

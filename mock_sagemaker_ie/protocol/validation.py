@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mock_sagemaker_ie.protocol.errors import validation_exception
+from mock_sagemaker_ie.protocol.errors import AWSError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -36,11 +36,11 @@ class Violation(NamedTuple):
 Rule = Callable[[dict[str, Any], dt.datetime], "Iterator[Violation]"]
 
 
-def refuse(violations: Iterable[Violation]) -> None:
-    """Raise one ValidationException that names all `violations`; do nothing when there are none."""
+def refuse(violations: Iterable[Violation], code: str | None = None) -> None:
+    """Raise one AWSError, of ValidationException unless told, that names all `violations`; nothing without any."""
     if texts := [str(violation) for violation in violations]:
         errors = "error" if len(texts) == 1 else "errors"
-        raise validation_exception(f"{len(texts)} validation {errors} detected: {'; '.join(texts)}")
+        raise AWSError(code or "ValidationException", f"{len(texts)} validation {errors} detected: {'; '.join(texts)}")
 
 
 def violations(shape: Shape, value: Any, path: str = "") -> Iterator[Violation]:
@@ -78,10 +78,14 @@ def _map_violations(shape: Shape, value: Mapping[str, Any], path: str) -> Iterat
             yield from violations(shape.value, item, f"{path}.{key}.member")
 
 
+# Where AWS documents another maximum than its service model says.
+_LIMITS = {"BodyBlob": 26_214_400}  # SageMaker endpoints and quotas: payload of a real-time invocation, 25 MB
+
+
 def broken_constraints(shape: Shape, value: Any) -> Iterator[str]:
     """The constraints of `shape` itself, not of its members, that `value` breaks, in AWS's words."""
     traits = shape.metadata
-    low, high = traits.get("min"), traits.get("max")
+    low, high = traits.get("min"), _LIMITS.get(shape.name, traits.get("max"))
     if low is not None or high is not None:
         numeric = isinstance(value, (int, float))
         measure, noun = (value, "value") if numeric else (len(value), "length")
@@ -103,6 +107,9 @@ _UNICODE_CATEGORIES = {
     r"\p{L}": r"\w",
     r"\p{N}": r"\w",
     r"\p{Z}": r" \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000",
+    r"\p{ASCII}": r"[\x00-\x7f]",  # Never within a class of characters, the others always.
+    r"\p{Print}": r"\x20-\x7e",
+    r"\z": r"\Z",
 }
 
 
@@ -125,6 +132,8 @@ def _render(value: object) -> str:
         return "{" + ", ".join(f"{key}={_render(item)}" for key, item in value.items()) + "}"
     if isinstance(value, (list, tuple)):
         return _render_list(value)
+    if isinstance(value, (bytes, bytearray)):
+        return f"{len(value)} bytes"
     if isinstance(value, dt.datetime):
         return value.astimezone(dt.timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return str(value)

@@ -1,4 +1,4 @@
-"""The JSON 1.1 wire: request bodies to Python values, answers to fresh values or to bytes, along the shapes.
+"""AWS's JSON 1.1 and REST-JSON wires: requests to Python values, answers to fresh values or to bytes, by the shapes.
 
 Python values are what botocore's own parser gives: str, int, float, bool, dict, list and aware datetimes.
 """
@@ -8,25 +8,76 @@ from __future__ import annotations
 import datetime as dt
 import json
 import math
+import re
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import unquote
 
 from botocore.utils import parse_timestamp
 
 from mock_sagemaker_ie.protocol.errors import serialization_exception
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
-    from botocore.model import ServiceModel, Shape
+    from botocore.model import OperationModel, ServiceModel, Shape
 
     from mock_sagemaker_ie.protocol.errors import AWSError
 
 UTC = dt.timezone.utc
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=UTC)
+JSON_CONTENT_TYPE = "application/x-amz-json-1.1"
 MILLISECOND = dt.timedelta(milliseconds=1)
 
 Values = dict[str, Any]
+
+
+class WireRequest(NamedTuple):
+    """What of a request carries its members; header names are in lower case."""
+
+    body: bytes | str
+    path: str = "/"
+    headers: Mapping[str, str] = MappingProxyType({})
+
+
+def read_request(model: OperationModel, request: WireRequest) -> Values:
+    """Read a request's members, wherever the operation's protocol puts them. Raises AWSError as `decode` does."""
+    shape = model.input_shape
+    if shape is None or model.service_model.metadata["protocol"] != "rest-json":
+        return decode(shape, request.body)
+    return {
+        member: value for member in shape.members if (value := _rest_member(model, shape, member, request)) is not None
+    }
+
+
+def _rest_member(model: OperationModel, shape: Shape, member: str, request: WireRequest) -> Any:
+    where = shape.members[member].serialization
+    if member == shape.serialization.get("payload"):
+        return request.body
+    if where.get("location") == "header":
+        return request.headers.get(where["name"].lower())
+    labels = re.match(_path_pattern(model.http["requestUri"]), request.path)
+    return unquote(labels[member]) if labels and member in labels.groupdict() else None
+
+
+@lru_cache(maxsize=64)
+def _path_pattern(uri: str) -> re.Pattern[str]:
+    """`/endpoints/{EndpointName}/invocations` as a pattern that finds the labels in a path."""
+    return re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(uri)))
+
+
+def write_answer(model: OperationModel, values: Values) -> tuple[bytes, dict[str, str]]:
+    """An answer as it travels: its body and the headers that say something of it."""
+    shape = model.output_shape
+    if model.service_model.metadata["protocol"] != "rest-json":
+        return encode(values), {"content-type": JSON_CONTENT_TYPE}
+    located = {
+        member.serialization["name"].lower(): values[name]
+        for name, member in shape.members.items()
+        if member.serialization.get("location") == "header" and name in values
+    }
+    return values[shape.serialization["payload"]], located
 
 
 def decode(shape: Shape | None, body: bytes | str) -> Values:
@@ -159,7 +210,14 @@ def _epoch_seconds(when: dt.datetime) -> float:
     return (when - EPOCH) // MILLISECOND / 1000
 
 
+def error_headers(error: AWSError, model: ServiceModel) -> dict[str, str]:
+    """The headers that say something of an error's body; REST-JSON names the error there."""
+    if model.metadata["protocol"] == "rest-json":
+        return {"content-type": "application/json", "x-amzn-errortype": error.code}
+    return {"content-type": JSON_CONTENT_TYPE}
+
+
 def error_body(error: AWSError, model: ServiceModel) -> Values:
     """An error as it travels: modelled exceptions write Message, the common ones message."""
     modelled = model.shape_for_error_code(error.code) is not None
-    return {"__type": error.code, "Message" if modelled else "message": error.message}
+    return {"__type": error.code, "Message" if modelled else "message": error.message, **error.members}

@@ -1,0 +1,149 @@
+"""sagemaker-runtime without I/O: one InvokeEndpoint from its route to its answer, and what is kept of it."""
+
+from __future__ import annotations
+
+import warnings
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from mock_sagemaker_ie.backend import captures
+from mock_sagemaker_ie.backend.metrics import Datapoint, Invocation
+from mock_sagemaker_ie.models import HandlerError, ModelCall, ModelRequest, ModelResponse, Outcome, echo, seconds
+from mock_sagemaker_ie.protocol.errors import AWSError
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Callable, Iterable
+
+    from mock_sagemaker_ie.backend.captures import Capture
+    from mock_sagemaker_ie.backend.traffic import Route, Target
+    from mock_sagemaker_ie.delivery import Delivery
+    from mock_sagemaker_ie.models import AsyncHandler, Handler, Steps
+
+Values = dict[str, Any]
+
+OK, FAILED = 200, 500
+
+
+class Runtime:
+    """The models' handlers, and the captures and metrics of every account and region.
+
+    `delivery`: what brings captures and metrics to where the user wants them. `keep`: how many captures are kept at
+    most, the last ones; None for all.
+    """
+
+    def __init__(self, delivery: Delivery, keep: int | None) -> None:
+        self.handlers: dict[str, Handler | AsyncHandler] = {}
+        self.captures: deque[Capture] = deque(maxlen=keep)
+        self._metrics: dict[tuple[str, str, str, dt.datetime], Datapoint] = {}
+        self._delivery = delivery
+
+    @property
+    def metrics(self) -> tuple[Datapoint, ...]:
+        """Every minute of every metric of every variant, in the order in which they began."""
+        return tuple(self._metrics.values())
+
+    def reset(self) -> None:
+        """Forget captures and metrics."""
+        self.captures.clear()
+        self._metrics.clear()
+
+    def exchange(
+        self, route: Route, params: Values, at: dt.datetime, now: Callable[[], dt.datetime], log_group: str
+    ) -> Steps[Values]:
+        """Have production answer and the shadow try, keep what is to be kept, and give the answer's values.
+
+        Raises AWSError (ModelError) when the production model fails, HandlerError when its handler is at fault.
+        """
+        answer, took = yield from self._tried(route.production, params, now)
+        if isinstance(answer.error, HandlerError):
+            raise answer.error
+        exchanged = [(route.production, answer, took)]
+        if route.shadow is not None:
+            shadow, shadow_took = yield from self._tried(route.shadow, params, now)
+            if isinstance(shadow.error, HandlerError):
+                warnings.warn(f"in the shadow, {shadow.error}", HandlerWarning, stacklevel=2)
+            exchanged.append((route.shadow, shadow, shadow_took))
+        self._keep(route, params, at, exchanged)
+        if answer.response is None:
+            raise _model_error(answer.error, params["EndpointName"], log_group)
+        return _answer_values(answer.response, route.production)
+
+    def _tried(
+        self, target: Target, params: Values, now: Callable[[], dt.datetime]
+    ) -> Steps[tuple[Outcome, dt.timedelta]]:
+        request = ModelRequest(
+            params["Body"],
+            endpoint=params["EndpointName"],
+            variant=target.variant,
+            content_type=params.get("ContentType"),
+            accept=params.get("Accept"),
+            custom_attributes=params.get("CustomAttributes"),
+            inference_id=params.get("InferenceId"),
+            target_model=params.get("TargetModel"),
+        )
+        began = now()
+        outcome = yield ModelCall(target.model, self.handlers.get(target.model, echo), request)
+        latency = None if outcome.response is None else outcome.response.latency
+        return outcome, now() - began if latency is None else seconds(latency)
+
+    def _keep(
+        self, route: Route, params: Values, at: dt.datetime, exchanged: Iterable[tuple[Target, Outcome, dt.timedelta]]
+    ) -> None:
+        endpoint, request = params["EndpointName"], captures.Message(params["Body"], params.get("ContentType"))
+        kept, invocations = [], []
+        for target, outcome, took in exchanged:
+            status = FAILED if outcome.response is None else OK
+            invocations.append(Invocation(endpoint, target.variant, at, status, took, target.instances))
+            if outcome.response is None:
+                continue  # What a model failed to answer is not captured (inferred).
+            kept += [
+                captures.capture(
+                    settings,
+                    endpoint=endpoint,
+                    variant=target.variant,
+                    at=at,
+                    request=request,
+                    response=captures.Message(outcome.response.body, outcome.response.content_type),
+                    inference_id=params.get("InferenceId"),
+                    custom_attributes=params.get("CustomAttributes"),
+                )
+                for settings in route.captures
+            ]
+        self.captures.extend(kept)
+        for invocation in invocations:
+            self._count(invocation)
+        self._delivery.deliver(kept, invocations)
+
+    def _count(self, invocation: Invocation) -> None:
+        minute = invocation.at.replace(second=0, microsecond=0)
+        for name, value, unit in invocation.data():
+            key = name, invocation.endpoint, invocation.variant, minute
+            if key not in self._metrics:
+                self._metrics[key] = Datapoint(*key, unit)
+            self._metrics[key].add(value)
+
+
+class HandlerWarning(UserWarning):
+    """The handler of a shadow model is at fault: no caller will ever see it."""
+
+
+def _answer_values(response: ModelResponse, target: Target) -> Values:
+    values: Values = {"Body": response.body, "InvokedProductionVariant": target.variant}
+    if response.content_type is not None:
+        values["ContentType"] = response.content_type
+    if response.custom_attributes is not None:
+        values["CustomAttributes"] = response.custom_attributes
+    return values
+
+
+def _model_error(error: Exception | None, endpoint: str, log_group: str) -> AWSError:
+    message = str(error) or type(error).__name__
+    *_, region, account, _, _ = log_group.split(":")
+    text = (
+        f'Received server error ({FAILED}) from primary with message "{message}". See https://{region}.console.aws.'
+        f"amazon.com/cloudwatch/home?region={region}#logEventViewer:group=/aws/sagemaker/Endpoints/{endpoint} in "
+        f"account {account} for more information."
+    )
+    members = {"OriginalStatusCode": FAILED, "OriginalMessage": message, "LogStreamArn": log_group}
+    return AWSError("ModelError", text, 424, members)
