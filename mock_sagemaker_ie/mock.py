@@ -8,8 +8,9 @@ from __future__ import annotations
 import datetime as dt
 import difflib
 import functools
+import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack, contextmanager
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, overload
@@ -275,12 +276,15 @@ def _checked(
     as_clock(clock)
     if durations is not None and not isinstance(durations, Durations):
         raise TypeError(f"durations={durations!r}: expected Durations(…)")
-    if not isinstance(account_id, str) or not account_id.isdecimal() or len(account_id) != len(DEFAULT_ACCOUNT):
+    if not isinstance(account_id, str) or not re.fullmatch("[0-9]{12}", account_id):
         raise ValueError(f"account_id={account_id!r}: expected a string of 12 digits")
     if not isinstance(quotas, Mapping) or not all(isinstance(limit, int) and limit >= 0 for limit in quotas.values()):
         raise TypeError(f"quotas={quotas!r}: expected instance counts by type, e.g. {{'ml.m5.xlarge': 2}}")
-    if isinstance(passthrough, str):
-        raise TypeError(f"passthrough={passthrough!r}: expected a collection of operations, e.g. [{passthrough!r}]")
+    if isinstance(passthrough, str) or not isinstance(passthrough, Iterable):
+        raise TypeError(f"passthrough={passthrough!r}: expected a collection of operations, e.g. ['ListModels']")
+    passthrough = frozenset(passthrough)
+    if unlike := [name for name in passthrough if not re.fullmatch("[A-Z][A-Za-z0-9]*", str(name))]:
+        raise ValueError(f"passthrough={unlike!r}: expected operations as AWS writes them, e.g. 'ListModels'")
     return Options(
         clock=clock,
         durations=durations or Durations(),
@@ -288,7 +292,7 @@ def _checked(
         strict=bool(strict),
         quotas=dict(quotas),
         virtual_sleep=bool(virtual_sleep),
-        passthrough=frozenset(passthrough),
+        passthrough=passthrough,
     )
 
 
@@ -314,8 +318,19 @@ def _world(options: Options, origin: InferenceExperimentMock | None = None) -> I
 @contextmanager
 def _sleeping_on(clock: Clock) -> Iterator[None]:
     """Replace `time.sleep`: what imported the function itself before keeps the real one."""
-    sleep, time.sleep = time.sleep, movable(clock, "sleep")
+    sleep = movable(clock, "sleep")
+    if not _sleeps:
+        _sleeps.append(time.sleep)
+    _sleeps.append(sleep)
+    time.sleep = sleep
     try:
         yield
     finally:
-        time.sleep = sleep
+        _sleeps[:] = [other for other in _sleeps if other is not sleep]
+        time.sleep = _sleeps[-1]
+        if len(_sleeps) == 1:
+            _sleeps.clear()
+
+
+# What `time.sleep` has been, from the real one to the innermost world's: worlds may be left in any order.
+_sleeps: list[Callable[..., None]] = []
