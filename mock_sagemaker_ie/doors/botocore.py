@@ -184,7 +184,8 @@ def _unanswered(event: _Event) -> UnansweredCallError:
     return UnansweredCallError(
         f"{event.operation} ({event.service}) was called while mock_inference_experiment is active, and nobody "
         "answered it; it was not sent to AWS. The mock answers inference experiments, models, endpoint configurations, "
-        "endpoints and their tags. For the rest, run moto's mock_aws alongside, stub the call with botocore.stub.Stubber, or let it through to AWS with "
+        "endpoints and their tags. For the rest, run moto's mock_aws alongside, stub the call with "
+        "botocore.stub.Stubber, or let it through to AWS with "
         f"mock_inference_experiment(passthrough=[{event.operation!r}]).",
     )
 
