@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import functools
 import inspect
-from contextlib import AbstractContextManager, ExitStack, aclosing
+from contextlib import AbstractContextManager, ExitStack, aclosing, contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Generator
+    from collections.abc import AsyncGenerator, Callable, Generator, Iterator
 
     # Enters a fresh world that begins as a copy of the given one's, or empty without one.
     Activate = Callable[[Any], AbstractContextManager[Any]]
@@ -24,7 +24,7 @@ def decorate(target: T, activate: Activate) -> T:
     if isinstance(target, type):
         _decorate_class(target, activate)
         return target
-    if hasattr(target, "_pytestfixturefunction") or hasattr(target, "_fixture_function"):
+    if _is_fixture(target):
         raise TypeError(f"{target!r} is a fixture already: put @mock_inference_experiment below @pytest.fixture")
     if not callable(target):
         raise TypeError(f"cannot decorate {target!r}: expected a function or a test class")
@@ -32,6 +32,11 @@ def decorate(target: T, activate: Activate) -> T:
         if is_kind(target):
             return functools.wraps(target)(wrap(target, activate))  # type: ignore[return-value]
     raise AssertionError("the last kind of function is any callable")
+
+
+def _is_fixture(target: Any) -> bool:
+    """Whether pytest.fixture made it, before pytest 8.4 or since."""
+    return hasattr(target, "_pytestfixturefunction") or hasattr(target, "_fixture_function")
 
 
 # --- functions: the context holds from call to return, or from a generator's first step to its last
@@ -99,38 +104,72 @@ def _decorate_class(cls: type, activate: Activate) -> None:
     from unittest import TestCase  # noqa: PLC0415 - slow, and wanted only here
 
     worlds = _Worlds(activate)
-    hooks = _test_case_hooks(cls, worlds) if issubclass(cls, TestCase) else _pytest_class_hooks(cls, worlds)
-    for name, hook in hooks.items():
+    class_hooks = _test_case_hooks if issubclass(cls, TestCase) else _pytest_class_hooks
+    hooks = {**_pytest_method_hooks(cls, worlds), **class_hooks(cls, worlds)}
+    for name, hook in {**hooks, "__init_subclass__": _subclass_hook(cls, activate)}.items():
+        if _is_fixture(fixture := inspect.getattr_static(cls, name, None)):
+            setattr(cls, f"{name}_fixture", fixture)  # pytest lets a fixture be named as a hook; it needs no such name.
         setattr(cls, name, hook)
 
 
+def _subclass_hook(cls: Any, activate: Activate) -> Any:
+    """Decorate subclasses too: one that overrides a hook need not call super() to be mocked."""
+    own = vars(cls).get("__init_subclass__")
+
+    def decorate_subclass(subclass: Any, /, **kwargs: Any) -> None:
+        if own is None:
+            super(cls, subclass).__init_subclass__(**kwargs)
+        else:
+            own.__get__(None, subclass)(**kwargs)
+        _decorate_class(subclass, activate)
+
+    return classmethod(decorate_subclass)
+
+
+# The worlds that are entered for classes and their instances, by owner. Of several decorated classes that an owner
+# descends from, the nearest is the first to see it, and enters; the others leave it alone.
+_entered: dict[int, tuple[_Worlds, ExitStack, Any]] = {}
+
+
 class _Worlds:
-    """The worlds that are entered for classes and for their instances, each by its owner."""
+    """Enters worlds for the tests of one decorated class."""
 
     def __init__(self, activate: Activate) -> None:
         self._activate = activate
-        self._entered: dict[int, tuple[ExitStack, Any]] = {}
 
-    def of_test(self, test: Any) -> AbstractContextManager[Any]:
-        """A world for one test, which begins as a copy of its class's."""
-        _, outer = self._entered.get(id(type(test)), (None, None))
-        return self._activate(outer)
-
-    def enter(self, owner: Any) -> None:
-        """Enter a world for a class, or for a test's instance."""
+    def enter(self, owner: Any) -> bool:
+        """Enter a world for a class, or for a test's instance: a copy of its class's. False when it has one already."""
+        if id(owner) in _entered:
+            return False
+        _, _, origin = _entered.get(id(type(owner)), (None, None, None))
         stack = ExitStack()
-        world = stack.enter_context(self._activate(None) if isinstance(owner, type) else self.of_test(owner))
-        self._entered[id(owner)] = stack, world
+        world = stack.enter_context(self._activate(origin))
+        _entered[id(owner)] = self, stack, world
+        return True
 
     def leave(self, owner: Any) -> None:
-        """Leave the world of `owner`, if it has one."""
-        stack, _ = self._entered.pop(id(owner), (None, None))
-        if stack is not None:
+        """Leave the world of `owner`, if it was entered here."""
+        entrant, stack, _ = _entered.get(id(owner), (None, ExitStack(), None))
+        if entrant is self:
+            del _entered[id(owner)]
             stack.close()
+
+    @contextmanager
+    def around(self, owner: Any) -> Iterator[None]:
+        """Be in the world of `owner`."""
+        entered = self.enter(owner)
+        try:
+            yield
+        finally:
+            if entered:
+                self.leave(owner)
 
 
 def _test_case_hooks(cls: type, worlds: _Worlds) -> dict[str, Any]:
-    """unittest: `run` encloses setUp, test, tearDown and clean-ups, for IsolatedAsyncioTestCase too."""
+    """unittest: `run` encloses setUp, test, tearDown and clean-ups, for IsolatedAsyncioTestCase too.
+
+    Under pytest the world around it is there already, for the fixtures.
+    """
     inherited = _inherited(cls)
 
     def set_up_class(klass: Any) -> None:
@@ -139,18 +178,43 @@ def _test_case_hooks(cls: type, worlds: _Worlds) -> dict[str, Any]:
         inherited("setUpClass", klass)
 
     def run(test: Any, result: Any = None) -> Any:
-        with worlds.of_test(test):
+        with worlds.around(test):
             return inherited("run", test, result)
 
     def debug(test: Any) -> None:
-        with worlds.of_test(test):
+        with worlds.around(test):
             inherited("debug", test)
 
     return {"setUpClass": classmethod(set_up_class), "run": run, "debug": debug}
 
 
 def _pytest_class_hooks(cls: type, worlds: _Worlds) -> dict[str, Any]:
-    """Pytest's plain classes: setup_method comes before everything a test of the class does, teardown_method after."""
+    """Plain classes under pytest: setup_class comes before all fixtures of the class, teardown_class after them."""
+    set_up, tear_down = _set_up_and_tear_down(cls, worlds)
+
+    def setup_class(klass: Any) -> None:
+        set_up(klass, "setup_class")
+
+    def teardown_class(klass: Any) -> None:
+        tear_down(klass, "teardown_class")
+
+    return {"setup_class": classmethod(setup_class), "teardown_class": classmethod(teardown_class)}
+
+
+def _pytest_method_hooks(cls: type, worlds: _Worlds) -> dict[str, Any]:
+    """Any class under pytest: setup_method comes before a test's fixtures, teardown_method after them."""
+    set_up, tear_down = _set_up_and_tear_down(cls, worlds)
+
+    def setup_method(test: Any, method: Any = None) -> None:
+        set_up(test, "setup_method", method)
+
+    def teardown_method(test: Any, method: Any = None) -> None:
+        tear_down(test, "teardown_method", method)
+
+    return {"setup_method": setup_method, "teardown_method": teardown_method}
+
+
+def _set_up_and_tear_down(cls: type, worlds: _Worlds) -> tuple[Callable[..., None], Callable[..., None]]:
     inherited = _inherited(cls)
 
     def set_up(owner: Any, hook: str, *args: Any) -> None:
@@ -167,24 +231,7 @@ def _pytest_class_hooks(cls: type, worlds: _Worlds) -> dict[str, Any]:
         finally:
             worlds.leave(owner)
 
-    def setup_class(klass: Any) -> None:
-        set_up(klass, "setup_class")
-
-    def teardown_class(klass: Any) -> None:
-        tear_down(klass, "teardown_class")
-
-    def setup_method(test: Any, method: Any) -> None:
-        set_up(test, "setup_method", method)
-
-    def teardown_method(test: Any, method: Any) -> None:
-        tear_down(test, "teardown_method", method)
-
-    return {
-        "setup_class": classmethod(setup_class),
-        "teardown_class": classmethod(teardown_class),
-        "setup_method": setup_method,
-        "teardown_method": teardown_method,
-    }
+    return set_up, tear_down
 
 
 def _inherited(cls: type) -> Callable[..., Any]:
@@ -198,7 +245,7 @@ def _inherited(cls: type) -> Callable[..., Any]:
             )
         else:
             hook = getattr(super(cls, owner), name, None)
-        if hook is None:
+        if hook is None or _is_fixture(hook):
             return None
         if isinstance(owner, type) and not inspect.ismethod(hook):
             args = (owner, *args)  # setup_class may be a plain function; pytest hands it the class.

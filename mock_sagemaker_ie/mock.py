@@ -9,8 +9,9 @@ import datetime as dt
 import difflib
 import functools
 import inspect
+import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import MappingProxyType
@@ -312,7 +313,7 @@ def _checked(
     as_clock(clock)
     if durations is not None and not isinstance(durations, Durations):
         raise TypeError(f"durations={durations!r}: expected Durations(…)")
-    if not isinstance(account_id, str) or not account_id.isdecimal() or len(account_id) != len(DEFAULT_ACCOUNT):
+    if not isinstance(account_id, str) or not re.fullmatch("[0-9]{12}", account_id):
         raise ValueError(f"account_id={account_id!r}: expected a string of 12 digits")
     if not isinstance(quotas, Mapping) or not all(isinstance(limit, int) and limit >= 0 for limit in quotas.values()):
         raise TypeError(f"quotas={quotas!r}: expected instance counts by type, e.g. {{'ml.m5.xlarge': 2}}")
@@ -327,8 +328,11 @@ def _checked(
             raise TypeError(f"{name}={client!r}: expected a boto3 client with {verb}()")
     if keep is not None and (not isinstance(keep, int) or keep < 0):
         raise TypeError(f"keep={keep!r}: expected how many calls and captures to keep, or None for all")
-    if isinstance(passthrough, str):
-        raise TypeError(f"passthrough={passthrough!r}: expected a collection of operations, e.g. [{passthrough!r}]")
+    if isinstance(passthrough, str) or not isinstance(passthrough, Iterable):
+        raise TypeError(f"passthrough={passthrough!r}: expected a collection of operations, e.g. ['ListModels']")
+    passthrough = frozenset(passthrough)
+    if unlike := [name for name in passthrough if not re.fullmatch("[A-Z][A-Za-z0-9]*", str(name))]:
+        raise ValueError(f"passthrough={unlike!r}: expected operations as AWS writes them, e.g. 'ListModels'")
     return Options(
         clock=clock,
         durations=durations or Durations(),
@@ -339,7 +343,7 @@ def _checked(
         s3=s3,
         cloudwatch=cloudwatch,
         keep=keep,
-        passthrough=frozenset(passthrough),
+        passthrough=passthrough,
     )
 
 
@@ -367,8 +371,19 @@ def _world(options: Options, origin: InferenceExperimentMock | None = None) -> I
 @contextmanager
 def _sleeping_on(clock: Clock) -> Iterator[None]:
     """Replace `time.sleep`: what imported the function itself before keeps the real one."""
-    sleep, time.sleep = time.sleep, movable(clock, "sleep")
+    sleep = movable(clock, "sleep")
+    if not _sleeps:
+        _sleeps.append(time.sleep)
+    _sleeps.append(sleep)
+    time.sleep = sleep
     try:
         yield
     finally:
-        time.sleep = sleep
+        _sleeps[:] = [other for other in _sleeps if other is not sleep]
+        time.sleep = _sleeps[-1]
+        if len(_sleeps) == 1:
+            _sleeps.clear()
+
+
+# What `time.sleep` has been, from the real one to the innermost world's: worlds may be left in any order.
+_sleeps: list[Callable[..., None]] = []

@@ -35,7 +35,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let the marker alone do: a marked test uses the fixture."""
     for item in items:
         if isinstance(item, pytest.Function) and NAME not in item.fixturenames and item.get_closest_marker(NAME):
-            item.fixturenames.insert(0, NAME)
+            # A list of its own: tests that differ in parameters only share one.
+            item.fixturenames = _with_ours(item)
+
+
+def _with_ours(item: pytest.Function) -> list[str]:
+    """The fixtures of a test with ours before all others of its scope, and after those of wider ones, as ever."""
+    definitions = item._fixtureinfo.name2fixturedefs  # noqa: SLF001 - pytest has no other way
+    wider = [name for name in item.fixturenames if name in definitions and definitions[name][-1].scope != "function"]
+    return [*wider, NAME, *(name for name in item.fixturenames if name not in wider)]
 
 
 @pytest.fixture

@@ -48,3 +48,33 @@ def create(name: str = NAME, **changes: Any) -> dict[str, Any]:
 def stop(name: str = NAME, production: str = "Retain", shadow: str = "Remove", **changes: Any) -> dict[str, Any]:
     """A StopInferenceExperiment request."""
     return {"Name": name, "ModelVariantActions": {PRODUCTION: production, SHADOW: shadow}, **changes}
+
+
+# --- what endpoints are made of
+
+MODEL, CONFIG, ENDPOINT = "my-model", "my-config", "my-endpoint"
+
+
+def model(name: str = MODEL, *, mode: str = "SingleModel", containers: int = 0) -> dict[str, Any]:
+    """A CreateModel request: of a PrimaryContainer, or of so many Containers."""
+    container = {"Image": "123456789012.dkr.ecr.us-east-1.amazonaws.com/ranker:1", "Mode": mode}
+    contents = {"Containers": [container] * containers} if containers else {"PrimaryContainer": container}
+    return {"ModelName": name, "ExecutionRoleArn": "arn:aws:iam::123456789012:role/models", **contents}
+
+
+def deployed(name: str = PRODUCTION, **changes: Any) -> dict[str, Any]:
+    """A member of ProductionVariants or ShadowProductionVariants; a change to None leaves the member out."""
+    members = {
+        "VariantName": name,
+        "ModelName": f"model-{name}",
+        "InstanceType": "ml.m5.xlarge",
+        "InitialInstanceCount": 1,
+        "InitialVariantWeight": 1.0,
+        **changes,
+    }
+    return {member: value for member, value in members.items() if value is not None}
+
+
+def endpoint_config(name: str = CONFIG, *production: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    """A CreateEndpointConfig request."""
+    return {"EndpointConfigName": name, "ProductionVariants": list(production) or [deployed()], **changes}

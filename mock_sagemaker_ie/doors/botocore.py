@@ -7,6 +7,7 @@ Each client's `meta.events` is an EventAliaser, so while a door is open two meth
 
 from __future__ import annotations
 
+import functools
 import inspect
 import io
 import threading
@@ -15,7 +16,7 @@ from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.awsrequest import AWSResponse
-from botocore.exceptions import NoCredentialsError
+from botocore.exceptions import BotoCoreError
 from botocore.hooks import EventAliaser
 from botocore.response import StreamingBody
 
@@ -154,17 +155,13 @@ class _Wrapping:
             if ours is None or ours[0].kind not in ("before-send", "request-created"):
                 return original_emit(aliaser, event_name, **arguments)
             event = ours[0]
-
-            def guard(responses: list[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
-                if event.kind == "before-send" and all(response is None for _, response in responses):
-                    raise _unanswered(event)
-                return responses
-
+            if event.kind == "before-send":
+                return _then(original_emit(aliaser, event_name, **arguments), functools.partial(_guard, event))
             try:
-                return _then(original_emit(aliaser, event_name, **arguments), guard, event)
-            except NoCredentialsError:
-                # Signing comes before sending, and advice to find credentials would mislead.
-                raise _unanswered(event) from None
+                return _then(original_emit(aliaser, event_name, **arguments), lambda responses: responses, event)
+            except BotoCoreError as error:
+                # Signing comes before sending, and advice to find credentials or to log in would mislead.
+                raise _unanswered(event) from error
 
         self._wrappers = emit_until_response, emit
         EventAliaser.emit_until_response, EventAliaser.emit = self._wrappers
@@ -187,27 +184,39 @@ async def _answered(door: BotocoreDoor, result: Awaitable[Any], arguments: dict[
     return response if response[1] is not None else (door, await door.answer_async(arguments["model"], arguments))
 
 
-def _then(result: Any, finish: Callable[[Any], Any], event: _Event | None = None) -> Any:
-    """`finish(result)`, or an awaitable of it when aiobotocore's emitter gave an awaitable."""
+def _then(result: Any, finish: Callable[[Any], Any], signing: _Event | None = None) -> Any:
+    """`finish(result)`, or an awaitable of it when aiobotocore's emitter gave an awaitable.
+
+    `signing`: the event, when what fails before `finish` is the signing of a request.
+    """
     if not inspect.isawaitable(result):
         return finish(result)
 
     async def awaited() -> Any:
         try:
-            return finish(await result)
-        except NoCredentialsError:
-            if event is None:
+            value = await result
+        except BotoCoreError as error:
+            if signing is None:
                 raise
-            raise _unanswered(event) from None
+            raise _unanswered(signing) from error
+        return finish(value)
 
     return awaited()
+
+
+def _guard(event: _Event, responses: list[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
+    """The responses of a request's handlers. Raises UnansweredCallError when none answered it."""
+    if all(response is None for _, response in responses):
+        raise _unanswered(event)
+    return responses
 
 
 def _unanswered(event: _Event) -> UnansweredCallError:
     return UnansweredCallError(
         f"{event.operation} ({event.service}) was called while mock_inference_experiment is active, and nobody "
-        "answered it; it was not sent to AWS. The mock answers inference experiments and their tags. For the rest, "
-        "run moto's mock_aws alongside, stub the call with botocore.stub.Stubber, or let it through to AWS with "
+        "answered it; it was not sent to AWS. The mock answers inference experiments, models, endpoint configurations, "
+        "endpoints and their tags. For the rest, run moto's mock_aws alongside, stub the call with "
+        "botocore.stub.Stubber, or let it through to AWS with "
         f"mock_inference_experiment(passthrough=[{event.operation!r}]).",
     )
 
