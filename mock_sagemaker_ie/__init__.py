@@ -12,10 +12,12 @@ if TYPE_CHECKING:
     from mock_sagemaker_ie.backend.lifecycle import Durations, Status
     from mock_sagemaker_ie.clock import Clock, FrozenClock, MockClock
     from mock_sagemaker_ie.delivery import DeliveryWarning
-    from mock_sagemaker_ie.doors.botocore import UnansweredCallError
-    from mock_sagemaker_ie.mock import InferenceExperimentMock, mock_inference_experiment
+    from mock_sagemaker_ie.doors.hook import UnansweredCallError
+    from mock_sagemaker_ie.faults import UnusedFaultError, UnusedFaultWarning
+    from mock_sagemaker_ie.mock import mock_inference_experiment
     from mock_sagemaker_ie.models import HandlerError, ModelRequest, ModelResponse
     from mock_sagemaker_ie.runtime import HandlerWarning
+    from mock_sagemaker_ie.steering import InferenceExperimentMock
 
 __all__ = [
     "Clock",
@@ -30,6 +32,8 @@ __all__ = [
     "ModelResponse",
     "Status",
     "UnansweredCallError",
+    "UnusedFaultError",
+    "UnusedFaultWarning",
     "mock_inference_experiment",
 ]
 
@@ -40,12 +44,14 @@ _HOMES = {
     "FrozenClock": "clock",
     "HandlerError": "models",
     "HandlerWarning": "runtime",
-    "InferenceExperimentMock": "mock",
+    "InferenceExperimentMock": "steering",
     "MockClock": "clock",
     "ModelRequest": "models",
     "ModelResponse": "models",
     "Status": "backend.lifecycle",
-    "UnansweredCallError": "doors.botocore",
+    "UnansweredCallError": "doors.hook",
+    "UnusedFaultError": "faults",
+    "UnusedFaultWarning": "faults",
     "mock_inference_experiment": "mock",
 }
 

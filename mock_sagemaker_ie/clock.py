@@ -11,6 +11,7 @@ import threading
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
     from typing_extensions import Self
@@ -184,6 +185,14 @@ def as_clock(clock: Clock | dt.datetime | str | None) -> Clock:
     if isinstance(clock, type) or not callable(getattr(clock, "now", None)):
         raise TypeError(f"clock={clock!r} is no clock: expected an object with now(), a datetime or an ISO string")
     return clock
+
+
+def movable(clock: Clock, verb: str) -> Callable[..., None]:
+    """The verb of a clock that can be moved. Raises TypeError for one that cannot."""
+    move = getattr(clock, verb, None)
+    if move is None:
+        raise TypeError(f"{clock!r} cannot be moved: it has no {verb}(); use a MockClock or give yours one")
+    return move  # type: ignore[no-any-return]
 
 
 def read(clock: Clock) -> dt.datetime:

@@ -12,7 +12,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mock_sagemaker_ie.mock import InferenceExperimentMock
+    from mock_sagemaker_ie.steering import InferenceExperimentMock
 
 NAME = "sagemaker_ie"
 

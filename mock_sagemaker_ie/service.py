@@ -17,7 +17,8 @@ import botocore.loaders
 from botocore.endpoint_provider import RuleSetStandardLibrary
 
 from mock_sagemaker_ie.backend.backend import OPERATIONS, RESOURCE_TYPES, RULES, SageMakerBackend
-from mock_sagemaker_ie.clock import MockClock, read
+from mock_sagemaker_ie.clock import MockClock, movable, read
+from mock_sagemaker_ie.faults import Faults
 from mock_sagemaker_ie.models import run, run_async
 from mock_sagemaker_ie.protocol.errors import AWSError
 from mock_sagemaker_ie.protocol.validation import refuse, violations
@@ -39,6 +40,7 @@ Values = dict[str, Any]
 
 ARN_PARTS = 6
 INVOKE_ENDPOINT = "InvokeEndpoint"
+ANSWERED = (*OPERATIONS, INVOKE_ENDPOINT)
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,8 @@ class Call:
     """One call that the mock answered.
 
     `operation`: AWS's name. `params`: the request's members. `at`: the instant (UTC) at which it was answered.
-    Exactly one of `response` (the answer's members) and `error` (code and message) is not None.
+    Exactly one of `response` (the answer's members) and `error` is not None: an AWSError with its code and message,
+    or an error of the connection that a test arranged.
     """
 
     operation: str
@@ -54,7 +57,7 @@ class Call:
     account_id: str
     region: str
     at: dt.datetime
-    error: AWSError | None = None
+    error: AWSError | Exception | None = None
     _answer: Values | None = None
 
     @cached_property
@@ -78,6 +81,7 @@ class Service:
         self.account_id = account_id
         self.runtime = runtime
         self.calls: deque[Call] = deque(maxlen=keep)
+        self.faults = Faults()
         self._world = world
         self._lock = threading.RLock()
         self._latest: dt.datetime | None = None
@@ -97,6 +101,32 @@ class Service:
     ) -> Answer | None:
         """The same for an asynchronous caller, whose models' handlers may be coroutine functions."""
         return await run_async(self._steps(model, request, region, account_id or self.account_id))
+
+    # --- faults
+
+    def fault_awaits(self, operation: str) -> bool:
+        """Whether the next call of the operation meets an error; delays that come before it pass now."""
+        while (fault := self.faults.waiting(operation)) is not None and fault.delay is not None:
+            self.faults.take(operation)
+            movable(self.clock, "sleep")(fault.delay.total_seconds())
+        return fault is not None
+
+    def meet_fault(
+        self, model: OperationModel, request: WireRequest, *, region: str, account_id: str | None = None
+    ) -> Exception | None:
+        """The error that a call, or an attempt of it, meets now, for the transport to deliver; None for none."""
+        fault = self.faults.take(model.name) if self.fault_awaits(model.name) else None
+        if fault is None or fault.error is None:
+            return None
+        try:
+            params = read_request(model, request)
+        except AWSError:
+            params = {}
+        account_id = account_id or self.account_id
+        self._record(Call(model.name, params, account_id, region, self.now(), error=fault.error))
+        return fault.error
+
+    # --- answers
 
     def _steps(self, model: OperationModel, request: WireRequest, region: str, account_id: str) -> Steps[Answer | None]:
         if model.name == INVOKE_ENDPOINT:
@@ -180,11 +210,16 @@ class Service:
             self._latest = other._latest
             self.runtime.handlers.update(other.runtime.handlers)
 
+    def after_fork(self) -> None:
+        """In a child, no thread is left that could release the lock."""
+        self._lock = threading.RLock()
+
     def reset(self) -> None:
         """Forget everything but the models' handlers."""
         with self._lock:
             self._backends.clear()
             self.runtime.reset()
+            self.faults.clear()
             self.calls.clear()
             self._latest = None
 

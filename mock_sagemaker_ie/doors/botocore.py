@@ -1,45 +1,34 @@
 """The door for every botocore client in the process: botocore's own, boto3's and aiobotocore's.
 
-Each client's `meta.events` is an EventAliaser, so while a door is open two methods of that class are wrapped.
-`before-call` comes once per call, before credentials, signing and sockets: what it gives is the call's answer.
-`before-send` is where an unanswered call would leave the process: there it is refused.
+Most calls are answered at once, at `before-call`. Those that are to meet a fault travel as far as `before-send`, so
+that botocore's own retries run, and are answered there as HTTP responses.
 """
 
 from __future__ import annotations
 
-import functools
-import inspect
-import io
-import threading
 import uuid
+from contextvars import ContextVar
 from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.awsrequest import AWSResponse
-from botocore.exceptions import BotoCoreError
-from botocore.hooks import EventAliaser
-from botocore.response import StreamingBody
 
-from mock_sagemaker_ie.doors.async_body import async_body
+from mock_sagemaker_ie.doors.hook import close_door, open_door
+from mock_sagemaker_ie.doors.http import HTTPResponse, async_streaming_body, streaming_body
 from mock_sagemaker_ie.protocol.errors import AWSError
 from mock_sagemaker_ie.protocol.wire import WireRequest, encode, error_body, error_headers, write_answer
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Awaitable, Callable, Collection
+    from collections.abc import Callable, Collection
 
     from botocore.model import OperationModel
 
+    from mock_sagemaker_ie.doors.hook import Arguments
     from mock_sagemaker_ie.service import Answer, Service
 
-# The service ids, as botocore writes them in events, whose calls never leave the process.
-SERVICES = ("sagemaker", "sagemaker-runtime")
-
-Parsed = dict[str, Any]
-
-
-class UnansweredCallError(RuntimeError):
-    """A SageMaker call was made while the mock is active, and nobody answered it."""
+# What botocore makes of an HTTP response: the response, and its body as values.
+Parsed = tuple[AWSResponse, dict[str, Any]]
 
 
 class BotocoreDoor:
@@ -54,171 +43,122 @@ class BotocoreDoor:
 
     def open(self) -> None:
         """Begin to answer; doors that are open already are hidden behind this one."""
-        global _open  # noqa: PLW0603 - botocore's classes are global, so what is wrapped around them is too
-        with _switching:
-            if not _open:
-                _wrapping.start()
-            _open = (*_open, self)
+        open_door(self)
 
     def close(self) -> None:
         """Answer no more. After the last door botocore's classes are exactly what they were."""
-        global _open  # noqa: PLW0603
-        with _switching:
-            _open = tuple(door for door in _open if door is not self)
-            if not _open:
-                _wrapping.stop()
+        close_door(self)
 
-    def answer(self, model: OperationModel, arguments: dict[str, Any]) -> tuple[AWSResponse, Parsed] | None:
-        """What a call gets, given the arguments of its `before-call`; None when it is not ours."""
+    def after_fork(self) -> None:
+        """Put right what a fork may have broken in the child."""
+        self.service.after_fork()
+
+    # --- calls
+
+    def before_call(self, arguments: Arguments) -> Parsed | None:
+        """What a call gets; None when it is not ours, or is to travel."""
+        model: OperationModel = arguments["model"]
         try:
+            if self._travels(model, arguments, asynchronous=False):
+                return None
             answer = self.service.answer(model, **_call(arguments))
         except AWSError as error:
-            return self._refusal(model, error)
-        return None if answer is None else _accepted(model, answer, StreamingBody)
+            return _refused(model, error, self.service.now())
+        return None if answer is None else _accepted(model, answer, streaming_body)
 
-    async def answer_async(self, model: OperationModel, arguments: dict[str, Any]) -> tuple[AWSResponse, Parsed] | None:
+    async def before_call_async(self, arguments: Arguments) -> Parsed | None:
         """The same for a client of aiobotocore."""
+        model: OperationModel = arguments["model"]
         try:
+            if self._travels(model, arguments, asynchronous=True):
+                return None
             answer = await self.service.answer_async(model, **_call(arguments))
         except AWSError as error:
-            return self._refusal(model, error)
-        return None if answer is None else _accepted(model, answer, async_body)
+            return _refused(model, error, self.service.now())
+        return None if answer is None else _accepted(model, answer, async_streaming_body)
 
-    def _refusal(self, model: OperationModel, error: AWSError) -> tuple[AWSResponse, Parsed]:
-        body = error_body(error, model.service_model)
-        headers = error_headers(error, model.service_model)
-        values = {"Error": {"Message": error.message, "Code": error.code}, **error.members}
-        if "Message" in body:  # A modelled exception's own members stand beside Error.
-            values["Message"] = error.message
-        return _response(error.status, encode(body), headers, values, self.service.now())
+    # --- requests on the wire, of calls that meet faults
+
+    def _travels(self, model: OperationModel, arguments: Arguments, *, asynchronous: bool) -> bool:
+        """Whether a call goes over the wire to meet a fault. Without credentials it meets the fault, raised, here."""
+        _journey.set(None)
+        if not self.service.fault_awaits(model.name):
+            return False
+        call = _call(arguments)
+        if getattr(arguments["request_signer"], "_credentials", None) is None:
+            error = self.service.meet_fault(model, **call)
+            if error is not None:
+                raise error
+            return False
+        _journey.set(_Journey(self, model, call, asynchronous))
+        return True
+
+    def before_send(self, operation: str, arguments: Arguments) -> Any:
+        """What an attempt gets over the wire: a fault as long as one waits, then the answer."""
+        journey = _journey.get()
+        if journey is None or journey.door is not self or journey.model.name != operation:
+            return None
+        return (self._arrive_async if journey.asynchronous else self._arrive)(journey, arguments["request"].url)
+
+    def _arrive(self, journey: _Journey, url: str) -> HTTPResponse | None:
+        model, call = journey.model, journey.call
+        try:
+            self._meet_fault(journey)
+            answer = self.service.answer(model, **call)
+        except AWSError as error:
+            return _refused_on_wire(model, error, self.service.now(), url)
+        return None if answer is None else _accepted_on_wire(model, answer, url)
+
+    async def _arrive_async(self, journey: _Journey, url: str) -> HTTPResponse | None:
+        model, call = journey.model, journey.call
+        try:
+            self._meet_fault(journey)
+            answer = await self.service.answer_async(model, **call)
+        except AWSError as error:
+            return _refused_on_wire(model, error, self.service.now(), url)
+        return None if answer is None else _accepted_on_wire(model, answer, url)
+
+    def _meet_fault(self, journey: _Journey) -> None:
+        error = self.service.meet_fault(journey.model, **journey.call)
+        if error is not None:
+            raise error
 
 
-def _call(arguments: dict[str, Any]) -> dict[str, Any]:
+class _Journey(NamedTuple):
+    """A call that travels; its attempts arrive one by one, in the thread or task that made it."""
+
+    door: BotocoreDoor
+    model: OperationModel
+    call: dict[str, Any]
+    asynchronous: bool
+
+
+_journey: ContextVar[_Journey | None] = ContextVar("_journey", default=None)
+
+
+def _call(arguments: Arguments) -> dict[str, Any]:
     """The arguments of `before-call` as those of `service.answer`."""
     params = arguments["params"]
-    body = params["body"]
     headers = {name.lower(): _text(value) for name, value in params["headers"].items()}
     return {
-        "request": WireRequest(body.read() if hasattr(body, "read") else body, params["url_path"], headers),
+        "request": WireRequest(_read(params["body"]), params["url_path"], headers),
         "region": arguments["context"]["client_region"],
         "account_id": _explicit_account(arguments["request_signer"]),
     }
 
 
+def _read(body: Any) -> bytes | str:
+    """A request's body; a file is left where it was, for whoever signs it."""
+    if not hasattr(body, "read"):
+        return body  # type: ignore[no-any-return]
+    position = body.tell()
+    content: bytes = body.read()
+    body.seek(position)
+    return content
+
+
 def _text(value: str | bytes) -> str:
     return value.decode("latin-1") if isinstance(value, bytes) else value
-
-
-# The open doors, the innermost last. Replaced, never changed, so that any thread may look at it.
-_open: tuple[BotocoreDoor, ...] = ()
-_switching = threading.Lock()
-
-
-class _Event(NamedTuple):
-    """`before-call.sagemaker.ListModels` in its parts."""
-
-    kind: str
-    service: str
-    operation: str
-
-
-def _our_event(name: str) -> tuple[_Event, BotocoreDoor] | None:
-    """The event and the door it concerns, None for most of botocore's events."""
-    if ".sagemaker" not in name:
-        return None
-    parts = name.split(".")
-    doors = _open
-    if len(parts) != 3 or parts[1] not in SERVICES or not doors or parts[2] in doors[-1].passthrough:  # noqa: PLR2004
-        return None
-    return _Event(*parts), doors[-1]
-
-
-class _Wrapping:
-    """Wraps EventAliaser's methods. The originals run first, so a user's Stubber or handler still wins."""
-
-    def start(self) -> None:
-        self._originals = EventAliaser.emit_until_response, EventAliaser.emit
-        original_until_response, original_emit = self._originals
-
-        def emit_until_response(aliaser: EventAliaser, event_name: str, **arguments: Any) -> Any:
-            result = original_until_response(aliaser, event_name, **arguments)
-            ours = _our_event(event_name)
-            if ours is None or ours[0].kind != "before-call":
-                return result
-            door = ours[1]
-            if inspect.isawaitable(result):
-                return _answered(door, result, arguments)
-            return result if result[1] is not None else (door, door.answer(arguments["model"], arguments))
-
-        def emit(aliaser: EventAliaser, event_name: str, **arguments: Any) -> Any:
-            ours = _our_event(event_name)
-            if ours is None or ours[0].kind not in ("before-send", "request-created"):
-                return original_emit(aliaser, event_name, **arguments)
-            event = ours[0]
-            if event.kind == "before-send":
-                return _then(original_emit(aliaser, event_name, **arguments), functools.partial(_guard, event))
-            try:
-                return _then(original_emit(aliaser, event_name, **arguments), lambda responses: responses, event)
-            except BotoCoreError as error:
-                # Signing comes before sending, and advice to find credentials or to log in would mislead.
-                raise _unanswered(event) from error
-
-        self._wrappers = emit_until_response, emit
-        EventAliaser.emit_until_response, EventAliaser.emit = self._wrappers
-
-    def stop(self) -> None:
-        for name, original, wrapper in zip(
-            ("emit_until_response", "emit"), self._originals, self._wrappers, strict=True
-        ):
-            # Whoever wrapped it after us keeps what they have; with no door open our wrapper does nothing.
-            if vars(EventAliaser)[name] is wrapper:
-                setattr(EventAliaser, name, original)
-
-
-_wrapping = _Wrapping()
-
-
-async def _answered(door: BotocoreDoor, result: Awaitable[Any], arguments: dict[str, Any]) -> tuple[Any, Any]:
-    """What aiobotocore's emitter gave if it is an answer, else the door's."""
-    response: tuple[Any, Any] = await result
-    return response if response[1] is not None else (door, await door.answer_async(arguments["model"], arguments))
-
-
-def _then(result: Any, finish: Callable[[Any], Any], signing: _Event | None = None) -> Any:
-    """`finish(result)`, or an awaitable of it when aiobotocore's emitter gave an awaitable.
-
-    `signing`: the event, when what fails before `finish` is the signing of a request.
-    """
-    if not inspect.isawaitable(result):
-        return finish(result)
-
-    async def awaited() -> Any:
-        try:
-            value = await result
-        except BotoCoreError as error:
-            if signing is None:
-                raise
-            raise _unanswered(signing) from error
-        return finish(value)
-
-    return awaited()
-
-
-def _guard(event: _Event, responses: list[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
-    """The responses of a request's handlers. Raises UnansweredCallError when none answered it."""
-    if all(response is None for _, response in responses):
-        raise _unanswered(event)
-    return responses
-
-
-def _unanswered(event: _Event) -> UnansweredCallError:
-    return UnansweredCallError(
-        f"{event.operation} ({event.service}) was called while mock_inference_experiment is active, and nobody "
-        "answered it; it was not sent to AWS. The mock answers inference experiments, models, endpoint configurations, "
-        "endpoints and their tags. For the rest, run moto's mock_aws alongside, stub the call with "
-        "botocore.stub.Stubber, or let it through to AWS with "
-        f"mock_inference_experiment(passthrough=[{event.operation!r}]).",
-    )
 
 
 def _explicit_account(signer: Any) -> str | None:
@@ -230,25 +170,50 @@ def _explicit_account(signer: Any) -> str | None:
     return getattr(credentials, "account_id", None) if getattr(credentials, "method", None) == "explicit" else None
 
 
-def _accepted(model: OperationModel, answer: Answer, stream: Callable[[Any, int], Any]) -> tuple[AWSResponse, Parsed]:
+# --- answers, as values and as HTTP
+
+
+def _accepted(model: OperationModel, answer: Answer, stream: Callable[[bytes], Any]) -> Parsed:
     body, headers = write_answer(model, answer.values)
     values = answer.values
     if model.has_streaming_output:
-        payload = model.output_shape.serialization["payload"]
-        values = {**values, payload: stream(io.BytesIO(body), len(body))}
-    return _response(200, body, headers, values, answer.at)
+        values = {**values, model.output_shape.serialization["payload"]: stream(body)}
+    return _parsed(200, _headers(headers, body, answer.at), values)
 
 
-def _response(
-    status: int, body: bytes, headers: dict[str, str], values: Parsed, at: dt.datetime
-) -> tuple[AWSResponse, Parsed]:
-    """What botocore makes of an HTTP response with this body and these headers, which it reads as these values."""
-    request_id = str(uuid.uuid4())
-    headers = {
-        "x-amzn-requestid": request_id,
+def _refused(model: OperationModel, error: AWSError, at: dt.datetime) -> Parsed:
+    values = error_body(error, model.service_model)
+    headers = _headers(error_headers(error, model.service_model), encode(values), at)
+    del values["__type"]
+    values.pop("message", None)  # Only a modelled exception's own members stand beside Error.
+    return _parsed(error.status, headers, {"Error": {"Message": error.message, "Code": error.code}, **values})
+
+
+def _parsed(status: int, headers: dict[str, str], values: dict[str, Any]) -> Parsed:
+    metadata = {
+        "RequestId": headers["x-amzn-requestid"],
+        "HTTPStatusCode": status,
+        "HTTPHeaders": headers,
+        "RetryAttempts": 0,
+    }
+    return AWSResponse(None, status, headers, None), {**values, "ResponseMetadata": metadata}
+
+
+def _accepted_on_wire(model: OperationModel, answer: Answer, url: str) -> HTTPResponse:
+    body, headers = write_answer(model, answer.values)
+    return HTTPResponse(url, 200, _headers(headers, body, answer.at), body)
+
+
+def _refused_on_wire(model: OperationModel, error: AWSError, at: dt.datetime, url: str) -> HTTPResponse:
+    body = encode(error_body(error, model.service_model))
+    headers = _headers(error_headers(error, model.service_model), body, at)
+    return HTTPResponse(url, error.status, headers, body)
+
+
+def _headers(headers: dict[str, str], body: bytes, at: dt.datetime) -> dict[str, str]:
+    return {
+        "x-amzn-requestid": str(uuid.uuid4()),
         **headers,
         "content-length": str(len(body)),
         "date": format_datetime(at, usegmt=True),
     }
-    metadata = {"RequestId": request_id, "HTTPStatusCode": status, "HTTPHeaders": headers, "RetryAttempts": 0}
-    return AWSResponse(None, status, headers, None), {**values, "ResponseMetadata": metadata}

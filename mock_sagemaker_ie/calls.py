@@ -1,0 +1,53 @@
+"""The calls that a mock answered, and assertions on them whose failures show what came beside what was expected."""
+
+from __future__ import annotations
+
+import difflib
+import pprint
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mock_sagemaker_ie.service import Call
+
+
+class Calls(tuple["Call", ...]):
+    """Calls in the order in which they were answered."""
+
+    __slots__ = ()
+
+    def of(self, operation: str) -> Calls:
+        """The calls of one operation."""
+        return Calls(call for call in self if call.operation == operation)
+
+
+def assert_called_once(calls: Calls, operation: str, params: dict[str, Any]) -> Call:
+    """The only call of the operation. Raises AssertionError unless there is just one, made with these params."""
+    (call, *more) = calls.of(operation) or (None,)
+    if call is None or more:
+        count = 1 + len(more) if call else 0
+        raise AssertionError(f"{operation} was called {_times(count)}, expected once; calls: {_counted(calls)}")
+    received = {name: call.params[name] for name in params if name in call.params}
+    if received != params:
+        raise AssertionError(f"{operation} was called with other params than expected:\n{_diff(params, received)}")
+    return call
+
+
+def assert_not_called(calls: Calls, operation: str) -> None:
+    """Raise AssertionError when the operation was called."""
+    if made := calls.of(operation):
+        params = "\n".join(f"  {call.params!r:.200}" for call in made)
+        raise AssertionError(f"{operation} was called {_times(len(made))}, expected never, with:\n{params}")
+
+
+def _diff(expected: dict[str, Any], received: dict[str, Any]) -> str:
+    wanted, came = (pprint.pformat(params, width=60).splitlines() for params in (expected, received))
+    return "\n".join(difflib.unified_diff(wanted, came, "expected", "received", lineterm="", n=2))
+
+
+def _times(count: int) -> str:
+    return {0: "never", 1: "once", 2: "twice"}.get(count, f"{count} times")
+
+
+def _counted(calls: Calls) -> str:
+    operations = [call.operation for call in calls]
+    return ", ".join(f"{name} {_times(operations.count(name))}" for name in dict.fromkeys(operations)) or "none"

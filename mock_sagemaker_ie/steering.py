@@ -1,0 +1,216 @@
+"""InferenceExperimentMock: what an active mock gives, a look at what happened and the means to steer it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from mock_sagemaker_ie import calls
+from mock_sagemaker_ie.backend.lifecycle import LIFECYCLE, Entry, Status
+from mock_sagemaker_ie.backend.transitions import Call
+from mock_sagemaker_ie.calls import Calls
+from mock_sagemaker_ie.clients import shared_client
+from mock_sagemaker_ie.clock import movable
+from mock_sagemaker_ie.faults import Fault, aws_error, connection_error, require_operation
+from mock_sagemaker_ie.protocol.wire import MILLISECOND, copy_values, whole_milliseconds
+from mock_sagemaker_ie.service import ANSWERED, INVOKE_ENDPOINT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from mock_sagemaker_ie.backend.captures import Capture
+    from mock_sagemaker_ie.backend.metrics import Datapoint
+    from mock_sagemaker_ie.models import AsyncHandler, Handler
+    from mock_sagemaker_ie.service import Call as RecordedCall
+    from mock_sagemaker_ie.service import Service
+
+DEFAULT_REGION = "us-east-1"
+LONGEST_REASON = 1024  # AWS: StatusReason, FailureReason
+
+
+class InferenceExperimentMock:
+    """What an active mock gives: a look at what happened and the means to steer it.
+
+    `clock`: the Clock that the service reads. Methods that take `region_name` and `account_id` mean the default region,
+    us-east-1, and the mock's account without them.
+    """
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    @property
+    def clock(self) -> Any:
+        """The clock that the service reads: the one given as `clock=`, or the MockClock made for it."""
+        return self._service.clock
+
+    @property
+    def calls(self) -> Calls:
+        """Every call that the mock answered, in order: operation, params, account_id, region, at, response or error.
+
+        `calls.of("StopInferenceExperiment")` are those of one operation; with `keep=` the last ones are there.
+        """
+        return Calls(self._service.calls)
+
+    def assert_called_once(self, operation: str, /, **params: Any) -> RecordedCall:
+        """The only call of an operation, made with these params; others it may have too.
+
+        Raises AssertionError, showing the difference, when there is none, or more than one, or one with other params.
+        """
+        return calls.assert_called_once(self.calls, operation, params)
+
+    def assert_not_called(self, operation: str) -> None:
+        """Raise AssertionError when the operation was called."""
+        calls.assert_not_called(self.calls, operation)
+
+    @property
+    def experiments(self) -> Mapping[str, Mapping[str, Any]]:
+        """What DescribeInferenceExperiment would say now (times in UTC), by name, in the default region. Read-only."""
+        return self.experiments_in(DEFAULT_REGION)
+
+    def experiments_in(self, region_name: str, account_id: str | None = None) -> Mapping[str, Mapping[str, Any]]:
+        """The experiments of any region, and of any account (default: the mock's)."""
+        with self._service.looking(region_name, account_id) as (backend, _):
+            return MappingProxyType({name: copy_values(backend.describe(name)) for name in backend.names()})
+
+    def client(self, service: str = "sagemaker", region_name: str = DEFAULT_REGION) -> Any:
+        """A botocore client with keys of its own that is kept from test to test: making one costs most of a test."""
+        return shared_client(service, region_name)
+
+    def serve(self, model_name: str, handler: Handler | AsyncHandler) -> None:
+        """Have `handler` answer for a model, on every endpoint of every account and region.
+
+        It is called with a ModelRequest, which is the body as bytes and knows the content type and more, and returns
+        bytes, a str, anything that `json.dumps` takes, or a ModelResponse; what it raises is a ModelError to the
+        caller. For callers of aiobotocore it may be a coroutine function. A model without a handler echoes.
+        """
+        if not callable(handler):
+            raise TypeError(f"handler={handler!r}: expected a function of the request that returns the response")
+        self._service.runtime.handlers[model_name] = handler
+
+    @property
+    def captures(self) -> tuple[Capture, ...]:
+        """Captured exchanges, oldest first, by DataStorageConfig and DataCaptureConfig; with `keep=` the last ones."""
+        return tuple(self._service.runtime.captures)
+
+    @property
+    def metrics(self) -> tuple[Datapoint, ...]:
+        """What CloudWatch would know: every minute of every metric of every variant that was invoked."""
+        return self._service.runtime.metrics
+
+    def fail_next(
+        self,
+        operation: str,
+        error: str | type[Exception] | Exception,
+        message: str | None = None,
+        *,
+        times: int = 1,
+        status: int | None = None,
+    ) -> None:
+        """Have the next `times` calls of an operation fail, or attempts of calls whose client retries.
+
+        `error`: the code of an AWS error, one of the operation's or common to all of AWS's actions; or an error of the
+        connection, such as botocore's ConnectTimeoutError. `message`, `status`: of an AWS error, by default its own.
+        Raises ValueError for an operation or a code that there is not.
+        """
+        model = self._operation_model(operation)
+        if not isinstance(times, int) or times < 1:
+            raise ValueError(f"times={times!r}: expected a number of calls, 1 or more")
+        if isinstance(error, str):
+            fault = Fault(operation, aws_error(model, error, message, status))
+        else:
+            fault = Fault(operation, connection_error(error, "https://api.sagemaker.us-east-1.amazonaws.com/"))
+        self._service.faults.arrange(fault, times)
+
+    def slow_next(self, operation: str, seconds: float, *, times: int = 1) -> None:
+        """Have the next `times` calls of an operation take so many seconds on the mock's clock, which is moved.
+
+        Raises ValueError for an operation that there is not, TypeError when the clock cannot be moved.
+        """
+        self._operation_model(operation)
+        movable(self.clock, "sleep")
+        self._service.faults.arrange(Fault(operation, delay=dt.timedelta(seconds=seconds)), times)
+
+    def _operation_model(self, operation: str) -> Any:
+        require_operation(operation, ANSWERED)
+        service = "sagemaker-runtime" if operation == INVOKE_ENDPOINT else "sagemaker"
+        return self.client(service).meta.service_model.operation_model(operation)
+
+    def advance_until(
+        self, name: str, status: str, *, region_name: str = DEFAULT_REGION, account_id: str | None = None
+    ) -> dt.datetime:
+        """Move the clock to the instant at which an experiment reaches `status`, and return it; now, if it has already.
+
+        Raises ValueError, saying why, when it never will by itself; LookupError when there is no such experiment;
+        TypeError when the clock cannot be moved.
+        """
+        wanted = _status(status)
+        with self._service.looking(region_name, account_id) as (backend, now):
+            entries = [backend.history(name)[-1], *backend.ahead(name)]
+        moment = next((entry.since for entry in _observable(entries) if entry.status is wanted), None)
+        if moment is None:
+            raise ValueError(_why_never(name, wanted, entries))
+        if moment <= now:
+            return now
+        # Upwards to a whole millisecond, the service's grain.
+        moment = whole_milliseconds(moment + MILLISECOND - dt.timedelta(microseconds=1))
+        movable(self.clock, "move_to")(moment)
+        return moment
+
+    def fail_experiment(
+        self, name: str, reason: str, *, region_name: str = DEFAULT_REGION, account_id: str | None = None
+    ) -> None:
+        """Make what the service is doing for an experiment fail: it is Cancelled, `reason` is its StatusReason.
+
+        Raises LookupError when there is no such experiment, ValueError when it has finished already.
+        """
+        with self._service.looking(region_name, account_id) as (backend, now):
+            backend.fail_experiment(name, _reason(reason), now)
+
+    def fail_endpoint(
+        self, name: str, reason: str, *, region_name: str = DEFAULT_REGION, account_id: str | None = None
+    ) -> None:
+        """Make what is being deployed on an endpoint fail now; without that, its next deployment fails at its end.
+
+        The endpoint may be yet to come. `reason` is its FailureReason, and the StatusReason of its experiment.
+        """
+        with self._service.looking(region_name, account_id) as (backend, now):
+            backend.fail_endpoint(name, _reason(reason), now)
+
+    def reset(self) -> None:
+        """Forget every experiment, tag and call; the clock goes on."""
+        self._service.reset()
+
+
+def _status(status: str) -> Status:
+    try:
+        return Status(status)
+    except ValueError:
+        raise ValueError(f"{status!r} is no status of an experiment: {', '.join(Status)}") from None
+
+
+def _observable(entries: list[Entry]) -> Iterator[Entry]:
+    """The entries that last: a status that takes no time has passed before anyone can look."""
+    for entry, following in zip(entries, [*entries[1:], None], strict=True):
+        if following is None or following.since > entry.since:
+            yield entry
+
+
+def _why_never(name: str, wanted: Status, entries: list[Entry]) -> str:
+    """Why an experiment, whose present and coming statuses are `entries`, does not reach `wanted`."""
+    reason = f"Experiment {name!r} will not be {wanted} by itself: "
+    if len(entries) == 1:
+        return f"{reason}it is {entries[0].status}, where it stays."
+    if wanted in [entry.status for entry in entries]:
+        return f"{reason}it passes {wanted} in no time; see durations=."
+    calls = dict.fromkeys(
+        row.trigger.operation for row in LIFECYCLE if row.target is wanted and isinstance(row.trigger, Call)
+    )
+    hint = f" {' or '.join(calls)} would lead there." if calls else ""
+    return f"{reason}it goes {' → '.join(entry.status for entry in entries)}.{hint}"
+
+
+def _reason(reason: str) -> str:
+    if not isinstance(reason, str) or not 0 < len(reason) <= LONGEST_REASON:
+        raise ValueError(f"reason={reason!r}: expected a text of 1 to {LONGEST_REASON} characters, as AWS has it")
+    return reason
