@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Iterator
 
-    from botocore.model import OperationModel
+    from botocore.model import OperationModel, Shape
 
     from mock_sagemaker_ie.backend.hosting import World
     from mock_sagemaker_ie.clock import Clock
@@ -59,11 +59,12 @@ class Call:
     at: dt.datetime
     error: AWSError | Exception | None = None
     _answer: Values | None = None
+    _shape: Shape | None = None
 
     @cached_property
     def response(self) -> Values | None:
         """The answer's members, times in UTC; None when the call was answered with an error."""
-        return copy_values(self._answer)  # type: ignore[no-any-return]
+        return None if self._answer is None else answer_values(self._shape, self._answer, local=False)
 
 
 class Answer(NamedTuple):
@@ -146,7 +147,8 @@ class Service:
             except AWSError as error:
                 self._record(Call(model.name, params, account_id, region, now, error=error))
                 raise
-            self._record(Call(model.name, copy_values(params), account_id, region, now, _answer=values))
+            params = copy_values(params)
+            self._record(Call(model.name, params, account_id, region, now, None, values, model.output_shape))
         return Answer(answer_values(model.output_shape, values), now)
 
     def _invoke(self, model: OperationModel, request: WireRequest, region: str, account_id: str) -> Steps[Answer]:
@@ -162,7 +164,7 @@ class Service:
         except AWSError as error:
             self._record(Call(model.name, params, account_id, region, now, error=error))
             raise
-        self._record(Call(model.name, params, account_id, region, now, _answer=values))
+        self._record(Call(model.name, params, account_id, region, now, None, values, model.output_shape))
         return Answer(dict(values), now)
 
     def _record(self, call: Call) -> None:

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from mock_sagemaker_ie import calls
-from mock_sagemaker_ie.backend.lifecycle import LIFECYCLE, Entry, Status
+from mock_sagemaker_ie.backend.lifecycle import FINISHED, LIFECYCLE, Entry, Status
 from mock_sagemaker_ie.backend.transitions import Call
 from mock_sagemaker_ie.calls import Calls
 from mock_sagemaker_ie.clients import shared_client
@@ -203,10 +203,14 @@ def _why_never(name: str, wanted: Status, entries: list[Entry]) -> str:
         return f"{reason}it is {entries[0].status}, where it stays."
     if wanted in [entry.status for entry in entries]:
         return f"{reason}it passes {wanted} in no time; see durations=."
-    calls = dict.fromkeys(
-        row.trigger.operation for row in LIFECYCLE if row.target is wanted and isinstance(row.trigger, Call)
+    coming = {entry.status for entry in entries}
+    aims = (wanted, Status.STOPPING if wanted in FINISHED else wanted)  # Stop leads to either end by way of Stopping.
+    operations = dict.fromkeys(
+        row.trigger.operation
+        for row in LIFECYCLE
+        if row.source in coming and row.target in aims and isinstance(row.trigger, Call)
     )
-    hint = f" {' or '.join(calls)} would lead there." if calls else ""
+    hint = f" {' or '.join(operations)} would lead there." if operations else ""
     return f"{reason}it goes {' → '.join(entry.status for entry in entries)}.{hint}"
 
 

@@ -204,6 +204,8 @@ class SageMakerBackend:
         experiment = self._experiment(params["Name"])
         experiments.deletable(experiment)
         del self._experiments[experiment.name], self._tags[experiment.arn]
+        if self._users.get(endpoint := experiment.settings["EndpointName"]) == experiment.name:
+            del self._users[endpoint]  # A namesake may use another.
         return {"InferenceExperimentArn": experiment.arn}
 
     # --- traffic
@@ -350,7 +352,8 @@ OPERATIONS: dict[str, Operation] = {
 
 # What a request must obey beyond its shape, before any record is looked at.
 RULES: dict[str, tuple[Rule, ...]] = {
-    "CreateInferenceExperiment": (*rules.EXPERIMENT, tags.broken_rules),
+    "CreateInferenceExperiment": (*rules.CREATE, tags.broken_rules),
+    "UpdateInferenceExperiment": rules.UPDATE,
     "CreateModel": (rules.one_way_to_contain, tags.broken_rules),
     "CreateEndpointConfig": (rules.variants_fit, rules.variant_names_differ, tags.broken_rules),
     "CreateEndpoint": (tags.broken_rules,),

@@ -96,7 +96,7 @@ class Experiment:
     def facts(self) -> Values:
         """What Describe and List say of it, but for the endpoint; each output shape picks its members."""
         facts: Values = {
-            **self.settings,
+            **{member: value for member, value in self.settings.items() if member != "EndpointName"},
             "Arn": self.arn,
             "Status": self.status.value,
             "CreationTime": self.created,
@@ -152,7 +152,7 @@ def update(experiment: Experiment, params: Values, now: dt.datetime) -> Experime
     if running and same_second(new["Schedule"]["StartTime"], old["Schedule"]["StartTime"]):
         # botocore before 1.36 sends whole seconds: an echoed StartTime is an unchanged one.
         new["Schedule"]["StartTime"] = old["Schedule"]["StartTime"]
-    refuse([*rules.changed_in_running(experiment, new), *rules.broken_rules(new, now)])
+    refuse([*rules.changed_in_running(experiment, new), *rules.broken_after_update(new, now, experiment.created)])
     actions = {new["ShadowModeConfig"]["SourceModelVariantName"]: RETAIN, shadow_name(new): REMOVE}
     changed = dataclasses.replace(experiment, settings=new, life=life, actions=actions)
     return _rescheduled(changed, new["Schedule"]["StartTime"], new["Schedule"]["EndTime"])
@@ -187,7 +187,7 @@ def deletable(experiment: Experiment) -> None:
 
 def _called(experiment: Experiment, trigger: Call | Failure, now: dt.datetime) -> Life:
     if not lifecycle.permits(experiment.life, trigger):
-        raise _conflict(experiment, str(trigger))
+        raise _conflict(experiment, "fail" if isinstance(trigger, Failure) else str(trigger))
     return lifecycle.follow(experiment.life, trigger, now)
 
 

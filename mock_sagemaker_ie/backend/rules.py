@@ -81,7 +81,8 @@ def resolve_schedule(schedule: Values, now: dt.datetime) -> Values:
     return {"StartTime": start, "EndTime": schedule.get("EndTime") or max(start, now) + DEFAULT_DURATION}
 
 
-def _schedule(settings: Values, now: dt.datetime) -> Iterator[Violation]:
+def schedule_fits(settings: Values, now: dt.datetime, created: dt.datetime | None = None) -> Iterator[Violation]:
+    """A schedule ends after it starts and in the future, at most 30 days after the test, `created` then, can start."""
     given = settings.get("Schedule", {})
     outside = {name: when for name, when in given.items() if not EARLIEST <= when < LATEST}
     for name, when in outside.items():
@@ -95,7 +96,7 @@ def _schedule(settings: Values, now: dt.datetime) -> Iterator[Violation]:
         yield Violation("schedule.endTime", end, "Member must be later than schedule.startTime")
     elif end <= now:
         yield Violation("schedule.endTime", end, "Member must be in the future")
-    elif end - start > LONGEST_DURATION:
+    elif end - max(start, created or now) > LONGEST_DURATION:
         constraint = f"Member must be at most {LONGEST_DURATION.days} days later than schedule.startTime"
         yield Violation("schedule.endTime", end, constraint)
 
@@ -136,13 +137,15 @@ def _sampling_percentage(settings: Values, _now: dt.datetime) -> Iterator[Violat
             yield Violation(path, percentage, "Member must have value greater than or equal to 0")
 
 
-EXPERIMENT: tuple[Rule, ...] = (_variant_names_differ, _roles_name_variants, _sampling_percentage, _schedule)
+# Of an Update before its experiment is looked at; the rest once it is known what the experiment would become.
+UPDATE: tuple[Rule, ...] = (_variant_names_differ, _sampling_percentage)
+CREATE: tuple[Rule, ...] = (_variant_names_differ, _roles_name_variants, _sampling_percentage, schedule_fits)
 
 
-def broken_rules(settings: Values, now: dt.datetime) -> Iterator[Violation]:
-    """What EXPERIMENT finds in the settings of a request; a missing member is no matter of theirs."""
-    for rule in EXPERIMENT:
-        yield from rule(settings, now)
+def broken_after_update(settings: Values, now: dt.datetime, created: dt.datetime) -> Iterator[Violation]:
+    """What is broken in the settings that an Update makes of those of an experiment."""
+    yield from _roles_name_variants(settings, now)
+    yield from schedule_fits(settings, now, created)
 
 
 def changed_in_running(experiment: Experiment, new: Values) -> Iterator[Violation]:

@@ -166,23 +166,28 @@ def whole_milliseconds(when: dt.datetime) -> dt.datetime:
     return when.replace(microsecond=when.microsecond // 1000 * 1000)
 
 
-def answer_values(shape: Shape | None, values: Values) -> Values:
+def answer_values(shape: Shape | None, values: Values, *, local: bool = True) -> Values:
     """The members of `values` that `shape` knows, as fresh values of the types botocore's parser gives.
 
+    `local`: whether times are in the machine's time zone, as the parser's, or in UTC.
     Nothing mutable in the result is shared with `values`.
     """
-    return {} if shape is None else _fresh(shape, values)
+    return {} if shape is None else _fresh(shape, values, _local_time if local else _same)
 
 
-def _fresh(shape: Shape, value: Any) -> Any:
+def _fresh(shape: Shape, value: Any, time: Callable[[dt.datetime], dt.datetime]) -> Any:
     kind = shape.type_name
     if kind == "structure":
-        return {name: _fresh(member, value[name]) for name, member in shape.members.items() if name in value}
+        return {name: _fresh(member, value[name], time) for name, member in shape.members.items() if name in value}
     if kind == "list":
-        return [_fresh(shape.member, item) for item in value]
+        return [_fresh(shape.member, item, time) for item in value]
     if kind == "map":
-        return {key: _fresh(shape.value, item) for key, item in value.items()}
-    return _local_time(value) if kind == "timestamp" else value
+        return {key: _fresh(shape.value, item, time) for key, item in value.items()}
+    return time(value) if kind == "timestamp" else value
+
+
+def _same(when: dt.datetime) -> dt.datetime:
+    return when
 
 
 @lru_cache(maxsize=4096)
