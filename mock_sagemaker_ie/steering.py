@@ -15,9 +15,10 @@ from mock_sagemaker_ie.clock import movable
 from mock_sagemaker_ie.faults import Fault, aws_error, connection_error, require_operation
 from mock_sagemaker_ie.protocol.wire import MILLISECOND, copy_values, whole_milliseconds
 from mock_sagemaker_ie.service import ANSWERED, INVOKE_ENDPOINT
+from mock_sagemaker_ie.timeline import Timeline, timeline
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from mock_sagemaker_ie.backend.captures import Capture
     from mock_sagemaker_ie.backend.metrics import Datapoint
@@ -146,7 +147,8 @@ class InferenceExperimentMock:
         """
         wanted = _status(status)
         with self._service.looking(region_name, account_id) as (backend, now):
-            entries = [backend.history(name)[-1], *backend.ahead(name)]
+            present = len(backend.experiment(name).life.entries) - 1
+            entries = backend.foreseen(name).life.entries[present:]
         moment = next((entry.since for entry in _observable(entries) if entry.status is wanted), None)
         if moment is None:
             raise ValueError(_why_never(name, wanted, entries))
@@ -156,6 +158,14 @@ class InferenceExperimentMock:
         moment = whole_milliseconds(moment + MILLISECOND - dt.timedelta(microseconds=1))
         movable(self.clock, "move_to")(moment)
         return moment
+
+    def timeline(self, name: str, *, region_name: str = DEFAULT_REGION, account_id: str | None = None) -> Timeline:
+        """An experiment's past, and its future if nobody calls an operation: data, and with `str()` a chart.
+
+        In notebooks, and by `.to_svg()`, a picture. Raises LookupError when there is no such experiment.
+        """
+        with self._service.looking(region_name, account_id) as (backend, now):
+            return timeline(backend.foreseen(name), now)
 
     def fail_experiment(
         self, name: str, reason: str, *, region_name: str = DEFAULT_REGION, account_id: str | None = None
@@ -189,14 +199,14 @@ def _status(status: str) -> Status:
         raise ValueError(f"{status!r} is no status of an experiment: {', '.join(Status)}") from None
 
 
-def _observable(entries: list[Entry]) -> Iterator[Entry]:
+def _observable(entries: Sequence[Entry]) -> Iterator[Entry]:
     """The entries that last: a status that takes no time has passed before anyone can look."""
     for entry, following in zip(entries, [*entries[1:], None], strict=True):
         if following is None or following.since > entry.since:
             yield entry
 
 
-def _why_never(name: str, wanted: Status, entries: list[Entry]) -> str:
+def _why_never(name: str, wanted: Status, entries: Sequence[Entry]) -> str:
     """Why an experiment, whose present and coming statuses are `entries`, does not reach `wanted`."""
     reason = f"Experiment {name!r} will not be {wanted} by itself: "
     if len(entries) == 1:

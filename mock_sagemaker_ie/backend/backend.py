@@ -18,10 +18,8 @@ from mock_sagemaker_ie.protocol.errors import AWSError
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Iterator
 
     from mock_sagemaker_ie.backend.experiments import Experiment
-    from mock_sagemaker_ie.backend.lifecycle import Entry
     from mock_sagemaker_ie.backend.traffic import Route
     from mock_sagemaker_ie.protocol.validation import Rule
 
@@ -96,6 +94,9 @@ class SageMakerBackend:
             self._abandon(experiment, now)
         elif due is not None and (settings := deployments.wanted(experiment)) is not None:
             self._deploy(experiment, settings, now, takes=due[1] - now)
+        variants = self.describe(experiment.name)["ModelVariants"]
+        seen = {variant["VariantName"]: variant["Status"] for variant in variants}
+        self._experiments[experiment.name] = dataclasses.replace(experiment, seen=(*experiment.seen, seen))
 
     def _deploy(self, experiment: Experiment, settings: Values, now: dt.datetime, takes: dt.timedelta) -> None:
         endpoint = experiment.settings["EndpointName"]
@@ -128,27 +129,28 @@ class SageMakerBackend:
 
     def describe(self, name: str) -> Values:
         """Everything Describe says of an experiment."""
-        experiment = self._experiment(name)
+        experiment = self.experiment(name)
         endpoint = self.hosting.find(experiment.settings["EndpointName"])
         return {**experiment.facts(), **deployments.describe(experiment, endpoint)}
 
-    def history(self, name: str) -> tuple[Entry, ...]:
-        """The statuses of an experiment so far, the present one last."""
-        return self._experiment(name).life.entries
+    def experiment(self, name: str) -> Experiment:
+        """The record of an experiment. Raises AWSError (ResourceNotFound) when there is none."""
+        if name not in self._experiments:
+            raise experiments.not_found(name)
+        return self._experiments[name]
 
-    def ahead(self, name: str) -> Iterator[Entry]:
-        """The statuses still to come if nobody calls an operation."""
-        twin, seen = self.copy(), len(self.history(name))
-        while (due := lifecycle.due(twin._experiment(name).life, self._durations)) and due[1] < NEVER:
-            entries = twin.as_of(due[1]).history(name)
-            yield from entries[seen:]
-            seen = len(entries)
+    def foreseen(self, name: str) -> Experiment:
+        """The experiment as it will be in the end if nobody calls an operation."""
+        twin = self.copy()
+        while (due := lifecycle.due(twin.experiment(name).life, self._durations)) and due[1] < NEVER:
+            twin.as_of(due[1])
+        return twin.experiment(name)
 
     # --- arranging failures
 
     def fail_experiment(self, name: str, reason: str, now: dt.datetime) -> None:
         """Make what the service is doing for an experiment fail."""
-        self._enter(experiments.fail(self._experiment(name), reason, now), now)
+        self._enter(experiments.fail(self.experiment(name), reason, now), now)
 
     def fail_endpoint(self, name: str, reason: str, now: dt.datetime) -> None:
         """Make what is being deployed on an endpoint fail now, or else its next deployment at its end."""
@@ -201,7 +203,7 @@ class SageMakerBackend:
 
     def delete_inference_experiment(self, params: Values, _now: dt.datetime) -> Values:
         """Delete the record; endpoint, variants and captured data stay."""
-        experiment = self._experiment(params["Name"])
+        experiment = self.experiment(params["Name"])
         experiments.deletable(experiment)
         del self._experiments[experiment.name], self._tags[experiment.arn]
         if self._users.get(endpoint := experiment.settings["EndpointName"]) == experiment.name:
@@ -255,18 +257,13 @@ class SageMakerBackend:
 
     # --- records
 
-    def _experiment(self, name: str) -> Experiment:
-        if name not in self._experiments:
-            raise experiments.not_found(name)
-        return self._experiments[name]
-
     def _change(
         self,
         operation: Callable[[Experiment, Values, dt.datetime], Experiment],
         params: Values,
         now: dt.datetime,
     ) -> Values:
-        changed = operation(self._experiment(params["Name"]), params, now)
+        changed = operation(self.experiment(params["Name"]), params, now)
         if "ModelVariants" in params:
             self._check_models(changed)
         self._enter(changed, now)

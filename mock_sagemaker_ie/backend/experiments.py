@@ -32,6 +32,7 @@ class Experiment:
     `settings`: the members of its Create request as updated since, Schedule complete, Tags apart.
     `number`: counts an account's experiments in the order of their creation.
     `actions`: what the end of the experiment does to each variant, by name.
+    `seen`: how each variant stood when each status began, by name.
     `before`: what the endpoint served before the test; None when the test makes the endpoint.
     """
 
@@ -42,6 +43,7 @@ class Experiment:
     actions: Mapping[str, str]
     before: Values | None = None
     status_reason: str | None = None
+    seen: tuple[Mapping[str, str], ...] = ()
 
     @property
     def name(self) -> str:
