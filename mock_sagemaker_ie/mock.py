@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import time
 import warnings
+from collections import deque
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
@@ -40,6 +41,12 @@ R = TypeVar("R")
 C = TypeVar("C", bound=type)
 
 
+# For the pytest plugin: mocks that were started and not stopped; worlds that are active, and the last ones entered.
+started: list[MockInferenceExperiment] = []
+active: list[InferenceExperimentMock] = []
+entered: deque[InferenceExperimentMock] = deque(maxlen=5)
+
+
 class MockInferenceExperiment:
     """A mock with its options, to be entered as often as you like: each entry is a fresh, empty world.
 
@@ -52,9 +59,8 @@ class MockInferenceExperiment:
 
     def start(self) -> InferenceExperimentMock:
         """Begin to answer, in a fresh world that hides those entered before."""
-        stack = ExitStack()
-        mock = stack.enter_context(_world(self._options))
-        self._entered.append((stack, mock))
+        mock = self.__enter__()
+        started.append(self)
         return mock
 
     def stop(self) -> None:
@@ -62,18 +68,23 @@ class MockInferenceExperiment:
         self.__exit__(None, None, None)
 
     def __enter__(self) -> InferenceExperimentMock:
-        return self.start()
+        stack = ExitStack()
+        mock = stack.enter_context(_world(self._options))
+        self._entered.append((stack, mock))
+        return mock
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if not self._entered:
             raise RuntimeError("this mock_inference_experiment was not started, or has been stopped already")
+        if self in started:
+            started.remove(self)
         stack, _ = self._entered.pop()
         stack.__exit__(kind, error, trace)
 
     async def __aenter__(self) -> InferenceExperimentMock:
-        return self.start()
+        return self.__enter__()
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -124,7 +135,11 @@ def _world(options: Options, origin: InferenceExperimentMock | None = None) -> I
         stack.callback(delivery.close)
         door.open()
         stack.callback(door.close)
-        yield InferenceExperimentMock(service)
+        mock = InferenceExperimentMock(service)
+        active.append(mock)
+        stack.callback(active.remove, mock)
+        entered.append(mock)
+        yield mock
     _report_unused(service.faults, options["unused_faults"])
 
 

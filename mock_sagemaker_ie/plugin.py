@@ -1,16 +1,17 @@
-"""The pytest plugin: fixture, marker and ini options.
+"""The pytest plugin: fixture, marker, ini options, and the report of a failed test.
 
 It is loaded in every pytest run of everyone who installed us, so it imports nothing until a test wants the mock.
 """
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from mock_sagemaker_ie.steering import InferenceExperimentMock
 
@@ -20,6 +21,8 @@ NAME = "sagemaker_ie"
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Declare the ini options; the marker's keywords win over them."""
     parser.addini("sagemaker_ie_account_id", "account that sagemaker_ie answers for", default="123456789012")
+    parser.addini("sagemaker_ie_strict", "refuse models that nobody created", type="bool", default=False)
+    parser.addini("sagemaker_ie_report", "tell of calls and experiments when a test fails", type="bool", default=True)
     parser.addini("sagemaker_ie_durations", "zero, realistic, or seconds: 'creating=60 starting=300'", default="zero")
 
 
@@ -53,12 +56,78 @@ def sagemaker_ie(request: pytest.FixtureRequest) -> Iterator[InferenceExperiment
 
     options: dict[str, Any] = {
         "account_id": request.config.getini("sagemaker_ie_account_id"),
+        "strict": request.config.getini("sagemaker_ie_strict"),
         "durations": Durations.parse(request.config.getini("sagemaker_ie_durations")),
     }
     for marker in reversed(list(request.node.iter_markers(NAME))):
         options |= _keywords(marker)
     with mock_inference_experiment(**options) as mock:
         yield mock
+
+
+# --- what tests leave behind: reports of failures, and mocks that nobody stopped
+
+
+def _mocks() -> Any:
+    """The module that knows the mocks, if any test has made one."""
+    return sys.modules.get("mock_sagemaker_ie.mock")
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol() -> Generator[None, object, object]:
+    """Forget the worlds of earlier tests."""
+    if (mocks := _mocks()) is not None:
+        mocks.entered.clear()
+        mocks.entered.extend(mocks.active)
+    return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Add to the report of a failed test what the mocks it used have seen."""
+    result = yield
+    mocks = _mocks()
+    if result.failed and mocks is not None and item.config.getini("sagemaker_ie_report"):
+        from mock_sagemaker_ie.report import report  # noqa: PLC0415 - wanted only when a test fails
+
+        if text := report(mocks.entered):
+            result.sections.append((f"{NAME} at the end of {result.when}", text))
+    return result
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
+    """Remember what was started before the test itself, by whoever will stop it after."""
+    mocks = _mocks()
+    item.stash[_STARTED_BEFORE] = [] if mocks is None else list(mocks.started)
+    return (yield)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
+    """End the mocks that the test started and nobody stopped: the next test is not to run inside them."""
+    try:
+        return (yield)
+    finally:
+        if (mocks := _mocks()) is not None:
+            before = item.stash.get(_STARTED_BEFORE, mocks.started)
+            for left in [mock for mock in mocks.started if mock not in before]:
+                left.stop()
+                item.warn(LeftRunningWarning(f"{item.name} started a mock_inference_experiment and did not stop it"))
+
+
+def pytest_sessionfinish() -> None:
+    """End what is still running when all tests are over."""
+    if (mocks := _mocks()) is not None:
+        for left in list(mocks.started):
+            left.stop()
+
+
+class LeftRunningWarning(pytest.PytestWarning):
+    """A test started a mock and did not stop it."""
+
+
+_STARTED_BEFORE: pytest.StashKey[list[Any]] = pytest.StashKey()
 
 
 def _keywords(marker: pytest.Mark) -> dict[str, Any]:

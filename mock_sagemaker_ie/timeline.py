@@ -111,9 +111,10 @@ class Timeline:
         def x(when: dt.datetime) -> float:
             """Where an instant is drawn; before and after all segments at the ends."""
             for segment, left, width in zip(drawn, edges, widths, strict=False):
+                if segment.duration is None:
+                    return left + (0 if when <= segment.begin else 0.9 * width)  # Some time in what stays.
                 if segment.end is None or when < segment.end:
-                    past = (when - segment.begin) / segment.duration if segment.duration else 0
-                    return left + width * min(max(past, 0), 1)
+                    return left + width * max((when - segment.begin) / segment.duration, 0)
             return edges[-1]
 
         lanes: list[tuple[str, Callable[[Segment], str]]] = [
@@ -206,7 +207,7 @@ _COLOURS = {
 
 
 def _pixels(segment: Segment) -> float:
-    return 78 + 14 * _magnitude(segment)
+    return 86 + 14 * _magnitude(segment)
 
 
 def _svg_head(width: float, title: str) -> str:
