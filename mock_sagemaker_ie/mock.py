@@ -6,7 +6,6 @@ Each entry wires a fresh, empty service to the botocore door, and gives an Infer
 from __future__ import annotations
 
 import functools
-import time
 import warnings
 from collections import deque
 from contextlib import ExitStack, contextmanager
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from mock_sagemaker_ie.backend.hosting import World
 from mock_sagemaker_ie.backend.lifecycle import Durations
-from mock_sagemaker_ie.clock import FrozenClock, as_clock, movable
+from mock_sagemaker_ie.clock import FrozenClock, as_clock
 from mock_sagemaker_ie.decorating import decorate
 from mock_sagemaker_ie.delivery import Delivery
 from mock_sagemaker_ie.doors.botocore import BotocoreDoor
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
-    from mock_sagemaker_ie.clock import Clock
     from mock_sagemaker_ie.faults import Faults
     from mock_sagemaker_ie.options import Options
 
@@ -131,7 +129,9 @@ def _world(options: Options, origin: InferenceExperimentMock | None = None) -> I
         if isinstance(clock, FrozenClock):
             stack.enter_context(clock)
         if options["virtual_sleep"]:
-            stack.enter_context(_sleeping_on(clock))
+            from mock_sagemaker_ie.sleeping import sleeping_on  # noqa: PLC0415 - it imports asyncio, wanted by few
+
+            stack.enter_context(sleeping_on(clock))
         stack.callback(delivery.close)
         door.open()
         stack.callback(door.close)
@@ -151,24 +151,3 @@ def _report_unused(faults: Faults, choice: str) -> None:
     if choice == "error":
         raise UnusedFaultError(message)
     warnings.warn(message, UnusedFaultWarning, stacklevel=2)
-
-
-@contextmanager
-def _sleeping_on(clock: Clock) -> Iterator[None]:
-    """Replace `time.sleep`: what imported the function itself before keeps the real one."""
-    sleep = movable(clock, "sleep")
-    if not _sleeps:
-        _sleeps.append(time.sleep)
-    _sleeps.append(sleep)
-    time.sleep = sleep
-    try:
-        yield
-    finally:
-        _sleeps[:] = [other for other in _sleeps if other is not sleep]
-        time.sleep = _sleeps[-1]
-        if len(_sleeps) == 1:
-            _sleeps.clear()
-
-
-# What `time.sleep` has been, from the real one to the innermost world's: worlds may be left in any order.
-_sleeps: list[Callable[..., None]] = []

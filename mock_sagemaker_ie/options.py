@@ -31,7 +31,7 @@ class Options(TypedDict, total=False):
     `account_id`: the 12 digits of the account that calls are made from, unless a client was explicitly given another.
     `strict`: refuse the names of models that nobody created; by default they are presumed to exist.
     `quotas`: how many instances all endpoints of an account and region may take, by instance type; default: no limits.
-    `virtual_sleep`: make `time.sleep` pass time on the clock instead of waiting.
+    `virtual_sleep`: make `time.sleep` and `asyncio.sleep` pass time on the clock instead of waiting.
     `s3`: a client of S3, or the path of a folder, to which captured traffic is written; default: nowhere.
     `cloudwatch`: a client of CloudWatch to which the variants' metrics are put; default: nowhere.
     `keep`: how many calls and captures are kept at most, the last ones; default: all.

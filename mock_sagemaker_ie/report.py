@@ -25,7 +25,7 @@ def _of_mock(mock: InferenceExperimentMock) -> str:
     calls = mock.calls
     if not calls:
         return ""
-    lines = [f"{len(calls)} calls:"]
+    lines = [f"{len(calls)} call{'s'[: len(calls) > 1]}:"]
     if len(calls) > MOST_CALLS:
         lines.append(f"  … {len(calls) - MOST_CALLS} earlier ones")
     lines += [_line(call) for call in calls[-MOST_CALLS:]]

@@ -11,7 +11,7 @@ from mock_sagemaker_ie.backend.lifecycle import FINISHED, LIFECYCLE, Entry, Stat
 from mock_sagemaker_ie.backend.transitions import Call
 from mock_sagemaker_ie.calls import Calls
 from mock_sagemaker_ie.clients import shared_client
-from mock_sagemaker_ie.clock import movable
+from mock_sagemaker_ie.clock import instant, movable
 from mock_sagemaker_ie.faults import Fault, aws_error, connection_error, require_operation
 from mock_sagemaker_ie.protocol.wire import MILLISECOND, copy_values, whole_milliseconds
 from mock_sagemaker_ie.service import ANSWERED, INVOKE_ENDPOINT
@@ -168,14 +168,25 @@ class InferenceExperimentMock:
             return timeline(backend.foreseen(name), now)
 
     def fail_experiment(
-        self, name: str, reason: str, *, region_name: str = DEFAULT_REGION, account_id: str | None = None
+        self,
+        name: str,
+        reason: str,
+        *,
+        at: dt.datetime | str | None = None,
+        region_name: str = DEFAULT_REGION,
+        account_id: str | None = None,
     ) -> None:
         """Make what the service is doing for an experiment fail: it is Cancelled, `reason` is its StatusReason.
 
-        Raises LookupError when there is no such experiment, ValueError when it has finished already.
+        `at`: a coming instant (aware datetime or ISO string) at which it fails, unless it has finished by then; now
+        by default. Raises LookupError when there is no such experiment, ValueError when it has finished already or
+        `at` is past.
         """
         with self._service.looking(region_name, account_id) as (backend, now):
-            backend.fail_experiment(name, _reason(reason), now)
+            when = now if at is None else instant(at)
+            if when < now:
+                raise ValueError(f"at={when.isoformat()}: expected a coming instant, it is {now.isoformat()}")
+            backend.fail_experiment(name, _reason(reason), when, now)
 
     def fail_endpoint(
         self, name: str, reason: str, *, region_name: str = DEFAULT_REGION, account_id: str | None = None

@@ -16,6 +16,7 @@ class Kind(IntEnum):
 
     ENDPOINT = 0
     EXPERIMENT = 1
+    FAILURE = 2
 
 
 class Agenda:

@@ -45,6 +45,7 @@ class SageMakerBackend:
         self._tags: tags.TagStore = {}
         self.hosting = Hosting(self._arn_prefix, world, self._agenda, self._tags)
         self._experiments: dict[str, Experiment] = {}
+        self._failures: dict[tuple[str, dt.datetime], str] = {}  # Arranged for later: the reason.
         self._users: dict[str, str] = {}  # The last experiment on each endpoint.
         self._created = 0
 
@@ -53,6 +54,7 @@ class SageMakerBackend:
         twin = copy.copy(self)
         twin._agenda, twin._shares = self._agenda.copy(), self._shares.copy()
         twin._tags, twin._experiments, twin._users = dict(self._tags), dict(self._experiments), dict(self._users)
+        twin._failures = dict(self._failures)
         twin.hosting = self.hosting.copy(twin._agenda, twin._tags)
         return twin
 
@@ -64,10 +66,7 @@ class SageMakerBackend:
         Looking once or a thousand times gives the same history.
         """
         for at, kind, name in self._agenda.due(now):
-            if kind is Kind.ENDPOINT:
-                self._endpoint_due(name, at)
-            else:
-                self._experiment_due(name, at)
+            self._DUE[kind](self, name, at)
         return self
 
     def _endpoint_due(self, name: str, at: dt.datetime) -> None:
@@ -83,6 +82,14 @@ class SageMakerBackend:
         due = None if experiment is None else lifecycle.due(experiment.life, self._durations)
         if experiment is not None and due is not None and due[1] == at:
             self._enter(dataclasses.replace(experiment, life=lifecycle.enter(experiment.life, *due)), at)
+
+    def _failure_due(self, name: str, at: dt.datetime) -> None:
+        reason = self._failures.pop((name, at), None)
+        experiment = self._experiments.get(name)
+        if reason is not None and experiment is not None and experiment.status not in FINISHED:
+            self._enter(experiments.fail(experiment, reason, at), at)
+
+    _DUE = {Kind.ENDPOINT: _endpoint_due, Kind.EXPERIMENT: _experiment_due, Kind.FAILURE: _failure_due}  # noqa: RUF012
 
     def _enter(self, experiment: Experiment, now: dt.datetime) -> None:
         """Keep an experiment whose status or content changed `now`, and let its endpoint follow."""
@@ -148,9 +155,14 @@ class SageMakerBackend:
 
     # --- arranging failures
 
-    def fail_experiment(self, name: str, reason: str, now: dt.datetime) -> None:
-        """Make what the service is doing for an experiment fail."""
-        self._enter(experiments.fail(self.experiment(name), reason, now), now)
+    def fail_experiment(self, name: str, reason: str, at: dt.datetime, now: dt.datetime) -> None:
+        """Make what the service is doing for an experiment fail, now or at a later instant if it goes on until then."""
+        experiment = self.experiment(name)
+        if at > now:
+            self._failures[name, at] = reason
+            self._agenda.add(at, Kind.FAILURE, name)
+        else:
+            self._enter(experiments.fail(experiment, reason, now), now)
 
     def fail_endpoint(self, name: str, reason: str, now: dt.datetime) -> None:
         """Make what is being deployed on an endpoint fail now, or else its next deployment at its end."""
