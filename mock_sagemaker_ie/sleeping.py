@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mock_sagemaker_ie.clock import Clock
 
 # What the functions have been, from the real ones to the innermost world's: worlds may be left in any order.
-_sleeps: list[tuple[Callable[[float], None], Callable[..., Any]]] = [(time.sleep, asyncio.sleep)]
+_sleeps: list[tuple[Callable[[Any], None], Callable[..., Any]]] = [(time.sleep, asyncio.sleep)]
 
 
 @contextmanager
