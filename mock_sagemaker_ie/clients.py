@@ -18,6 +18,19 @@ def shared_client(service: str, region_name: str) -> Any:
         return _client(service, region_name, len(BUILTIN_HANDLERS))
 
 
+def service_model(service: str) -> Any:
+    """Botocore's model of a service, loaded once for these clients and whoever has no client of their own."""
+    from botocore.handlers import BUILTIN_HANDLERS  # noqa: PLC0415 - slow, and wanted only here
+
+    with _making:
+        return _model(service, len(BUILTIN_HANDLERS))
+
+
+@lru_cache(maxsize=4)
+def _model(service: str, handlers: int) -> Any:
+    return _session(handlers).get_service_model(service)
+
+
 @lru_cache(maxsize=32)
 def _client(service: str, region_name: str, handlers: int) -> Any:
     return _session(handlers).create_client(

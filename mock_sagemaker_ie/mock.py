@@ -17,6 +17,7 @@ from mock_sagemaker_ie.clock import FrozenClock, as_clock
 from mock_sagemaker_ie.decorating import decorate
 from mock_sagemaker_ie.delivery import Delivery
 from mock_sagemaker_ie.doors.botocore import BotocoreDoor
+from mock_sagemaker_ie.doors.requests import RequestsDoor
 from mock_sagemaker_ie.faults import UnusedFaultError, UnusedFaultWarning
 from mock_sagemaker_ie.options import complete
 from mock_sagemaker_ie.runtime import Runtime
@@ -124,7 +125,7 @@ def _world(options: Options, origin: InferenceExperimentMock | None = None) -> I
     service = Service(clock, world, options["account_id"], Runtime(delivery, keep), keep)
     if origin is not None:
         service.adopt(origin._service)  # noqa: SLF001 - one of us
-    door = BotocoreDoor(service, options["passthrough"])
+    doors = BotocoreDoor(service, options["passthrough"]), RequestsDoor(service)
     with ExitStack() as stack:
         if isinstance(clock, FrozenClock):
             stack.enter_context(clock)
@@ -133,8 +134,9 @@ def _world(options: Options, origin: InferenceExperimentMock | None = None) -> I
 
             stack.enter_context(sleeping_on(clock))
         stack.callback(delivery.close)
-        door.open()
-        stack.callback(door.close)
+        for door in doors:
+            door.open()
+            stack.callback(door.close)
         mock = InferenceExperimentMock(service)
         active.append(mock)
         stack.callback(active.remove, mock)

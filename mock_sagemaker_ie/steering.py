@@ -10,7 +10,7 @@ from mock_sagemaker_ie import calls
 from mock_sagemaker_ie.backend.lifecycle import FINISHED, LIFECYCLE, Entry, Status
 from mock_sagemaker_ie.backend.transitions import Call
 from mock_sagemaker_ie.calls import Calls
-from mock_sagemaker_ie.clients import shared_client
+from mock_sagemaker_ie.clients import service_model, shared_client
 from mock_sagemaker_ie.clock import instant, movable
 from mock_sagemaker_ie.faults import Fault, aws_error, connection_error, require_operation
 from mock_sagemaker_ie.protocol.wire import MILLISECOND, copy_values, whole_milliseconds
@@ -135,7 +135,7 @@ class InferenceExperimentMock:
     def _operation_model(self, operation: str) -> Any:
         require_operation(operation, ANSWERED)
         service = "sagemaker-runtime" if operation == INVOKE_ENDPOINT else "sagemaker"
-        return self.client(service).meta.service_model.operation_model(operation)
+        return service_model(service).operation_model(operation)
 
     def advance_until(
         self, name: str, status: str, *, region_name: str = DEFAULT_REGION, account_id: str | None = None

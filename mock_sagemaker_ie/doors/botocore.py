@@ -6,17 +6,21 @@ that botocore's own retries run, and are answered there as HTTP responses.
 
 from __future__ import annotations
 
-import uuid
 from contextvars import ContextVar
-from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.awsrequest import AWSResponse
 
-from mock_sagemaker_ie.doors.hook import close_door, open_door
+from mock_sagemaker_ie.doors.hook import open_doors
 from mock_sagemaker_ie.doors.http import HTTPResponse, async_streaming_body, streaming_body
 from mock_sagemaker_ie.protocol.errors import AWSError
-from mock_sagemaker_ie.protocol.wire import WireRequest, encode, error_body, error_headers, write_answer
+from mock_sagemaker_ie.protocol.wire import (
+    WireRequest,
+    encode,
+    error_body,
+    response_headers,
+    write_answer,
+)
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -43,11 +47,11 @@ class BotocoreDoor:
 
     def open(self) -> None:
         """Begin to answer; doors that are open already are hidden behind this one."""
-        open_door(self)
+        open_doors.open(self)
 
     def close(self) -> None:
         """Answer no more. After the last door botocore's classes are exactly what they were."""
-        close_door(self)
+        open_doors.close(self)
 
     def after_fork(self) -> None:
         """Put right what a fork may have broken in the child."""
@@ -178,12 +182,12 @@ def _accepted(model: OperationModel, answer: Answer, stream: Callable[[bytes], A
     values = answer.values
     if model.has_streaming_output:
         values = {**values, model.output_shape.serialization["payload"]: stream(body)}
-    return _parsed(200, _headers(headers, body, answer.at), values)
+    return _parsed(200, response_headers(headers, body, answer.at), values)
 
 
 def _refused(model: OperationModel, error: AWSError, at: dt.datetime) -> Parsed:
     values = error_body(error, model.service_model)
-    headers = _headers(error_headers(error, model.service_model), encode(values), at)
+    headers = response_headers(error_headers(error, model.service_model), encode(values), at)
     del values["__type"]
     values.pop("message", None)  # Only a modelled exception's own members stand beside Error.
     return _parsed(error.status, headers, {"Error": {"Message": error.message, "Code": error.code}, **values})
@@ -201,19 +205,10 @@ def _parsed(status: int, headers: dict[str, str], values: dict[str, Any]) -> Par
 
 def _accepted_on_wire(model: OperationModel, answer: Answer, url: str) -> HTTPResponse:
     body, headers = write_answer(model, answer.values)
-    return HTTPResponse(url, 200, _headers(headers, body, answer.at), body)
+    return HTTPResponse(url, 200, response_headers(headers, body, answer.at), body)
 
 
 def _refused_on_wire(model: OperationModel, error: AWSError, at: dt.datetime, url: str) -> HTTPResponse:
     body = encode(error_body(error, model.service_model))
-    headers = _headers(error_headers(error, model.service_model), body, at)
+    headers = response_headers(error_headers(error, model.service_model), body, at)
     return HTTPResponse(url, error.status, headers, body)
-
-
-def _headers(headers: dict[str, str], body: bytes, at: dt.datetime) -> dict[str, str]:
-    return {
-        "x-amzn-requestid": str(uuid.uuid4()),
-        **headers,
-        "content-length": str(len(body)),
-        "date": format_datetime(at, usegmt=True),
-    }

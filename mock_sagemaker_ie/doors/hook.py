@@ -10,11 +10,12 @@ from __future__ import annotations
 import functools
 import inspect
 import os
-import threading
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from botocore.exceptions import BotoCoreError
 from botocore.hooks import EventAliaser
+
+from mock_sagemaker_ie.doors.stack import OpenDoors
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection
@@ -49,41 +50,6 @@ class Door(Protocol):
         """Put right what a fork may have broken in the child."""
 
 
-# The open doors, the innermost last. Replaced, never changed, so that any thread may look at it.
-_open: tuple[Door, ...] = ()
-_switching = threading.Lock()
-
-
-def open_door(door: Door) -> None:
-    """Let calls pass to `door`; doors that are open already are hidden behind this one."""
-    global _open  # noqa: PLW0603 - botocore's classes are global, so what is wrapped around them is too
-    with _switching:
-        if not _open:
-            _wrapping.start()
-        _open = (*_open, door)
-
-
-def close_door(door: Door) -> None:
-    """Let none pass any more. After the last door botocore's classes are exactly what they were."""
-    global _open  # noqa: PLW0603
-    with _switching:
-        _open = tuple(each for each in _open if each is not door)
-        if not _open:
-            _wrapping.stop()
-
-
-def _after_fork() -> None:
-    """In a child, no thread is left that could release a lock."""
-    global _switching  # noqa: PLW0603
-    _switching = threading.Lock()
-    for door in _open:
-        door.after_fork()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
-
-
 class _Event(NamedTuple):
     """`before-call.sagemaker.ListModels` in its parts."""
 
@@ -97,10 +63,10 @@ def _our_event(name: str) -> tuple[_Event, Door] | None:
     if ".sagemaker" not in name:
         return None
     parts = name.split(".")
-    doors = _open
-    if len(parts) != 3 or parts[1] not in SERVICES or not doors or parts[2] in doors[-1].passthrough:  # noqa: PLR2004
+    door = open_doors.innermost
+    if len(parts) != 3 or parts[1] not in SERVICES or door is None or parts[2] in door.passthrough:  # noqa: PLR2004
         return None
-    return _Event(*parts), doors[-1]
+    return _Event(*parts), door
 
 
 class _Wrapping:
@@ -145,6 +111,16 @@ class _Wrapping:
 
 
 _wrapping = _Wrapping()
+open_doors: OpenDoors[Door] = OpenDoors(_wrapping.start, _wrapping.stop)
+
+
+def _after_fork() -> None:
+    for door in open_doors.after_fork():
+        door.after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 async def _answered(door: Door, result: Awaitable[Any], arguments: Arguments) -> tuple[Any, Any]:

@@ -42,6 +42,12 @@ class AWSError(Exception):
         self.members = members or {}
 
 
+def common_error(code: str, message: str | None = None) -> AWSError:
+    """One of the errors common to all of AWS's actions."""
+    status, usual = COMMON_ERRORS[code]
+    return AWSError(code, message or usual, status)
+
+
 def validation_exception(message: str) -> AWSError:
     """A request that breaks a rule. Common to every operation, so no service model lists it."""
     return AWSError("ValidationException", message)

@@ -9,6 +9,8 @@ import datetime as dt
 import json
 import math
 import re
+import uuid
+from email.utils import format_datetime
 from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -213,6 +215,16 @@ def encode(values: Values) -> bytes:
 
 def _epoch_seconds(when: dt.datetime) -> float:
     return (when - EPOCH) // MILLISECOND / 1000
+
+
+def response_headers(headers: dict[str, str], body: bytes, at: dt.datetime) -> dict[str, str]:
+    """All headers of an answer, given those that say something of its body."""
+    return {
+        "x-amzn-requestid": str(uuid.uuid4()),
+        **headers,
+        "content-length": str(len(body)),
+        "date": format_datetime(at, usegmt=True),
+    }
 
 
 def error_headers(error: AWSError, model: ServiceModel) -> dict[str, str]:

@@ -1,0 +1,122 @@
+"""One HTTP request of an AWS client, in whatever language, to one HTTP answer. The transports are other files'."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
+
+from mock_sagemaker_ie.clients import service_model
+from mock_sagemaker_ie.protocol.errors import AWSError, common_error
+from mock_sagemaker_ie.protocol.wire import (
+    WireRequest,
+    encode,
+    error_body,
+    error_headers,
+    response_headers,
+    write_answer,
+)
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Mapping
+
+    from botocore.model import OperationModel, ServiceModel
+
+    from mock_sagemaker_ie.service import Service
+
+DEFAULT_REGION = "us-east-1"
+# A body of 25 MB and what JSON may add to it; AWS documents no limit of the control plane's.
+LONGEST_BODY = 32 * 1024 * 1024
+
+
+class HTTPRequest(NamedTuple):
+    """A request as it came. Header names are in lower case."""
+
+    method: str
+    host: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class HTTPAnswer(NamedTuple):
+    """An answer as it goes."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+def answer(service: Service, request: HTTPRequest) -> HTTPAnswer:
+    """Answer a request; what is wrong with it is answered in AWS's form.
+
+    Raises an error of the connection where a test arranged one.
+    """
+    model = service_model("sagemaker-runtime" if request.path.startswith("/endpoints/") else "sagemaker")
+    try:
+        operation = _operation(model, request)
+        region, account_id = _scope(request)
+        call = WireRequest(request.body, request.path, request.headers)
+        fault = service.meet_fault(operation, call, region=region, account_id=account_id)
+        if fault is not None:
+            raise fault
+        answered = service.answer(operation, call, region=region, account_id=account_id)
+        if answered is None:
+            raise common_error("UnknownOperationException", f"{operation.name} is not answered here.")
+    except AWSError as error:
+        return refusal(error, model, service.now())
+    body, headers = write_answer(operation, answered.values)
+    return HTTPAnswer(200, response_headers(headers, body, answered.at), body)
+
+
+def refusal(error: AWSError, model: ServiceModel, at: dt.datetime) -> HTTPAnswer:
+    """An error as it goes."""
+    body = encode(error_body(error, model))
+    return HTTPAnswer(error.status, response_headers(error_headers(error, model), body, at), body)
+
+
+def _operation(model: ServiceModel, request: HTTPRequest) -> OperationModel:
+    """The operation that is asked for. Raises AWSError when there is none, or its request cannot be read."""
+    if request.method != "POST":
+        raise common_error("UnknownOperationException", f"{request.method} {request.path} is no operation.")
+    if len(request.body) > LONGEST_BODY:
+        raise common_error("RequestEntityTooLargeException")
+    target = request.headers.get("x-amz-target", "")
+    if model.metadata["protocol"] == "rest-json":
+        name = _by_path(model).get(re.sub("^/endpoints/[^/]+/", "", request.path), "")
+    else:
+        prefix, _, name = target.partition(".")
+        if prefix != model.metadata["targetPrefix"]:
+            name = ""
+        elif not request.headers.get("content-type", "").startswith("application/x-amz-json"):
+            found = request.headers.get("content-type")
+            raise AWSError("SerializationException", f"Content-Type {found}: expected application/x-amz-json-1.1", 415)
+    if name not in model.operation_names:
+        raise common_error("UnknownOperationException", f"{target or request.path} is no operation of SageMaker.")
+    return model.operation_model(name)
+
+
+@lru_cache(maxsize=2)
+def _by_path(model: ServiceModel) -> dict[str, str]:
+    """The runtime's operations by what ends their paths."""
+    paths = {name: model.operation_model(name).http["requestUri"] for name in model.operation_names}
+    return {path.rpartition("}/")[2]: name for name, path in paths.items()}
+
+
+_CREDENTIAL = re.compile(r"Credential=([^/\s]+)/\d+/([a-z0-9-]+)/")
+_HOST = re.compile(r"^(?:api|runtime)(?:-fips)?\.sagemaker(?:-fips)?\.([a-z0-9-]+)\.")
+
+
+def _scope(request: HTTPRequest) -> tuple[str, str | None]:
+    """Region and account: by the signature's scope, or else the host. Keys of 12 digits are an account's number."""
+    signed = _CREDENTIAL.search(request.headers.get("authorization", ""))
+    if signed:
+        return signed[2], signed[1] if re.fullmatch("[0-9]{12}", signed[1]) else None
+    hosted = _HOST.match(request.host)
+    return hosted[1] if hosted else DEFAULT_REGION, None
+
+
+def is_sagemaker(host: str) -> bool:
+    """Whether a host is one of SageMaker's or SageMaker-runtime's, of any region and partition."""
+    return _HOST.match(host) is not None
