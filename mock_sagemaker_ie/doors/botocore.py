@@ -18,6 +18,7 @@ from mock_sagemaker_ie.protocol.wire import (
     WireRequest,
     encode,
     error_body,
+    error_headers,
     response_headers,
     write_answer,
 )
