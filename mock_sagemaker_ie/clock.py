@@ -145,7 +145,7 @@ class FrozenClock(MockClock):
         with self._moving:
             if self._depth == 0:
                 self._still = self._start
-                self._freezer = freeze_time(self._start, real_asyncio=True)
+                self._freezer = freeze_time(self._start, real_asyncio=True, ignore=["_pytest.timing"])
                 self._frozen = self._freezer.start()
             self._depth += 1
         return self

@@ -168,6 +168,8 @@ class Service:
         return Answer(dict(values), now)
 
     def _record(self, call: Call) -> None:
+        if isinstance(call.error, AWSError):
+            call.error.at = call.at
         with self._lock:
             self.calls.append(call)
             if isinstance(self.clock, MockClock):

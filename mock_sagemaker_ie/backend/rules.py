@@ -65,7 +65,7 @@ def variant_names_differ(params: Values, _now: dt.datetime) -> Iterator[Violatio
     """CreateEndpointConfig: production and shadow variants share one space of names."""
     production, shadow = params.get("ProductionVariants", []), params.get("ShadowProductionVariants", [])
     yield from unique(production, "VariantName", "productionVariants")
-    names = {variant.get("VariantName") for variant in production}
+    names = {variant["VariantName"] for variant in production if "VariantName" in variant}
     for number, variant in enumerate(shadow, start=1):
         if variant.get("VariantName") in names:
             path = f"shadowProductionVariants.{number}.member.variantName"

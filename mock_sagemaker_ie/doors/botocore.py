@@ -68,7 +68,7 @@ class BotocoreDoor:
                 return None
             answer = self.service.answer(model, **_call(arguments))
         except AWSError as error:
-            return _refused(model, error, self.service.now())
+            return _refused(model, error, error.at or self.service.now())
         return None if answer is None else _accepted(model, answer, streaming_body)
 
     async def before_call_async(self, arguments: Arguments) -> Parsed | None:
@@ -79,7 +79,7 @@ class BotocoreDoor:
                 return None
             answer = await self.service.answer_async(model, **_call(arguments))
         except AWSError as error:
-            return _refused(model, error, self.service.now())
+            return _refused(model, error, error.at or self.service.now())
         return None if answer is None else _accepted(model, answer, async_streaming_body)
 
     # --- requests on the wire, of calls that meet faults
@@ -111,7 +111,7 @@ class BotocoreDoor:
             self._meet_fault(journey)
             answer = self.service.answer(model, **call)
         except AWSError as error:
-            return _refused_on_wire(model, error, self.service.now(), url)
+            return _refused_on_wire(model, error, error.at or self.service.now(), url)
         return None if answer is None else _accepted_on_wire(model, answer, url)
 
     async def _arrive_async(self, journey: _Journey, url: str) -> HTTPResponse | None:
@@ -120,7 +120,7 @@ class BotocoreDoor:
             self._meet_fault(journey)
             answer = await self.service.answer_async(model, **call)
         except AWSError as error:
-            return _refused_on_wire(model, error, self.service.now(), url)
+            return _refused_on_wire(model, error, error.at or self.service.now(), url)
         return None if answer is None else _accepted_on_wire(model, answer, url)
 
     def _meet_fault(self, journey: _Journey) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import datetime as dt
 
 # The errors common to all of AWS's actions, with their HTTP statuses (AWS: API reference, Common Errors) and messages
 # of ours where no real one is known; every service model leaves them out.
@@ -40,6 +43,7 @@ class AWSError(Exception):
         self.message = message
         self.status = status
         self.members = members or {}
+        self.at: dt.datetime | None = None  # The instant at which the service answered with it.
 
 
 def common_error(code: str, message: str | None = None) -> AWSError:

@@ -51,8 +51,11 @@ def violations(shape: Shape, value: Any, path: str = "") -> Iterator[Violation]:
     if kind == "structure":
         yield from _structure_violations(shape, value, path)
     elif kind == "list":
-        for number, item in enumerate(value, start=1):
-            yield from violations(shape.member, item, f"{path}.{number}.member")
+        if shape.member.type_name in CONTAINERS:
+            for number, item in enumerate(value, start=1):
+                yield from violations(shape.member, item, f"{path}.{number}.member")
+        elif _any_broken(shape.member, value):
+            yield Violation(path, value, f"Member must satisfy constraint: [{_all_constraints(shape.member)}]")
     elif kind == "map":
         yield from _map_violations(shape, value, path)
 
@@ -70,12 +73,31 @@ def _structure_violations(shape: Shape, value: Mapping[str, Any], path: str) -> 
 def _map_violations(shape: Shape, value: Mapping[str, Any], path: str) -> Iterator[Violation]:
     for part, items in (("keys", value.keys()), ("value", value.values())):
         part_shape = shape.key if part == "keys" else shape.value
-        # AWS reports the map once per broken constraint, not once per entry.
-        for constraint in dict.fromkeys(c for item in items for c in broken_constraints(part_shape, item)):
-            yield Violation(path, value, f"Map {part} must satisfy constraint: [{constraint}]")
+        if _any_broken(part_shape, items):
+            yield Violation(path, value, f"Map {part} must satisfy constraint: [{_all_constraints(part_shape)}]")
     for key, item in value.items():
-        if shape.value.type_name in ("structure", "list", "map"):
+        if shape.value.type_name in CONTAINERS:
             yield from violations(shape.value, item, f"{path}.{key}.member")
+
+
+CONTAINERS = ("structure", "list", "map")
+
+
+def _any_broken(shape: Shape, items: Iterable[Any]) -> bool:
+    return any(True for item in items for _ in broken_constraints(shape, item))
+
+
+def _all_constraints(shape: Shape) -> str:
+    """What AWS says once a plain item of a list or a map breaks anything: all it must obey, broken or not."""
+    noun = "length" if shape.type_name in ("string", "blob") else "value"
+    words = {
+        "max": f"Member must have {noun} less than or equal to {{}}",
+        "min": f"Member must have {noun} greater than or equal to {{}}",
+        "pattern": "Member must satisfy regular expression pattern: {}",
+        "enum": "Member must satisfy enum value set: [{}]",
+    }
+    traits = {**shape.metadata, "enum": ", ".join(shape.metadata.get("enum", ()))}
+    return ", ".join(text.format(traits[trait]) for trait, text in words.items() if trait in shape.metadata)
 
 
 # Where AWS documents another maximum than its service model says.

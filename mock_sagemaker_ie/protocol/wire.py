@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import math
 import re
+import time
 import uuid
 from email.utils import format_datetime
 from functools import lru_cache
@@ -135,13 +135,17 @@ _JSON_NAMES = {
 
 def _decode_integer(shape: Shape, value: Any) -> int:
     number = _typed(shape, value, int, float)
-    if number != number or math.isinf(number) or number != int(number):  # noqa: PLR0124 - NaN is not itself
+    limit = 2 ** (63 if shape.type_name == "long" else 31)
+    if not -limit <= number < limit or number != int(number):  # NaN and the infinities are within no limits.
         raise serialization_exception(f"{value} can not be converted to {shape.type_name} {shape.name}")
     return int(number)
 
 
 def _decode_float(shape: Shape, value: Any) -> float:
-    return float(_typed(shape, value, int, float))
+    try:
+        return float(_typed(shape, value, int, float))
+    except OverflowError:
+        raise serialization_exception(f"{value} can not be converted to {shape.type_name} {shape.name}") from None
 
 
 def _decode_timestamp(shape: Shape, value: Any) -> dt.datetime:
@@ -192,9 +196,14 @@ def _same(when: dt.datetime) -> dt.datetime:
     return when
 
 
-@lru_cache(maxsize=4096)
 def _local_time(when: dt.datetime) -> dt.datetime:
     """The same instant as botocore's parser reads it off the wire: in the machine's time zone."""
+    # A test may move to another zone, and freezegun's datetimes must not outlive it.
+    return _read_local(when, dt.datetime, time.tzname, time.timezone)
+
+
+@lru_cache(maxsize=4096)
+def _read_local(when: dt.datetime, *_machine: object) -> dt.datetime:
     local: dt.datetime = parse_timestamp(_epoch_seconds(when))
     return local
 

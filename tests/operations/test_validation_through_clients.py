@@ -151,7 +151,9 @@ def replaced(value, path, new):
 
 
 def in_words(path):
-    """A path as AWS writes it: `modelVariants.1.member.modelName`."""
+    """A path as AWS writes it: `modelVariants.1.member.modelName`; a plain item is blamed at its list."""
+    if path and isinstance(path[-1], int):
+        path = path[:-1]
     return ".".join(f"{step + 1}.member" if isinstance(step, int) else step[0].lower() + step[1:] for step in path)
 
 
