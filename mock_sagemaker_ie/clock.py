@@ -112,6 +112,11 @@ class MockClock:
                 raise ValueError(f"time never goes back: it is {now.isoformat()}, asked for {target.isoformat()}")
             self._shift(target - now)
 
+    @property
+    def ahead(self) -> dt.timedelta | None:
+        """How far the clock is ahead of the wall clock it runs on with; None when it stands still."""
+        return self._offset if self._still is None else None
+
     def sleep(self, seconds: float) -> None:
         """Pass `seconds` on this clock without waiting; a stand-in for `time.sleep`."""
         self.advance(seconds=seconds)

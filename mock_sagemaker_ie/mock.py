@@ -116,13 +116,19 @@ def mock_inference_experiment(target: Any = None, /, **options: Any) -> Any:
     return mock if target is None else mock(target)
 
 
+def make_service(options: Options) -> tuple[Service, Delivery]:
+    """A fresh service of these options, which are complete, and what delivers its captures and metrics."""
+    world = World(options["durations"] or Durations(), strict=options["strict"], quotas=options["quotas"])
+    delivery, keep = Delivery(options["s3"], options["cloudwatch"]), options["keep"]
+    service = Service(as_clock(options["clock"]), world, options["account_id"], Runtime(delivery, keep), keep)
+    return service, delivery
+
+
 @contextmanager
 def _world(options: Options, origin: InferenceExperimentMock | None = None) -> Iterator[InferenceExperimentMock]:
     """A world that answers until it is left; it begins as a copy of `origin`'s, or empty."""
-    clock = as_clock(options["clock"])
-    world = World(options["durations"] or Durations(), strict=options["strict"], quotas=options["quotas"])
-    delivery, keep = Delivery(options["s3"], options["cloudwatch"]), options["keep"]
-    service = Service(clock, world, options["account_id"], Runtime(delivery, keep), keep)
+    service, delivery = make_service(options)
+    clock = service.clock
     if origin is not None:
         service.adopt(origin._service)  # noqa: SLF001 - one of us
     doors = BotocoreDoor(service, options["passthrough"]), RequestsDoor(service)

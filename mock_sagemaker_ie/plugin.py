@@ -13,6 +13,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
+    from mock_sagemaker_ie.serving import Serving
     from mock_sagemaker_ie.steering import InferenceExperimentMock
 
 NAME = "sagemaker_ie"
@@ -52,7 +53,15 @@ def _with_ours(item: pytest.Function) -> list[str]:
 @pytest.fixture
 def sagemaker_ie(request: pytest.FixtureRequest) -> Iterator[InferenceExperimentMock]:
     """A mock of SageMaker inference experiments that is active during the test. Steer it by this value."""
-    from mock_sagemaker_ie import Durations, mock_inference_experiment  # noqa: PLC0415
+    from mock_sagemaker_ie import mock_inference_experiment  # noqa: PLC0415
+
+    with mock_inference_experiment(**_options(request)) as mock:
+        yield mock
+
+
+def _options(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """The options of a test: the ini file's, and over them those of its markers."""
+    from mock_sagemaker_ie import Durations  # noqa: PLC0415
 
     options: dict[str, Any] = {
         "account_id": request.config.getini("sagemaker_ie_account_id"),
@@ -61,8 +70,27 @@ def sagemaker_ie(request: pytest.FixtureRequest) -> Iterator[InferenceExperiment
     }
     for marker in reversed(list(request.node.iter_markers(NAME))):
         options |= _keywords(marker)
-    with mock_inference_experiment(**options) as mock:
-        yield mock
+    return options
+
+
+@pytest.fixture
+def sagemaker_ie_server(request: pytest.FixtureRequest) -> Iterator[Serving]:
+    """A mock served over HTTP on a port of its own: `.url`, `.environment` for a process to start, `.mock` to steer.
+
+    Its options are those of `sagemaker_ie`.
+    """
+    from threading import Thread  # noqa: PLC0415
+
+    from mock_sagemaker_ie.serving import serving  # noqa: PLC0415
+
+    with serving(**_options(request)) as served:
+        thread = Thread(target=served.http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+        thread.start()
+        try:
+            yield served
+        finally:
+            served.http.shutdown()
+            thread.join()
 
 
 # --- what tests leave behind: reports of failures, and mocks that nobody stopped

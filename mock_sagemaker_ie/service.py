@@ -26,7 +26,7 @@ from mock_sagemaker_ie.protocol.wire import answer_values, copy_values, read_req
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from botocore.model import OperationModel, Shape
 
@@ -83,6 +83,7 @@ class Service:
         self.runtime = runtime
         self.calls: deque[Call] = deque(maxlen=keep)
         self.faults = Faults()
+        self.on_call: Callable[[Call], None] | None = None  # Told of each call before it is answered.
         self._world = world
         self._lock = threading.RLock()
         self._latest: dt.datetime | None = None
@@ -172,6 +173,8 @@ class Service:
             call.error.at = call.at
         with self._lock:
             self.calls.append(call)
+            if self.on_call is not None:
+                self.on_call(call)
             if isinstance(self.clock, MockClock):
                 self.clock.advance(self.clock.auto_advance)
 
@@ -192,6 +195,11 @@ class Service:
             if key not in self._backends:
                 self._backends[key] = SageMakerBackend(partition(region), region, key[0], self._world)
             return self._backends[key]
+
+    def worlds(self) -> list[tuple[str, str]]:
+        """The accounts and regions that there are backends of."""
+        with self._lock:
+            return list(self._backends)
 
     @contextmanager
     def looking(self, region: str, account_id: str | None = None) -> Iterator[tuple[SageMakerBackend, dt.datetime]]:

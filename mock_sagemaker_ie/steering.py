@@ -74,6 +74,14 @@ class InferenceExperimentMock:
         with self._service.looking(region_name, account_id) as (backend, _):
             return MappingProxyType({name: copy_values(backend.describe(name)) for name in backend.names()})
 
+    def now(self) -> dt.datetime:
+        """The present instant (UTC) as the service takes it: time never goes back."""
+        return self._service.now()
+
+    def worlds(self) -> list[tuple[str, str]]:
+        """The accounts and regions that calls have come to."""
+        return self._service.worlds()
+
     def client(self, service: str = "sagemaker", region_name: str = DEFAULT_REGION) -> Any:
         """A botocore client with keys of its own that is kept from test to test: making one costs most of a test."""
         return shared_client(service, region_name)

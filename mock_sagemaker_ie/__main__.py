@@ -1,0 +1,7 @@
+"""`python -m mock_sagemaker_ie` is the command mock-sagemaker-ie."""
+
+import sys
+
+from mock_sagemaker_ie.cli import main
+
+sys.exit(main())
