@@ -69,7 +69,7 @@ def serving(
         http = bind(ServerDoor(service, Control(mock, journal)), host, port)
         stack.callback(http.server_close)
         shown = f"[{host}]" if ":" in host else host
-        yield Serving(http, mock, f"http://{shown}:{http.server_port}")
+        yield Serving(http, mock, f"http://{shown}:{http.port}")
 
 
 def _is_loopback(host: str) -> bool:
