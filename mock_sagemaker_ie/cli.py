@@ -36,9 +36,7 @@ def _parser() -> argparse.ArgumentParser:
 
     serve = commands.add_parser("serve", help="answer AWS SDKs of any language over HTTP (extra: server)")
     serve.add_argument("--host", default="127.0.0.1", help="where to listen (default: %(default)s)")
-    serve.add_argument(
-        "--port", type=int, default=5050, help="0: a free one, printed (default: %(default)s)"
-    )
+    serve.add_argument("--port", type=int, default=5050, help="0: a free one, printed (default: %(default)s)")
     serve.add_argument("--remote", action="store_true", help="allow a host that lets other machines in")
     serve.add_argument("--clock", metavar="INSTANT", help="stand still there, e.g. 2026-01-01T09:00:00Z (default: run)")
     serve.add_argument("--durations", type=_durations, default=Durations(), help="zero, realistic, or 'starting=300'")
@@ -82,10 +80,8 @@ def _serve(options: argparse.Namespace) -> int:
         print(f"Serving SageMaker at {served.url} - press Ctrl+C to end", flush=True)  # noqa: T201
         for name, value in served.environment.items():
             print(f"  export {name}={value}", flush=True)  # noqa: T201
-        try:
-            served.http.serve_forever(poll_interval=0.1)
-        except KeyboardInterrupt:
-            print("Ended.", flush=True)  # noqa: T201
+        served.http.serve_forever(poll_interval=0.1)  # Until somebody interrupts it, which it takes as its end.
+    print("Ended.", flush=True)  # noqa: T201
     return 0
 
 

@@ -66,7 +66,10 @@ def serving(
             journal = Journal(state, service, world)
             stack.callback(journal.close)
         mock = InferenceExperimentMock(service)
-        http = bind(ServerDoor(service, Control(mock, journal)), host, port)
+        try:
+            http = bind(ServerDoor(service, Control(mock, journal)), host, port)
+        except OSError as error:
+            raise OSError(f"cannot listen on {host}, port {port}: {error.strerror}") from error
         stack.callback(http.server_close)
         shown = f"[{host}]" if ":" in host else host
         yield Serving(http, mock, f"http://{shown}:{http.port}")
