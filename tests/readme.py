@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from mock_sagemaker_ie.backend.endpoints import ENDPOINT_LIFECYCLE
 from mock_sagemaker_ie.backend.lifecycle import FINISHED, LIFECYCLE, Status
 from mock_sagemaker_ie.backend.transitions import Derived, Failure
 
@@ -49,7 +50,12 @@ def _targets(row, transitions) -> list[object]:
     return [row.target]
 
 
-GENERATED = {"lifecycle": lifecycle}
+def endpoint_lifecycle() -> str:
+    """The ENDPOINT_LIFECYCLE table."""
+    return table(ENDPOINT_LIFECYCLE)
+
+
+GENERATED = {"lifecycle": lifecycle, "endpoint-lifecycle": endpoint_lifecycle}
 
 
 def written(text: str) -> str:

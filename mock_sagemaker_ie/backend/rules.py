@@ -10,10 +10,10 @@ import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 from mock_sagemaker_ie.backend.lifecycle import Status
-from mock_sagemaker_ie.protocol.validation import Rule, Violation, lower_camel
+from mock_sagemaker_ie.protocol.validation import Rule, Violation, lower_camel, unique
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from mock_sagemaker_ie.backend.experiments import Experiment
 
@@ -26,17 +26,6 @@ EARLIEST, LATEST = (dt.datetime(year, 1, 1, tzinfo=dt.timezone.utc) for year in 
 
 # What Stop does to a variant (AWS: ModelVariantAction).
 RETAIN, REMOVE, PROMOTE = "Retain", "Remove", "Promote"
-
-
-def unique(items: Iterable[Values], member: str, path: str) -> Iterator[Violation]:
-    """Each item of a list at `path` has a `member` of its own; one without is no matter of this rule."""
-    seen: set[str] = set()
-    for number, item in enumerate(items, start=1):
-        value = item.get(member)
-        if value in seen:
-            yield Violation(f"{path}.{number}.member.{lower_camel(member)}", value, "Member must be unique")
-        elif value is not None:
-            seen.add(value)
 
 
 # --- models and endpoint configurations

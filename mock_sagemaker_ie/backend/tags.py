@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mock_sagemaker_ie.backend.rules import unique
 from mock_sagemaker_ie.protocol.errors import validation_exception
-from mock_sagemaker_ie.protocol.validation import Violation, refuse
+from mock_sagemaker_ie.protocol.validation import Violation, refuse, unique
 
 if TYPE_CHECKING:
     import datetime as dt

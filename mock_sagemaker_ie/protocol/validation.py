@@ -144,6 +144,17 @@ def compile_pattern(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern, flags)
 
 
+def unique(items: Iterable[Mapping[str, Any]], member: str, path: str) -> Iterator[Violation]:
+    """Each item of a list at `path` has a `member` of its own; one without is no matter of this rule."""
+    seen: set[str] = set()
+    for number, item in enumerate(items, start=1):
+        value = item.get(member)
+        if value in seen:
+            yield Violation(f"{path}.{number}.member.{lower_camel(member)}", value, "Member must be unique")
+        elif value is not None:
+            seen.add(value)
+
+
 def lower_camel(name: str) -> str:
     """`ModelVariants` as AWS writes it in messages: `modelVariants`."""
     return name[:1].lower() + name[1:]
