@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-import pprint
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -40,6 +38,9 @@ def assert_not_called(calls: Calls, operation: str) -> None:
 
 
 def _diff(expected: dict[str, Any], received: dict[str, Any]) -> str:
+    import difflib  # noqa: PLC0415 - large, and wanted for a failure only
+    import pprint  # noqa: PLC0415
+
     wanted, came = (pprint.pformat(params, width=60).splitlines() for params in (expected, received))
     return "\n".join(difflib.unified_diff(wanted, came, "expected", "received", lineterm="", n=2))
 

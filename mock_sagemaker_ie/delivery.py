@@ -7,7 +7,6 @@ What cannot be delivered is no matter of whoever invoked the endpoint: a warning
 from __future__ import annotations
 
 import os
-import tempfile
 import threading
 import warnings
 from dataclasses import dataclass, field
@@ -117,7 +116,9 @@ def _replace(folder: Path, key: str, content: bytes) -> None:
     if not path.resolve().is_relative_to(folder.resolve()):
         raise ValueError(f"{key} leads out of {folder}")
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
+    from tempfile import mkstemp  # noqa: PLC0415 - large, and wanted by few
+
+    handle, name = mkstemp(dir=path.parent, prefix=".", suffix=".part")
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)

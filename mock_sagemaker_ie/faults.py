@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import threading
 from collections import deque
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -100,6 +99,8 @@ def connection_error(error: type[Exception] | Exception, url: str) -> Exception:
 
 
 def _near(word: str, known: Collection[str]) -> str:
+    import difflib  # noqa: PLC0415 - large, and wanted for an error only
+
     near = difflib.get_close_matches(word, known, n=3, cutoff=0.5)
     return (
         f"; did you mean {' or '.join(map(repr, near))}?" if near else f": expected one of {', '.join(sorted(known))}"

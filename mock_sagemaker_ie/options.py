@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -55,6 +54,8 @@ class Options(TypedDict, total=False):
 def complete(options: dict[str, Any]) -> Options:
     """The options with every default. Raises TypeError or ValueError for one that is unknown or makes no sense."""
     if unknown := sorted(options.keys() - _OPTIONS.keys()):
+        import difflib  # noqa: PLC0415 - large, and wanted for an error only
+
         near = difflib.get_close_matches(unknown[0], _OPTIONS, n=1)
         guess = f"; did you mean {near[0]!r}?" if near else ""
         raise TypeError(

@@ -22,7 +22,7 @@ from mock_sagemaker_ie.faults import Faults
 from mock_sagemaker_ie.models import run, run_async
 from mock_sagemaker_ie.protocol.errors import AWSError
 from mock_sagemaker_ie.protocol.validation import refuse, violations
-from mock_sagemaker_ie.protocol.wire import answer_values, copy_values, read_request, whole_milliseconds
+from mock_sagemaker_ie.protocol.wire import answer_values, copy_values, read_request, whole_milliseconds, write_answer
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -68,10 +68,21 @@ class Call:
 
 
 class Answer(NamedTuple):
-    """An answer's values, fresh and of the types botocore's parser gives, and the instant of the answer."""
+    """An answer and its instant. `said` is shared with the records and has more members than the answer."""
 
-    values: Values
+    model: OperationModel
+    said: Values
     at: dt.datetime
+
+    @property
+    def values(self) -> Values:
+        """The answer's values, fresh and of the types botocore's parser gives."""
+        return answer_values(self.model.output_shape, self.said)
+
+    @property
+    def wire(self) -> tuple[bytes, dict[str, str]]:
+        """The answer's body, and the headers that say something of it."""
+        return write_answer(self.model, self.said)
 
 
 class Service:
@@ -96,13 +107,18 @@ class Service:
 
         Raises AWSError when the service refuses, HandlerError when the handler of a model is at fault.
         """
-        return run(self._steps(model, request, region, account_id or self.account_id))
+        account_id = account_id or self.account_id
+        if model.name == INVOKE_ENDPOINT:
+            return run(self._invoke(model, request, region, account_id))
+        return self._operate(model, request, region, account_id) if model.name in OPERATIONS else None
 
     async def answer_async(
         self, model: OperationModel, request: WireRequest, *, region: str, account_id: str | None = None
     ) -> Answer | None:
         """The same for an asynchronous caller, whose models' handlers may be coroutine functions."""
-        return await run_async(self._steps(model, request, region, account_id or self.account_id))
+        if model.name == INVOKE_ENDPOINT:
+            return await run_async(self._invoke(model, request, region, account_id or self.account_id))
+        return self.answer(model, request, region=region, account_id=account_id)
 
     # --- faults
 
@@ -130,11 +146,6 @@ class Service:
 
     # --- answers
 
-    def _steps(self, model: OperationModel, request: WireRequest, region: str, account_id: str) -> Steps[Answer | None]:
-        if model.name == INVOKE_ENDPOINT:
-            return (yield from self._invoke(model, request, region, account_id))
-        return self._operate(model, request, region, account_id) if model.name in OPERATIONS else None
-
     def _operate(self, model: OperationModel, request: WireRequest, region: str, account_id: str) -> Answer | None:
         params: Values = {}
         with self._lock:
@@ -150,7 +161,7 @@ class Service:
                 raise
             params = copy_values(params)
             self._record(Call(model.name, params, account_id, region, now, None, values, model.output_shape))
-        return Answer(answer_values(model.output_shape, values), now)
+        return Answer(model, values, now)
 
     def _invoke(self, model: OperationModel, request: WireRequest, region: str, account_id: str) -> Steps[Answer]:
         params: Values = {}
@@ -166,7 +177,7 @@ class Service:
             self._record(Call(model.name, params, account_id, region, now, error=error))
             raise
         self._record(Call(model.name, params, account_id, region, now, None, values, model.output_shape))
-        return Answer(dict(values), now)
+        return Answer(model, values, now)
 
     def _record(self, call: Call) -> None:
         if isinstance(call.error, AWSError):
@@ -175,7 +186,7 @@ class Service:
             self.calls.append(call)
             if self.on_call is not None:
                 self.on_call(call)
-            if isinstance(self.clock, MockClock):
+            if isinstance(self.clock, MockClock) and self.clock.auto_advance:
                 self.clock.advance(self.clock.auto_advance)
 
     def now(self) -> dt.datetime:

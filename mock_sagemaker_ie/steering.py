@@ -15,7 +15,6 @@ from mock_sagemaker_ie.clock import instant, movable
 from mock_sagemaker_ie.faults import Fault, aws_error, connection_error, require_operation
 from mock_sagemaker_ie.protocol.wire import MILLISECOND, copy_values, whole_milliseconds
 from mock_sagemaker_ie.service import ANSWERED, INVOKE_ENDPOINT
-from mock_sagemaker_ie.timeline import Timeline, timeline
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from mock_sagemaker_ie.models import AsyncHandler, Handler
     from mock_sagemaker_ie.service import Call as RecordedCall
     from mock_sagemaker_ie.service import Service
+    from mock_sagemaker_ie.timeline import Timeline
 
 DEFAULT_REGION = "us-east-1"
 LONGEST_REASON = 1024  # AWS: StatusReason, FailureReason
@@ -172,6 +172,8 @@ class InferenceExperimentMock:
 
         In notebooks, and by `.to_svg()`, a picture. Raises LookupError when there is no such experiment.
         """
+        from mock_sagemaker_ie.timeline import timeline  # noqa: PLC0415 - wanted by few
+
         with self._service.looking(region_name, account_id) as (backend, now):
             return timeline(backend.foreseen(name), now)
 

@@ -15,10 +15,12 @@ from mock_sagemaker_ie.backend.lifecycle import FINISHED
 from mock_sagemaker_ie.backend.traffic import CaptureSettings, Shares, route
 from mock_sagemaker_ie.backend.transitions import NEVER, Failure
 from mock_sagemaker_ie.protocol.errors import AWSError
+from mock_sagemaker_ie.protocol.wire import Said
 
 if TYPE_CHECKING:
     import datetime as dt
 
+    from mock_sagemaker_ie.backend.endpoints import Endpoint
     from mock_sagemaker_ie.backend.experiments import Experiment
     from mock_sagemaker_ie.backend.traffic import Route
     from mock_sagemaker_ie.protocol.validation import Rule
@@ -48,13 +50,15 @@ class SageMakerBackend:
         self._failures: dict[tuple[str, dt.datetime], str] = {}  # Arranged for later: the reason.
         self._users: dict[str, str] = {}  # The last experiment on each endpoint.
         self._created = 0
+        # What Describe said last and of which records: who waits for a status asks often.
+        self._said: dict[str, tuple[Experiment, Endpoint | None, Said]] = {}
 
     def copy(self) -> SageMakerBackend:
         """An independent backend that holds the same; records are immutable, so the dicts are all there is to copy."""
         twin = copy.copy(self)
         twin._agenda, twin._shares = self._agenda.copy(), self._shares.copy()
         twin._tags, twin._experiments, twin._users = dict(self._tags), dict(self._experiments), dict(self._users)
-        twin._failures = dict(self._failures)
+        twin._failures, twin._said = dict(self._failures), dict(self._said)
         twin.hosting = self.hosting.copy(twin._agenda, twin._tags)
         return twin
 
@@ -138,7 +142,11 @@ class SageMakerBackend:
         """Everything Describe says of an experiment."""
         experiment = self.experiment(name)
         endpoint = self.hosting.find(experiment.settings["EndpointName"])
-        return {**experiment.facts(), **deployments.describe(experiment, endpoint)}
+        said = self._said.get(name)
+        if said is None or said[0] is not experiment or said[1] is not endpoint:
+            values = Said({**experiment.facts(), **deployments.describe(experiment, endpoint)})
+            said = self._said[name] = experiment, endpoint, values
+        return said[2]
 
     def experiment(self, name: str) -> Experiment:
         """The record of an experiment. Raises AWSError (ResourceNotFound) when there is none."""
@@ -217,7 +225,7 @@ class SageMakerBackend:
         """Delete the record; endpoint, variants and captured data stay."""
         experiment = self.experiment(params["Name"])
         experiments.deletable(experiment)
-        del self._experiments[experiment.name], self._tags[experiment.arn]
+        del self._experiments[experiment.name], self._tags[experiment.arn], self._said[experiment.name]
         if self._users.get(endpoint := experiment.settings["EndpointName"]) == experiment.name:
             del self._users[endpoint]  # A namesake may use another.
         return {"InferenceExperimentArn": experiment.arn}

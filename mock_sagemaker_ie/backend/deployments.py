@@ -99,13 +99,9 @@ def _variant(experiment: Experiment, name: str, weight: float) -> Values:
 
 def describe(experiment: Experiment, endpoint: Endpoint | None) -> Values:
     """EndpointMetadata and ModelVariants of DescribeInferenceExperiment, as the endpoint has them at this moment."""
-    metadata: Values = {"EndpointName": experiment.settings["EndpointName"]}
-    if endpoint is not None:
-        facts = endpoint.facts()
-        named = ("EndpointConfigName", "EndpointStatus", "FailureReason")
-        metadata |= {member: facts[member] for member in named if member in facts}
+    gone = {"EndpointName": experiment.settings["EndpointName"]}
     return {
-        "EndpointMetadata": metadata,
+        "EndpointMetadata": gone if endpoint is None else endpoint.metadata(),
         "ModelVariants": [
             {**variant, "Status": _variant_status(experiment, name, endpoint)}
             for name, variant in experiment.variants.items()

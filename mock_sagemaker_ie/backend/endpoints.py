@@ -10,9 +10,11 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from mock_sagemaker_ie.backend.transitions import After, Call, Failure, Table, Transition, later
+from mock_sagemaker_ie.protocol.wire import Said
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -126,6 +128,15 @@ class Endpoint:
         comes = variant in variant_names(self.pending)
         return {(True, True): "Updating", (True, False): "Deleting", (False, True): "Creating"}.get((serves, comes))
 
+    def metadata(self) -> Values:
+        """What DescribeInferenceExperiment says of it (AWS: EndpointMetadata)."""
+        metadata: Values = {"EndpointName": self.name, "EndpointStatus": self.status.value}
+        if (shown := self.serving or self.pending) is not None:
+            metadata["EndpointConfigName"] = _config(shown)
+        if self.failure_reason is not None:
+            metadata["FailureReason"] = self.failure_reason
+        return metadata
+
     def summary(self) -> Values:
         """What List says of it."""
         return {
@@ -136,16 +147,19 @@ class Endpoint:
             "LastModifiedTime": self.modified,
         }
 
-    def facts(self) -> Values:
+    @cached_property
+    def facts(self) -> Said:
         """What Describe says of it; the output shape picks its members."""
         shown = self.serving or self.pending or {}
         # A change of weights and capacities is on its way within the configuration that serves.
         same = self.serving is not None and self.pending is not None and _config(self.serving) == _config(self.pending)
-        facts: Values = {
-            **{member: value for member, value in shown.items() if member not in VARIANT_LISTS},
-            **self._variants(self.serving, desired=self.pending if same else self.serving),
-            **self.summary(),
-        }
+        facts = Said(
+            {
+                **{member: value for member, value in shown.items() if member not in VARIANT_LISTS},
+                **self._variants(self.serving, desired=self.pending if same else self.serving),
+                **self.summary(),
+            }
+        )
         if "DataCaptureConfig" in shown:
             facts["DataCaptureConfig"] = _capture_summary(shown["DataCaptureConfig"])
         if self.failure_reason is not None:

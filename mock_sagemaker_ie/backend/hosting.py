@@ -127,7 +127,7 @@ class Hosting:
 
     def describe_endpoint(self, params: Values, _now: dt.datetime) -> Values:
         """Describe an endpoint."""
-        return self._endpoints.get(params["EndpointName"]).facts()
+        return self._endpoints.get(params["EndpointName"]).facts
 
     def list_endpoints(self, params: Values, _now: dt.datetime) -> Values:
         """List endpoints, a page at a time."""

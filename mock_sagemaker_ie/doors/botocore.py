@@ -20,7 +20,6 @@ from mock_sagemaker_ie.protocol.wire import (
     error_body,
     error_headers,
     response_headers,
-    write_answer,
 )
 
 if TYPE_CHECKING:
@@ -69,7 +68,7 @@ class BotocoreDoor:
             answer = self.service.answer(model, **_call(arguments))
         except AWSError as error:
             return _refused(model, error, error.at or self.service.now())
-        return None if answer is None else _accepted(model, answer, streaming_body)
+        return None if answer is None else _accepted(answer, streaming_body)
 
     async def before_call_async(self, arguments: Arguments) -> Parsed | None:
         """The same for a client of aiobotocore."""
@@ -80,7 +79,7 @@ class BotocoreDoor:
             answer = await self.service.answer_async(model, **_call(arguments))
         except AWSError as error:
             return _refused(model, error, error.at or self.service.now())
-        return None if answer is None else _accepted(model, answer, async_streaming_body)
+        return None if answer is None else _accepted(answer, async_streaming_body)
 
     # --- requests on the wire, of calls that meet faults
 
@@ -112,7 +111,7 @@ class BotocoreDoor:
             answer = self.service.answer(model, **call)
         except AWSError as error:
             return _refused_on_wire(model, error, error.at or self.service.now(), url)
-        return None if answer is None else _accepted_on_wire(model, answer, url)
+        return None if answer is None else _accepted_on_wire(answer, url)
 
     async def _arrive_async(self, journey: _Journey, url: str) -> HTTPResponse | None:
         model, call = journey.model, journey.call
@@ -121,7 +120,7 @@ class BotocoreDoor:
             answer = await self.service.answer_async(model, **call)
         except AWSError as error:
             return _refused_on_wire(model, error, error.at or self.service.now(), url)
-        return None if answer is None else _accepted_on_wire(model, answer, url)
+        return None if answer is None else _accepted_on_wire(answer, url)
 
     def _meet_fault(self, journey: _Journey) -> None:
         error = self.service.meet_fault(journey.model, **journey.call)
@@ -144,7 +143,9 @@ _journey: ContextVar[_Journey | None] = ContextVar("_journey", default=None)
 def _call(arguments: Arguments) -> dict[str, Any]:
     """The arguments of `before-call` as those of `service.answer`."""
     params = arguments["params"]
-    headers = {name.lower(): _text(value) for name, value in params["headers"].items()}
+    rest = arguments["model"].service_model.metadata["protocol"] == "rest-json"
+    # In JSON 1.1 all members are in the body.
+    headers = {name.lower(): _text(value) for name, value in params["headers"].items()} if rest else {}
     return {
         "request": WireRequest(_read(params["body"]), params["url_path"], headers),
         "region": arguments["context"]["client_region"],
@@ -178,11 +179,11 @@ def _explicit_account(signer: Any) -> str | None:
 # --- answers, as values and as HTTP
 
 
-def _accepted(model: OperationModel, answer: Answer, stream: Callable[[bytes], Any]) -> Parsed:
-    body, headers = write_answer(model, answer.values)
+def _accepted(answer: Answer, stream: Callable[[bytes], Any]) -> Parsed:
+    body, headers = answer.wire
     values = answer.values
-    if model.has_streaming_output:
-        values = {**values, model.output_shape.serialization["payload"]: stream(body)}
+    if answer.model.has_streaming_output:
+        values[answer.model.output_shape.serialization["payload"]] = stream(body)
     return _parsed(200, response_headers(headers, body, answer.at), values)
 
 
@@ -201,11 +202,12 @@ def _parsed(status: int, headers: dict[str, str], values: dict[str, Any]) -> Par
         "HTTPHeaders": headers,
         "RetryAttempts": 0,
     }
-    return AWSResponse(None, status, headers, None), {**values, "ResponseMetadata": metadata}
+    values["ResponseMetadata"] = metadata
+    return AWSResponse(None, status, headers, None), values
 
 
-def _accepted_on_wire(model: OperationModel, answer: Answer, url: str) -> HTTPResponse:
-    body, headers = write_answer(model, answer.values)
+def _accepted_on_wire(answer: Answer, url: str) -> HTTPResponse:
+    body, headers = answer.wire
     return HTTPResponse(url, 200, response_headers(headers, body, answer.at), body)
 
 

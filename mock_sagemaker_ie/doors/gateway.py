@@ -14,7 +14,6 @@ from mock_sagemaker_ie.protocol.wire import (
     error_body,
     error_headers,
     response_headers,
-    write_answer,
 )
 
 if TYPE_CHECKING:
@@ -65,8 +64,8 @@ def answer(service: Service, request: HTTPRequest) -> HTTPAnswer:
         if answered is None:
             raise common_error("UnknownOperationException", f"{operation.name} is not answered here.")
     except AWSError as error:
-        return refusal(error, model, service.now())
-    body, headers = write_answer(operation, answered.values)
+        return refusal(error, model, error.at or service.now())
+    body, headers = answered.wire
     return HTTPAnswer(200, response_headers(headers, body, answered.at), body)
 
 

@@ -50,6 +50,11 @@ class Door(Protocol):
         """Put right what a fork may have broken in the child."""
 
 
+# How the events begin that may concern a door. Most of botocore's events do not, and are to pass quickly.
+_CALLS = "before-call.sagemaker"
+_REQUESTS = ("request-created.sagemaker", "before-send.sagemaker")
+
+
 class _Event(NamedTuple):
     """`before-call.sagemaker.ListModels` in its parts."""
 
@@ -59,9 +64,7 @@ class _Event(NamedTuple):
 
 
 def _our_event(name: str) -> tuple[_Event, Door] | None:
-    """The event and the door it concerns, None for most of botocore's events."""
-    if ".sagemaker" not in name:
-        return None
+    """The event and the door it concerns; None for an event of another service, or when no door is open."""
     parts = name.split(".")
     door = open_doors.innermost
     if len(parts) != 3 or parts[1] not in SERVICES or door is None or parts[2] in door.passthrough:  # noqa: PLR2004
@@ -78,8 +81,7 @@ class _Wrapping:
 
         def emit_until_response(aliaser: EventAliaser, event_name: str, **arguments: Any) -> Any:
             result = original_until_response(aliaser, event_name, **arguments)
-            ours = _our_event(event_name)
-            if ours is None or ours[0].kind != "before-call":
+            if not event_name.startswith(_CALLS) or (ours := _our_event(event_name)) is None:
                 return result
             door = ours[1]
             if inspect.isawaitable(result):
@@ -87,8 +89,7 @@ class _Wrapping:
             return result if result[1] is not None else (door, door.before_call(arguments))
 
         def emit(aliaser: EventAliaser, event_name: str, **arguments: Any) -> Any:
-            ours = _our_event(event_name)
-            if ours is None or ours[0].kind not in ("before-send", "request-created"):
+            if not event_name.startswith(_REQUESTS) or (ours := _our_event(event_name)) is None:
                 return original_emit(aliaser, event_name, **arguments)
             event, door = ours
             if event.kind == "request-created":

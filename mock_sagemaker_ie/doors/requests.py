@@ -11,7 +11,6 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from mock_sagemaker_ie.doors.gateway import HTTPRequest, answer, is_sagemaker
 from mock_sagemaker_ie.doors.stack import OpenDoors
 
 if TYPE_CHECKING:
@@ -41,6 +40,8 @@ class RequestsDoor:
         """The answer to a prepared request, as requests reads it."""
         import responses  # noqa: PLC0415 - slow, and wanted only where requests is in use
         from requests.adapters import HTTPAdapter  # noqa: PLC0415
+
+        from mock_sagemaker_ie.doors.gateway import HTTPRequest, answer  # noqa: PLC0415
 
         address = urlsplit(request.url)
         body = request.body or b""
@@ -80,6 +81,8 @@ class _Wrapping:
         """Wrap the method of a module that is there now."""
         self._session = sessions.Session
         self._original = original = sessions.Session.send
+
+        from mock_sagemaker_ie.doors.gateway import is_sagemaker  # noqa: PLC0415 - wanted only with requests
 
         def send(session: Any, request: Any, **options: Any) -> Any:
             door = open_doors.innermost

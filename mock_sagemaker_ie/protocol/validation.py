@@ -45,8 +45,8 @@ def refuse(violations: Iterable[Violation], code: str | None = None) -> None:
 
 def violations(shape: Shape, value: Any, path: str = "") -> Iterator[Violation]:
     """Walk `value` along `shape` and yield every broken constraint: length before pattern, parents first."""
-    for constraint in broken_constraints(shape, value):
-        yield Violation(path, value, constraint)
+    for words in broken_constraints(shape, value):
+        yield Violation(path, value, words)
     kind = shape.type_name
     if kind == "structure":
         yield from _structure_violations(shape, value, path)
@@ -66,7 +66,7 @@ def _structure_violations(shape: Shape, value: Mapping[str, Any], path: str) -> 
         if name not in value:
             yield Violation(prefix + lower_camel(name), None, "Member must not be null")
     for name, member in shape.members.items():
-        if name in value:
+        if name in value and (member.type_name in CONTAINERS or broken_constraints(member, value[name])):
             yield from violations(member, value[name], prefix + lower_camel(name))
 
 
@@ -84,43 +84,44 @@ CONTAINERS = ("structure", "list", "map")
 
 
 def _any_broken(shape: Shape, items: Iterable[Any]) -> bool:
-    return any(True for item in items for _ in broken_constraints(shape, item))
+    return any(broken_constraints(shape, item) for item in items)
 
 
 def _all_constraints(shape: Shape) -> str:
     """What AWS says once a plain item of a list or a map breaks anything: all it must obey, broken or not."""
-    noun = "length" if shape.type_name in ("string", "blob") else "value"
-    words = {
-        "max": f"Member must have {noun} less than or equal to {{}}",
-        "min": f"Member must have {noun} greater than or equal to {{}}",
-        "pattern": "Member must satisfy regular expression pattern: {}",
-        "enum": "Member must satisfy enum value set: [{}]",
-    }
-    traits = {**shape.metadata, "enum": ", ".join(shape.metadata.get("enum", ()))}
-    return ", ".join(text.format(traits[trait]) for trait, text in words.items() if trait in shape.metadata)
+    return ", ".join(words for words, _ in _constraints(shape))
+
+
+def broken_constraints(shape: Shape, value: Any) -> list[str]:
+    """The constraints of `shape` itself, not of its members, that `value` breaks, in AWS's words."""
+    return [words for words, obeys in _constraints(shape) if not obeys(value)]
 
 
 # Where AWS documents another maximum than its service model says.
 _LIMITS = {"BodyBlob": 26_214_400}  # SageMaker endpoints and quotas: payload of a real-time invocation, 25 MB
 
 
-def broken_constraints(shape: Shape, value: Any) -> Iterator[str]:
-    """The constraints of `shape` itself, not of its members, that `value` breaks, in AWS's words."""
-    traits = shape.metadata
+@lru_cache(maxsize=2048)
+def _constraints(shape: Shape) -> tuple[tuple[str, Callable[[Any], bool]], ...]:
+    """Each constraint of `shape` itself: in AWS's words, and whether a value obeys it."""
+    traits, found = shape.metadata, []
+    numeric = shape.type_name in ("integer", "long", "float", "double")
+    noun, measure = ("value", _itself) if numeric else ("length", len)
     low, high = traits.get("min"), _LIMITS.get(shape.name, traits.get("max"))
-    if low is not None or high is not None:
-        numeric = isinstance(value, (int, float))
-        measure, noun = (value, "value") if numeric else (len(value), "length")
-        if low is not None and measure < low:
-            yield f"Member must have {noun} greater than or equal to {low}"
-        if high is not None and measure > high:
-            yield f"Member must have {noun} less than or equal to {high}"
-    pattern = traits.get("pattern")
-    if pattern is not None and not compile_pattern(pattern).fullmatch(value):
-        yield f"Member must satisfy regular expression pattern: {pattern}"
-    allowed = traits.get("enum")
-    if allowed is not None and value not in allowed:
-        yield f"Member must satisfy enum value set: [{', '.join(allowed)}]"
+    if high is not None:
+        found.append((f"Member must have {noun} less than or equal to {high}", lambda v: measure(v) <= high))
+    if low is not None:
+        found.append((f"Member must have {noun} greater than or equal to {low}", lambda v: measure(v) >= low))
+    if (pattern := traits.get("pattern")) is not None:
+        matches = compile_pattern(pattern).fullmatch
+        found.append((f"Member must satisfy regular expression pattern: {pattern}", lambda v: matches(v) is not None))
+    if (allowed := traits.get("enum")) is not None:
+        found.append((f"Member must satisfy enum value set: [{', '.join(allowed)}]", lambda v: v in allowed))
+    return tuple(found)
+
+
+def _itself(value: Any) -> Any:
+    return value
 
 
 # AWS's patterns are Java's, whose `\d` and `\w` are ASCII. Python's `re` has no Unicode categories: here `\w`, read

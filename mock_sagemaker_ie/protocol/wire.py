@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import random
 import re
 import time
-import uuid
+from collections.abc import Callable
 from email.utils import format_datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote
@@ -21,7 +22,7 @@ from botocore.utils import parse_timestamp
 from mock_sagemaker_ie.protocol.errors import serialization_exception
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from botocore.model import OperationModel, ServiceModel, Shape
 
@@ -69,11 +70,26 @@ def _path_pattern(uri: str) -> re.Pattern[str]:
     return re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(uri)))
 
 
+class Said(dict[str, Any]):
+    """What was said of records that are the same ever since, never changed: who asks again gets the same bytes."""
+
+    wire: tuple[bytes, dict[str, str]] | None = None
+
+
 def write_answer(model: OperationModel, values: Values) -> tuple[bytes, dict[str, str]]:
     """An answer as it travels: its body and the headers that say something of it."""
+    if not isinstance(values, Said):
+        return _write_answer(model, values)
+    if values.wire is None:
+        values.wire = _write_answer(model, values)
+    return values.wire
+
+
+def _write_answer(model: OperationModel, values: Values) -> tuple[bytes, dict[str, str]]:
     shape = model.output_shape
     if model.service_model.metadata["protocol"] != "rest-json":
-        return encode(values), {"content-type": JSON_CONTENT_TYPE}
+        travelling = {} if shape is None else _copier(shape, _epoch_seconds)(values)
+        return encode(travelling), {"content-type": JSON_CONTENT_TYPE}
     located = {
         member.serialization["name"].lower(): values[name]
         for name, member in shape.members.items()
@@ -178,34 +194,56 @@ def answer_values(shape: Shape | None, values: Values, *, local: bool = True) ->
     `local`: whether times are in the machine's time zone, as the parser's, or in UTC.
     Nothing mutable in the result is shared with `values`.
     """
-    return {} if shape is None else _fresh(shape, values, _local_time if local else _same)
+    if shape is None:
+        return {}
+    if local:
+        _notice_the_machine()
+    fresh: Values = _copier(shape, _local_time if local else _same)(values)
+    return fresh
 
 
-def _fresh(shape: Shape, value: Any, time: Callable[[dt.datetime], dt.datetime]) -> Any:
+Copier = Callable[[Any], Any]
+
+
+@lru_cache(maxsize=512)
+def _copier(shape: Shape, time: Copier) -> Copier:
+    """A function that copies values of `shape`: walking the shape once per process is what makes answers fast."""
     kind = shape.type_name
     if kind == "structure":
-        return {name: _fresh(member, value[name], time) for name, member in shape.members.items() if name in value}
+        members = [(name, _copier(member, time)) for name, member in shape.members.items()]
+        return lambda value: {
+            name: value[name] if copy is _same else copy(value[name]) for name, copy in members if name in value
+        }
     if kind == "list":
-        return [_fresh(shape.member, item, time) for item in value]
+        item = _copier(shape.member, time)
+        return list if item is _same else lambda value: [item(each) for each in value]
     if kind == "map":
-        return {key: _fresh(shape.value, item, time) for key, item in value.items()}
-    return time(value) if kind == "timestamp" else value
+        entry = _copier(shape.value, time)
+        return lambda value: {key: entry(each) for key, each in value.items()}
+    return time if kind == "timestamp" else _same
 
 
-def _same(when: dt.datetime) -> dt.datetime:
-    return when
-
-
-def _local_time(when: dt.datetime) -> dt.datetime:
-    """The same instant as botocore's parser reads it off the wire: in the machine's time zone."""
-    # A test may move to another zone, and freezegun's datetimes must not outlive it.
-    return _read_local(when, dt.datetime, time.tzname, time.timezone)
+def _same(value: Any) -> Any:
+    return value
 
 
 @lru_cache(maxsize=4096)
-def _read_local(when: dt.datetime, *_machine: object) -> dt.datetime:
+def _local_time(when: dt.datetime) -> dt.datetime:
+    """The same instant as botocore's parser reads it off the wire: in the machine's time zone."""
     local: dt.datetime = parse_timestamp(_epoch_seconds(when))
     return local
+
+
+_machine: tuple[object, ...] = ()
+
+
+def _notice_the_machine() -> None:
+    """Forget local times when a test has moved to another zone, or freezegun has replaced the datetimes."""
+    global _machine  # noqa: PLW0603 - so is the machine
+    machine = dt.datetime, time.tzname, time.timezone
+    if machine != _machine:
+        _local_time.cache_clear()
+        _machine = machine
 
 
 def copy_values(value: Any) -> Any:
@@ -219,20 +257,34 @@ def copy_values(value: Any) -> Any:
 
 def encode(values: Values) -> bytes:
     """An answer as the JSON bytes that travel: times are epoch seconds with milliseconds."""
-    return json.dumps(values, default=_epoch_seconds, separators=(",", ":")).encode()
+    return _encoder.encode(values).encode()
 
 
 def _epoch_seconds(when: dt.datetime) -> float:
-    return (when - EPOCH) // MILLISECOND / 1000
+    return when.timestamp() if when.microsecond % 1000 == 0 else (when - EPOCH) // MILLISECOND / 1000
+
+
+# Its own, so that it neither depends on what a test seeds nor disturbs it.
+_random = random.Random()  # noqa: S311 - no secret
+
+
+def _request_id() -> str:
+    """A UUID, of the kind that is drawn at random (version 4)."""
+    drawn = f"{_random.getrandbits(128):032x}"
+    return f"{drawn[:8]}-{drawn[8:12]}-4{drawn[13:16]}-a{drawn[17:20]}-{drawn[20:]}"
+
+
+_http_date = lru_cache(maxsize=64)(partial(format_datetime, usegmt=True))
+_encoder = json.JSONEncoder(default=_epoch_seconds, separators=(",", ":"))
 
 
 def response_headers(headers: dict[str, str], body: bytes, at: dt.datetime) -> dict[str, str]:
     """All headers of an answer, given those that say something of its body."""
     return {
-        "x-amzn-requestid": str(uuid.uuid4()),
+        "x-amzn-requestid": _request_id(),
         **headers,
         "content-length": str(len(body)),
-        "date": format_datetime(at, usegmt=True),
+        "date": _http_date(at.replace(microsecond=0)),
     }
 
 
