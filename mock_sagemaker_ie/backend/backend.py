@@ -111,8 +111,9 @@ class SageMakerBackend:
 
     def _deploy(self, experiment: Experiment, settings: Values, now: dt.datetime, takes: dt.timedelta) -> None:
         endpoint = experiment.settings["EndpointName"]
-        deployment = settings if settings is experiment.before else self.hosting.configure(settings, now)
-        if (message := self.hosting.over_quota(endpoint, deployment)) is not None:
+        reverts = settings is experiment.before  # What was there before the test needs no room.
+        deployment = settings if reverts else self.hosting.configure(settings, now)
+        if not reverts and (message := self.hosting.over_quota(endpoint, deployment)) is not None:
             self.hosting.fail_next(endpoint, message)
         if self.hosting.find(endpoint) is None:
             self.hosting.launch(endpoint, deployment, now, takes)

@@ -47,7 +47,8 @@ def _at_the_end(experiment: Experiment) -> Values | None:
     if shadow != REMOVE:
         return with_shadow(experiment)
     # What a test has not touched before it is stopped, it leaves alone.
-    return production_only(experiment) if experiment.started or experiment.before is None else None
+    touched = experiment.started or experiment.before is None or experiment.production in experiment.desired
+    return production_only(experiment) if touched else None
 
 
 def restored(experiment: Experiment) -> Values:
@@ -110,8 +111,5 @@ def describe(experiment: Experiment, endpoint: Endpoint | None) -> Values:
 
 
 def _variant_status(experiment: Experiment, name: str, endpoint: Endpoint | None) -> str:
-    if experiment.status not in FINISHED:
-        return (endpoint and endpoint.variant_status(name)) or "Creating"
-    # Whatever is deployed under its name later is no longer the experiment's.
-    removed = experiment.actions[name] == REMOVE
-    return "Deleted" if removed else (endpoint and endpoint.variant_status(name)) or "Deleted"
+    deployed = endpoint and endpoint.variant_status(name)
+    return deployed or ("Deleted" if experiment.status in FINISHED else "Creating")

@@ -70,6 +70,7 @@ class Endpoint:
 
     `modified`: the instant (UTC) at which the present status began. `until`: when it ends by itself, None if it stays.
     `serving`: the deployment that answers requests. `pending`: the one on its way, or that failed to be the first.
+    `rescaling`: what is on its way is the same configuration, with other weights and capacities.
     `doom`: why the deployment on its way will have failed at its end. `number`: counts endpoints as they are created.
     """
 
@@ -85,6 +86,7 @@ class Endpoint:
     deployment_config: Values | None = None
     failure_reason: str | None = None
     doom: str | None = None
+    rescaling: bool = False
 
     def follow(self, trigger: Trigger, at: dt.datetime, takes: dt.timedelta | None, **changes: Any) -> Endpoint | None:
         """Take the row for `trigger`; the new status lasts `takes`, or stays. None when the endpoint is gone."""
@@ -152,7 +154,7 @@ class Endpoint:
         """What Describe says of it; the output shape picks its members."""
         shown = self.serving or self.pending or {}
         # A change of weights and capacities is on its way within the configuration that serves.
-        same = self.serving is not None and self.pending is not None and _config(self.serving) == _config(self.pending)
+        same = self.rescaling and self.pending is not None
         facts = Said(
             {
                 **{member: value for member, value in shown.items() if member not in VARIANT_LISTS},

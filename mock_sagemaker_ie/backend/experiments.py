@@ -6,7 +6,7 @@ Every function is pure: a record and a request in, a new record or an AWSError o
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from mock_sagemaker_ie.backend import lifecycle, rules
@@ -32,6 +32,7 @@ class Experiment:
     `settings`: the members of its Create request as updated since, Schedule complete, Tags apart.
     `number`: counts an account's experiments in the order of their creation.
     `actions`: what the end of the experiment does to each variant, by name.
+    `desired`: the variants that Stop gave other machines, by name.
     `seen`: how each variant stood when each status began, by name.
     `before`: what the endpoint served before the test; None when the test makes the endpoint.
     """
@@ -41,6 +42,7 @@ class Experiment:
     settings: Values
     life: Life
     actions: Mapping[str, str]
+    desired: Mapping[str, Values] = field(default_factory=dict)
     before: Values | None = None
     status_reason: str | None = None
     seen: tuple[Mapping[str, str], ...] = ()
@@ -68,7 +70,8 @@ class Experiment:
     @property
     def variants(self) -> dict[str, Values]:
         """The variants by name, as configured."""
-        return {variant["VariantName"]: variant for variant in self.settings["ModelVariants"]}
+        variants = {variant["VariantName"]: variant for variant in self.settings["ModelVariants"]}
+        return {**variants, **self.desired}
 
     @property
     def shadow(self) -> str:
@@ -165,10 +168,9 @@ def stop(experiment: Experiment, params: Values, now: dt.datetime) -> Experiment
     life = _called(experiment, lifecycle.STOP, now)
     refuse([*rules.actions_fit(experiment, params), *rules.desired_variants_fit(experiment, params)])
     desired = {variant["VariantName"]: variant for variant in params.get("DesiredModelVariants", ())}
-    variants = [desired.get(name, variant) for name, variant in experiment.variants.items()]
     return dataclasses.replace(
         experiment,
-        settings={**experiment.settings, "ModelVariants": variants},
+        desired=desired,
         life=dataclasses.replace(life, desired_state=Status(params.get("DesiredState", Status.CANCELLED))),
         actions=params["ModelVariantActions"],
         status_reason=params.get("Reason"),
@@ -178,7 +180,7 @@ def stop(experiment: Experiment, params: Values, now: dt.datetime) -> Experiment
 def fail(experiment: Experiment, reason: str, now: dt.datetime) -> Experiment:
     """What the service was doing fails: there is no Failed status, the experiment is Cancelled."""
     life = _called(experiment, Failure(), now)
-    return dataclasses.replace(experiment, life=life, status_reason=reason)
+    return dataclasses.replace(experiment, life=life, status_reason=reason, desired={})
 
 
 def deletable(experiment: Experiment) -> None:

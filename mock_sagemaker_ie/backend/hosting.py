@@ -29,7 +29,7 @@ from mock_sagemaker_ie.backend.lifecycle import Durations
 from mock_sagemaker_ie.backend.resources import ENDPOINT, ENDPOINT_CONFIG, MODEL, Resource, Shelf
 from mock_sagemaker_ie.backend.transitions import later
 from mock_sagemaker_ie.protocol.errors import AWSError, validation_exception
-from mock_sagemaker_ie.protocol.validation import Violation, refuse
+from mock_sagemaker_ie.protocol.validation import Violation, refuse, unique
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -155,7 +155,7 @@ class Hosting:
             endpoint.serving or {}, lambda variant: _rescaled(variant, wanted.get(variant["VariantName"], {}))
         )
         self.require_capacity(endpoint.name, deployment)
-        self._start(endpoint, UPDATE_WEIGHTS, deployment, now, self._durations.endpoint_updating)
+        self._start(endpoint, UPDATE_WEIGHTS, deployment, now, self._durations.endpoint_updating, rescaling=True)
         return {"EndpointArn": endpoint.arn}
 
     def delete_endpoint(self, params: Values, now: dt.datetime) -> Values:
@@ -304,7 +304,8 @@ class Hosting:
         **changes: Any,
     ) -> None:
         doom = self._dooms.pop(endpoint.name, None)
-        started = endpoint.follow(trigger, now, takes, pending=deployment, failure_reason=None, doom=doom, **changes)
+        changes = {"rescaling": False, "failure_reason": None, "doom": doom, "pending": deployment, **changes}
+        started = endpoint.follow(trigger, now, takes, **changes)
         self._keep(endpoint.name, started)
 
     def _keep(self, name: str, endpoint: Endpoint | None) -> None:
@@ -365,6 +366,7 @@ def _rescaled(variant: Values, wanted: Values) -> Values:
 
 
 def _unknown_variants(endpoint: Endpoint, wanted: list[Values]) -> Iterator[Violation]:
+    yield from unique(wanted, "VariantName", "desiredWeightsAndCapacities")
     names = variant_names(endpoint.serving)
     for number, each in enumerate(wanted, start=1):
         if each["VariantName"] not in names:

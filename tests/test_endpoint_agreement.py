@@ -1,0 +1,228 @@
+"""DescribeEndpoint and DescribeInferenceExperiment tell one story at every instant of any history, looked at or not."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+from typing import Any, NamedTuple
+
+from botocore.exceptions import ClientError
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from mock_sagemaker_ie import Durations, MockClock, mock_inference_experiment
+from tests.conftest import START
+from tests.hosting import ENDPOINTS, everything, variants
+from tests.requests import PRODUCTION, SHADOW, create, deployed, endpoint_config, shadow_mode, variant
+
+# The endpoint configurations of every history, and the instances there are.
+CONFIGS = {
+    "plain": [deployed(PRODUCTION, InitialInstanceCount=2)],
+    "two-variants": [deployed("blue"), deployed("green")],
+    "shadowed": [deployed(PRODUCTION)],
+}
+SHADOWS = {"shadowed": [deployed(SHADOW, InitialInstanceCount=2)]}
+QUOTAS = {"ml.m5.xlarge": 9}
+MINUTE = dt.timedelta(minutes=1)
+
+
+class Step(NamedTuple):
+    """A wait and then a call, of the client or, by its first name, of the mock; offsets stand for instants."""
+
+    minutes: int
+    method: str
+    members: dict[str, Any]
+
+    def take(self, mock):
+        """Make the call; the code of the error that it is refused with, or None."""
+        now = mock.clock.now()
+        members = dict(self.members)
+        if "Schedule" in members:
+            members["Schedule"] = {end: now + after for end, after in members["Schedule"].items()}
+        owner = mock if self.method.startswith("fail_") else mock.client()
+        try:
+            getattr(owner, self.method)(**members)
+        except ClientError as error:
+            return error.response["Error"]["Code"]
+        except (LookupError, ValueError) as error:
+            return str(error)
+        return None
+
+
+def members(**strategies):
+    """Dicts of these members, those of None left out."""
+    known = st.fixed_dictionaries(strategies)
+    return known.map(lambda given: {name: value for name, value in given.items() if value is not None})
+
+
+def mostly(first, second):
+    """Two names, so drawn that histories are of one more than of the other."""
+    return st.sampled_from([first] * 4 + [second])
+
+
+experiments, endpoints, configs = mostly("x", "y"), mostly("one", "two"), st.sampled_from([*CONFIGS])
+few_minutes = st.sampled_from([0, 0, 1, 2, 3]).map(lambda number: number * MINUTE)
+counts = st.integers(1, 4)
+schedules = members(
+    StartTime=st.integers(0, 9).map(lambda number: number * MINUTE),
+    EndTime=st.none() | st.integers(5, 30).map(lambda number: number * MINUTE),
+)
+models = st.builds(
+    lambda production, shadow: [variant(PRODUCTION, count=production), variant(SHADOW, count=shadow)], counts, counts
+)
+modes = st.integers(0, 100).map(lambda percentage: shadow_mode(percentage=percentage))
+actions = st.sampled_from(["Retain Remove", "Retain Retain", "Remove Promote"]).map(
+    lambda both: dict(zip((PRODUCTION, SHADOW), both.split(), strict=True))
+)
+reasons = st.just("It broke")
+
+CALLS = {
+    "create_inference_experiment": st.builds(
+        create,
+        experiments,
+        EndpointName=endpoints,
+        Schedule=st.none() | schedules,
+        ModelVariants=models,
+        ShadowModeConfig=modes,
+    ),
+    "update_inference_experiment": members(
+        Name=experiments,
+        Schedule=st.none() | st.none() | schedules,
+        ModelVariants=st.none() | st.none() | models,
+        ShadowModeConfig=modes,
+    ),
+    "start_inference_experiment": members(Name=experiments),
+    "stop_inference_experiment": members(
+        Name=experiments,
+        ModelVariantActions=actions,
+        DesiredModelVariants=st.none() | counts.map(lambda count: [variant(PRODUCTION, count=count)]),
+    ),
+    "delete_inference_experiment": members(Name=experiments),
+    "create_endpoint": members(EndpointName=endpoints, EndpointConfigName=configs),
+    "update_endpoint": members(EndpointName=endpoints, EndpointConfigName=configs),
+    "update_endpoint_weights_and_capacities": members(
+        EndpointName=endpoints,
+        DesiredWeightsAndCapacities=counts.map(
+            lambda count: [{"VariantName": PRODUCTION, "DesiredWeight": count, "DesiredInstanceCount": count}]
+        ),
+    ),
+    "delete_endpoint": members(EndpointName=endpoints),
+    "fail_experiment": members(name=experiments, reason=reasons),
+    "fail_endpoint": members(name=endpoints, reason=reasons),
+}
+
+
+def step(method):
+    """A step of this method."""
+    return st.builds(Step, st.integers(0, 6), st.just(method), CALLS[method])
+
+
+often = ["update_inference_experiment", "stop_inference_experiment"] * 2
+histories = st.builds(
+    lambda *parts: [step for part in parts for step in part],
+    st.lists(step("create_endpoint"), max_size=1),
+    st.lists(step("create_inference_experiment"), min_size=1, max_size=1),
+    st.lists(st.sampled_from([*CALLS, *often]).flatmap(step), min_size=1, max_size=12),
+)
+durations = st.builds(Durations, *[few_minutes] * len(dataclasses.fields(Durations)))
+
+
+some = settings(
+    deadline=None,
+    phases=[Phase.reuse, Phase.generate, Phase.shrink],  # What explains a failure takes minutes.
+    suppress_health_check=[HealthCheck.too_slow],
+)
+
+
+def play(durations, history, look):
+    """Play a history, and look every minute: how its calls were refused, and all that there is in the end."""
+    with mock_inference_experiment(clock=MockClock(START, tick=False), durations=durations, quotas=QUOTAS) as mock:
+        for name, production in CONFIGS.items():
+            shadows = {"ShadowProductionVariants": SHADOWS[name]} if name in SHADOWS else {}
+            mock.client().create_endpoint_config(**endpoint_config(name, *production, **shadows))
+        refusals = []
+        for step in [*history, None]:
+            for _ in range(10 if step is None else step.minutes):
+                look(mock)
+                mock.clock.advance(MINUTE)
+            look(mock)
+            if step is not None:
+                refusals.append(step.take(mock))
+        look(mock)
+        return refusals, everything(mock)
+
+
+# --- agreement
+
+
+def agree(mock):
+    """Compare what both Describes say of every experiment."""
+    shown = ENDPOINTS.all(mock.client())
+    for experiment in mock.experiments.values():
+        compare(experiment, shown.get(experiment["EndpointMetadata"]["EndpointName"], {}))
+
+
+def compare(experiment, endpoint):
+    metadata = experiment["EndpointMetadata"]
+    named = {"EndpointConfigName", "EndpointStatus", "FailureReason"}
+    assert {name: metadata.get(name) for name in named} == {name: endpoint.get(name) for name in named}
+
+    known = {**variants(endpoint.get("PendingDeploymentSummary", {})), **variants(endpoint)}
+    finished = experiment["Status"] in ("Completed", "Cancelled")
+    for each in experiment["ModelVariants"]:
+        if (summary := known.get(each["VariantName"])) is None:
+            assert each["Status"] == ("Deleted" if finished else "Creating")
+        else:
+            (status,) = [status["Status"] for status in summary.get("VariantStatus", [{"Status": "InService"}])]
+            assert each["Status"] == status
+    if finished:
+        return
+
+    assert endpoint["EndpointStatus"] in ALLOWED[experiment["Status"]]
+    if endpoint["EndpointStatus"] != "InService":
+        assert endpoint["LastModifiedTime"] == experiment["LastModifiedTime"]
+    if experiment["Status"] == "Running":
+        assert machines(variants(endpoint).values()) == machines(experiment["ModelVariants"])
+        percentage = experiment["ShadowModeConfig"]["ShadowModelVariants"][0]["SamplingPercentage"]
+        assert [v["CurrentWeight"] for v in endpoint["ProductionVariants"]] == [1]
+        assert [v["CurrentWeight"] for v in endpoint["ShadowProductionVariants"]] == [percentage / 100]
+
+
+# What the endpoint of an experiment may be doing.
+ALLOWED = {
+    "Creating": {"Creating", "InService"},
+    "Created": {"InService"},
+    "Updating": {"Updating", "InService"},
+    "Starting": {"Updating"},
+    "Running": {"InService"},
+    "Stopping": {"Updating", "InService"},
+}
+
+
+def machines(listed):
+    """How many instances each variant has, in a list of either Describe."""
+    return {
+        each["VariantName"]: each.get("CurrentInstanceCount")
+        or each["InfrastructureConfig"]["RealTimeInferenceConfig"]["InstanceCount"]
+        for each in listed
+    }
+
+
+@settings(some, max_examples=60)
+@given(durations, histories)
+def test_both_describes_agree_at_every_instant(durations, history):
+    """Of status, configuration, failure, variants, machines and weights both say the same, whatever happens."""
+    play(durations, history, agree)
+
+
+# --- looking
+
+
+@settings(some, max_examples=25)
+@given(durations, histories)
+def test_looking_changes_nothing(durations, history):
+    """Two mocks that get the same calls at the same times end alike, though one is looked at all the time."""
+    unwatched = play(durations, history, look=lambda mock: None)
+    watched = play(durations, history, look=everything)
+
+    assert watched == unwatched
