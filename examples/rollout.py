@@ -33,6 +33,7 @@ class ShadowTest:
     instance_type: str = "ml.m5.xlarge"
     sampling_percentage: int = 50
     watch_for: dt.timedelta = dt.timedelta(days=1)
+    capture_to: str | None = None  # The S3 URI below which requests and answers, both in JSON, are captured.
 
 
 class RolloutError(Exception):
@@ -61,6 +62,7 @@ def launch(sagemaker: BaseClient, test: ShadowTest) -> str:
     models = {PRODUCTION: test.production_model, CANDIDATE: test.candidate_model}
     instances = {"InstanceType": test.instance_type, "InstanceCount": 1}
     infrastructure = {"InfrastructureType": "RealTimeInference", "RealTimeInferenceConfig": instances}
+    capture = {"Destination": test.capture_to, "ContentType": {"JsonContentTypes": ["application/json"]}}
     answer = sagemaker.create_inference_experiment(
         Name=test.name,
         Type="ShadowMode",
@@ -76,6 +78,7 @@ def launch(sagemaker: BaseClient, test: ShadowTest) -> str:
                 {"ShadowModelVariantName": CANDIDATE, "SamplingPercentage": test.sampling_percentage}
             ],
         },
+        **({"DataStorageConfig": capture} if test.capture_to else {}),
     )
     return answer["InferenceExperimentArn"]
 

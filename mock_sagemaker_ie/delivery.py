@@ -18,7 +18,7 @@ from mock_sagemaker_ie.backend.metrics import NAMESPACE
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from mock_sagemaker_ie.backend.captures import Capture
     from mock_sagemaker_ie.backend.metrics import Invocation
@@ -40,6 +40,10 @@ class _File:
     lines: list[str] = field(default_factory=list)
     delivered: bool = True
 
+    def takes(self, capture: Capture) -> bool:
+        """Whether a capture belongs in this file: it has room, and is of the same minute."""
+        return self.minute == _minute(capture) and len(self.lines) < LINES_PER_FILE
+
 
 class Delivery:
     """Delivers to `s3`, a client of S3 or the path of a folder, and to `cloudwatch`, a client; to nowhere without."""
@@ -47,51 +51,68 @@ class Delivery:
     def __init__(self, s3: Any = None, cloudwatch: Any = None) -> None:
         self._s3 = s3
         self._cloudwatch = cloudwatch
-        self._files: dict[tuple[str, str, str], _File] = {}
-        self._delivering = threading.Lock()
+        # By place: the file that captures go to, and before it those that are full and could not be delivered yet.
+        self._files: dict[tuple[str | None, ...], list[_File]] = {}
+        # The user's client may bring about another invocation.
+        self._delivering = threading.RLock()
 
     def deliver(self, captures: Sequence[Capture], invocations: Sequence[Invocation]) -> None:
         """Deliver what one call of InvokeEndpoint brought about."""
+        problems: list[str] = []
         if self._s3 is not None:
             with self._delivering:
-                for capture in captures:
-                    self._write(capture)
+                for files in [self._add(capture) for capture in captures]:
+                    problems += self._put_all(files)
         if self._cloudwatch is not None:
             for invocation in invocations:
-                self._put_metrics(invocation)
+                problems += self._put_metrics(invocation)
+        _warn(problems)
 
     def close(self) -> None:
         """Try once more what could not be delivered."""
         with self._delivering:
-            for file in self._files.values():
-                if not file.delivered:
-                    self._put(file)
+            problems = [problem for files in self._files.values() for problem in self._put_all(files)]
+        _warn(problems)
 
-    def _write(self, capture: Capture) -> None:
-        place = capture.destination, capture.endpoint, capture.variant
-        minute = capture.at.replace(second=0, microsecond=0)
-        file = self._files.get(place)
-        full = file is not None and (file.minute != minute or len(file.lines) >= LINES_PER_FILE)
-        if file is None or (full and file.delivered):
-            self._files[place] = file = _File(minute, *new_key(capture), capture.kms_key)
-        file.lines.append(capture.line)
-        self._put(file)
+    def reset(self) -> None:
+        """Begin new files, and forget what could not be delivered."""
+        with self._delivering:
+            self._files.clear()
 
-    def _put(self, file: _File) -> None:
-        content = "".join(f"{line}\n" for line in file.lines).encode()
+    def _add(self, capture: Capture) -> list[_File]:
+        """Add a capture to the file that it belongs in; give the files of its place."""
+        place = capture.destination, capture.kms_key, capture.endpoint, capture.variant
+        files = self._files.setdefault(place, [])
+        if not files or not files[-1].takes(capture):
+            files.append(_File(_minute(capture), *new_key(capture), capture.kms_key))
+        files[-1].lines.append(capture.line)
+        files[-1].delivered = False
+        return files
+
+    def _put_all(self, files: list[_File]) -> Iterator[str]:
+        """Put what is not delivered, the oldest first, as long as it can be; give what went wrong."""
+        while (file := next((file for file in files if not file.delivered), None)) is not None:
+            if (problem := self._put(file)) is not None:
+                yield problem
+                break
+        files[:-1] = [file for file in files[:-1] if not file.delivered]
+
+    def _put(self, file: _File) -> str | None:
+        """Put a file whole; give what went wrong."""
+        count = len(file.lines)
         try:
+            content = "".join(f"{line}\n" for line in file.lines).encode()
             if isinstance(self._s3, Path):
                 _replace(self._s3, file.key, content)
             else:
                 encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": file.kms_key} if file.kms_key else {}
                 self._s3.put_object(Bucket=file.bucket, Key=file.key, Body=content, **encryption)
         except Exception as error:  # noqa: BLE001 - whatever it is, the invocation is not at fault
-            file.delivered = False
-            _warn(f"captures for s3://{file.bucket}/{file.key} could not be written; see mock.captures: {error}")
-        else:
-            file.delivered = True
+            return f"captures for s3://{file.bucket}/{file.key} could not be written; see mock.captures: {error}"
+        file.delivered = len(file.lines) == count  # The client may have brought about another line.
+        return None
 
-    def _put_metrics(self, invocation: Invocation) -> None:
+    def _put_metrics(self, invocation: Invocation) -> Iterator[str]:
         dimensions = [
             {"Name": "EndpointName", "Value": invocation.endpoint},
             {"Name": "VariantName", "Value": invocation.variant},
@@ -103,11 +124,17 @@ class Delivery:
         try:
             self._cloudwatch.put_metric_data(Namespace=NAMESPACE, MetricData=data)
         except Exception as error:  # noqa: BLE001 - whatever it is, the invocation is not at fault
-            _warn(f"metrics of {invocation.endpoint} could not be put; see mock.metrics: {error}")
+            yield f"metrics of {invocation.endpoint} could not be put; see mock.metrics: {error}"
 
 
-def _warn(message: str) -> None:
-    warnings.warn(message, DeliveryWarning, stacklevel=2)
+def _minute(capture: Capture) -> dt.datetime:
+    return capture.at.replace(second=0, microsecond=0)
+
+
+def _warn(problems: Iterable[str]) -> None:
+    """Warn once all is done: where warnings are errors, nothing may be lost by one."""
+    for problem in problems:
+        warnings.warn(problem, DeliveryWarning, stacklevel=2)
 
 
 def _replace(folder: Path, key: str, content: bytes) -> None:

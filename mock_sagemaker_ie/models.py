@@ -38,6 +38,10 @@ class ModelRequest(bytes):
             setattr(request, name, members.get(name))
         return request
 
+    def __getnewargs_ex__(self) -> tuple[tuple[bytes], dict[str, Any]]:
+        """What it takes to copy and to pickle it."""
+        return (self.body,), vars(self)
+
     @property
     def body(self) -> bytes:
         """The body, as plain bytes."""
@@ -118,9 +122,9 @@ class ModelCall(NamedTuple):
 
     def _response(self, result: Any) -> ModelResponse:
         response = result if isinstance(result, ModelResponse) else ModelResponse(result)
-        for name, kind in _KINDS.items():
-            if not isinstance(value := getattr(response, name), kind):
-                raise HandlerError(f"{self._name} returned {response!r}: {name} cannot be {value!r}")
+        for name, fits in _FITS.items():
+            if not fits(value := getattr(response, name)):
+                raise HandlerError(f"{self._name} returned {response!r:.200}: {name} cannot be {value!r}")
         body, content_type = response.body, response.content_type
         if isinstance(body, (bytes, bytearray, memoryview, str)):
             accepted = self.request.accept if self.request.accept not in (None, "*/*") else None
@@ -143,10 +147,21 @@ class ModelCall(NamedTuple):
             ) from None
 
 
-_KINDS: dict[str, Any] = {
-    "content_type": (str, type(None)),
-    "latency": (dt.timedelta, int, float, type(None)),
-    "custom_attributes": (str, type(None)),
+def _fits_a_header(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and value.isascii() and value.isprintable())
+
+
+def _fits_a_latency(value: Any) -> bool:
+    try:
+        return value is None or seconds(value) >= dt.timedelta(0)
+    except (TypeError, ValueError, OverflowError):  # No number, not a number, beyond all time.
+        return False
+
+
+_FITS: dict[str, Callable[[Any], bool]] = {
+    "content_type": _fits_a_header,
+    "latency": _fits_a_latency,
+    "custom_attributes": _fits_a_header,
 }
 
 

@@ -103,10 +103,15 @@ def _cloudwatch(cloudwatch: Any) -> Any:
 
 
 def _client(option: str, client: Any, verb: str) -> Any:
-    method = getattr(client, verb, None)
-    if client is not None and (method is None or inspect.iscoroutinefunction(method)):
+    if client is not None and (not hasattr(client, verb) or _is_asynchronous(client, verb)):
         raise TypeError(f"{option}={client!r}: expected a boto3 client with {verb}()")
     return client
+
+
+def _is_asynchronous(client: Any, verb: str) -> bool:
+    """Whether a client's calls are to be awaited. aiobotocore's methods are botocore's; what they call is not."""
+    methods = (getattr(client, name, None) for name in (verb, "_make_api_call"))
+    return any(inspect.iscoroutinefunction(method) for method in methods)
 
 
 def _keep(keep: Any) -> int | None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
 from collections import deque
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from mock_sagemaker_ie.backend import captures
@@ -37,16 +39,20 @@ class Runtime:
         self.captures: deque[Capture] = deque(maxlen=keep)
         self._metrics: dict[tuple[str, str, str, dt.datetime], Datapoint] = {}
         self._delivery = delivery
+        self._keeping = threading.Lock()
 
     @property
     def metrics(self) -> tuple[Datapoint, ...]:
-        """Every minute of every metric of every variant, in the order in which they began."""
-        return tuple(self._metrics.values())
+        """Every minute of every metric of every variant so far, in the order in which they began."""
+        with self._keeping:
+            return tuple(replace(datapoint) for datapoint in self._metrics.values())
 
     def reset(self) -> None:
-        """Forget captures and metrics."""
-        self.captures.clear()
-        self._metrics.clear()
+        """Forget captures and metrics, and the files that they were written to."""
+        with self._keeping:
+            self.captures.clear()
+            self._metrics.clear()
+        self._delivery.reset()
 
     def exchange(
         self, route: Route, params: Values, at: dt.datetime, now: Callable[[], dt.datetime], log_group: str
@@ -60,11 +66,11 @@ class Runtime:
             raise answer.error
         exchanged = [(route.production, answer, took)]
         if route.shadow is not None:
-            shadow, shadow_took = yield from self._tried(route.shadow, params, now)
+            exchanged.append((route.shadow, *(yield from self._tried(route.shadow, params, now))))
+        self._keep(route, params, at, exchanged)
+        for _, shadow, _ in exchanged[1:]:  # Where warnings are errors, nothing may be lost by one.
             if isinstance(shadow.error, HandlerError):
                 warnings.warn(f"in the shadow, {shadow.error}", HandlerWarning, stacklevel=2)
-            exchanged.append((route.shadow, shadow, shadow_took))
-        self._keep(route, params, at, exchanged)
         if answer.response is None:
             raise _model_error(answer.error, params["EndpointName"], log_group)
         return _answer_values(answer.response, route.production)
@@ -110,9 +116,10 @@ class Runtime:
                 )
                 for settings in route.captures
             ]
-        self.captures.extend(kept)
-        for invocation in invocations:
-            self._count(invocation)
+        with self._keeping:
+            self.captures.extend(kept)
+            for invocation in invocations:
+                self._count(invocation)
         self._delivery.deliver(kept, invocations)
 
     def _count(self, invocation: Invocation) -> None:

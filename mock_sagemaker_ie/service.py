@@ -241,10 +241,10 @@ class Service:
         """Forget everything but the models' handlers."""
         with self._lock:
             self._backends.clear()
-            self.runtime.reset()
             self.faults.clear()
             self.calls.clear()
             self._latest = None
+        self.runtime.reset()
 
 
 def _validate(model: OperationModel, params: Values, now: dt.datetime) -> None:

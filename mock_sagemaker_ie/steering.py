@@ -91,7 +91,8 @@ class InferenceExperimentMock:
 
         It is called with a ModelRequest, which is the body as bytes and knows the content type and more, and returns
         bytes, a str, anything that `json.dumps` takes, or a ModelResponse; what it raises is a ModelError to the
-        caller. For callers of aiobotocore it may be a coroutine function. A model without a handler echoes.
+        caller. For callers of aiobotocore it may be a coroutine function. A model without a handler echoes. The time
+        that a handler really takes is the caller's, in the shadow too: say slowness by ModelResponse(latency=).
         """
         if not callable(handler):
             raise TypeError(f"handler={handler!r}: expected a function of the request that returns the response")

@@ -81,13 +81,13 @@ class Shares:
 
     def __init__(self) -> None:
         self._owed: dict[Hashable, Fraction] = {}
-        self._credits: dict[Hashable, dict[str, Fraction]] = {}
+        self._credits: dict[Hashable, tuple[dict[str, Fraction], dict[str, Fraction]]] = {}
 
     def copy(self) -> Shares:
         """Independent shares that have counted as far."""
         twin = Shares()
         twin._owed = dict(self._owed)
-        twin._credits = {key: dict(each) for key, each in self._credits.items()}
+        twin._credits = {key: (weights, dict(credit)) for key, (weights, credit) in self._credits.items()}
         return twin
 
     def takes(self, key: Hashable, share: Fraction) -> bool:
@@ -98,10 +98,13 @@ class Shares:
         return taken
 
     def turn(self, key: Hashable, weights: dict[str, Fraction]) -> str:
-        """Whose turn it is, each as often as its weight says (smooth weighted round robin)."""
-        credit = self._credits.setdefault(key, {})
+        """Whose turn it is, each as often as its weight says (smooth weighted round robin); new weights begin anew."""
+        known, credit = self._credits.get(key, ({}, {}))
+        if known != weights:
+            credit = dict.fromkeys(weights, Fraction(0))
+            self._credits[key] = dict(weights), credit
         for name, weight in weights.items():
-            credit[name] = credit.get(name, Fraction(0)) + weight
+            credit[name] += weight
         winner = max(weights, key=lambda name: credit[name])
         credit[winner] -= sum(weights.values())
         return winner
@@ -122,7 +125,7 @@ def route(
     """
     serving = endpoint.serving or {}
     production = {variant["VariantName"]: variant for variant in serving["ProductionVariants"]}
-    key = endpoint.number, serving["EndpointConfigName"]
+    key = endpoint.number
     if target is None:
         target = shares.turn(("turn", key), {name: weight(variant) for name, variant in production.items()})
     elif target not in production:

@@ -154,9 +154,9 @@ def _call(arguments: Arguments) -> dict[str, Any]:
 
 
 def _read(body: Any) -> bytes | str:
-    """A request's body; a file is left where it was, for whoever signs it."""
+    """A request's body, which the caller cannot change; a file is left where it was, for whoever signs it."""
     if not hasattr(body, "read"):
-        return body  # type: ignore[no-any-return]
+        return bytes(body) if isinstance(body, bytearray) else body
     position = body.tell()
     content: bytes = body.read()
     body.seek(position)

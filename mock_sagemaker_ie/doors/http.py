@@ -57,6 +57,10 @@ class Raw(io.BytesIO):
         super().__init__(body)
         self.raw_headers = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
 
+    def read(self, size: int | None = -1, /) -> bytes:
+        """What is left, or so many bytes of it; `async with` of a body gives this object before aiobotocore 3.0."""
+        return _AwaitableBytes(super().read(size))
+
     @cached_property
     def content(self) -> asyncio.StreamReader:
         """The body for those who await it."""

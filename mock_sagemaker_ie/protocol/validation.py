@@ -21,15 +21,19 @@ if TYPE_CHECKING:
 
 
 class Violation(NamedTuple):
-    """One broken constraint: the offending value, the path to it, and the constraint in AWS's words."""
+    """One broken constraint: the offending value, the path to it, and the constraint in AWS's words.
+
+    `sensitive`: whether the service model has the value kept out of messages.
+    """
 
     path: str
     value: object
     constraint: str
+    sensitive: bool = False
 
     def __str__(self) -> str:
-        value = "null" if self.value is None else f"'{_render(self.value)}'"
-        return f"Value {value} at '{self.path}' failed to satisfy constraint: {self.constraint}"
+        value = "" if self.sensitive else " null" if self.value is None else f" '{_render(self.value)}'"
+        return f"Value{value} at '{self.path}' failed to satisfy constraint: {self.constraint}"
 
 
 # What a request must obey beyond its shape: its members and the present instant in, what it breaks out.
@@ -46,7 +50,7 @@ def refuse(violations: Iterable[Violation], code: str | None = None) -> None:
 def violations(shape: Shape, value: Any, path: str = "") -> Iterator[Violation]:
     """Walk `value` along `shape` and yield every broken constraint: length before pattern, parents first."""
     for words in broken_constraints(shape, value):
-        yield Violation(path, value, words)
+        yield Violation(path, value, words, bool(shape.metadata.get("sensitive")))
     kind = shape.type_name
     if kind == "structure":
         yield from _structure_violations(shape, value, path)
