@@ -22,23 +22,31 @@ from mock_sagemaker_ie.faults import Faults
 from mock_sagemaker_ie.models import run, run_async
 from mock_sagemaker_ie.protocol.errors import AWSError
 from mock_sagemaker_ie.protocol.validation import refuse, violations
-from mock_sagemaker_ie.protocol.wire import answer_values, copy_values, read_request, whole_milliseconds, write_answer
+from mock_sagemaker_ie.protocol.wire import (
+    WireRequest,
+    answer_values,
+    copy_values,
+    read_request,
+    whole_milliseconds,
+    write_answer,
+)
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from botocore.model import OperationModel, Shape
 
     from mock_sagemaker_ie.backend.hosting import World
     from mock_sagemaker_ie.clock import Clock
     from mock_sagemaker_ie.models import Steps
-    from mock_sagemaker_ie.protocol.wire import WireRequest
+    from mock_sagemaker_ie.protocol.validation import Violation
     from mock_sagemaker_ie.runtime import Runtime
 
 Values = dict[str, Any]
 
 ARN_PARTS = 6
+SMALL = 256  # bytes of a request that is worth remembering
 INVOKE_ENDPOINT = "InvokeEndpoint"
 ANSWERED = (*OPERATIONS, INVOKE_ENDPOINT)
 
@@ -151,13 +159,13 @@ class Service:
         with self._lock:
             now = self.now()
             try:
-                params = read_request(model, request)
+                params, broken = _understood(model, request)
                 if not _is_ours(params):
                     return None
-                _validate(model, params, now)
+                _refuse_broken(model, params, broken, now)
                 values = OPERATIONS[model.name](self.backend(region, account_id).as_of(now), params, now)
             except AWSError as error:
-                self._record(Call(model.name, params, account_id, region, now, error=error))
+                self._record(Call(model.name, copy_values(params), account_id, region, now, error=error))
                 raise
             params = copy_values(params)
             self._record(Call(model.name, params, account_id, region, now, None, values, model.output_shape))
@@ -167,8 +175,8 @@ class Service:
         params: Values = {}
         now = self.now()
         try:
-            params = read_request(model, request)
-            _validate(model, params, now)
+            params, broken = _understood(model, request)
+            _refuse_broken(model, params, broken, now)
             with self._lock:
                 route = self.backend(region, account_id).as_of(now).route(params)
             arn = f"arn:{partition(region)}:logs:{region}:{account_id}:log-group:/aws/sagemaker/Endpoints"
@@ -247,13 +255,30 @@ class Service:
         self.runtime.reset()
 
 
-def _validate(model: OperationModel, params: Values, now: dt.datetime) -> None:
+def _understood(model: OperationModel, request: WireRequest) -> tuple[Values, Sequence[Violation]]:
+    """A request's members, not to be changed, and what they break of the operation's shape."""
+    if len(request.body) <= SMALL and not request.headers:  # Who waits for a status asks the same again and again.
+        return _understood_small(model, request.body)
+    return _understand(model, request)
+
+
+def _understand(model: OperationModel, request: WireRequest) -> tuple[Values, Sequence[Violation]]:
+    params = read_request(model, request)
+    return params, [] if model.input_shape is None else list(violations(model.input_shape, params))
+
+
+@lru_cache(maxsize=256)
+def _understood_small(model: OperationModel, body: bytes | str) -> tuple[Values, Sequence[Violation]]:
+    return _understand(model, WireRequest(body))
+
+
+def _refuse_broken(model: OperationModel, params: Values, broken: Sequence[Violation], now: dt.datetime) -> None:
     """Raise one AWSError for all that a request breaks before any record is looked at."""
-    broken = [] if model.input_shape is None else list(violations(model.input_shape, params))
     for rule in RULES.get(model.name, ()):
-        broken += rule(params, now)
-    # The runtime has a name of its own for it.
-    refuse(broken, "ValidationError" if model.service_model.service_id.hyphenize() == "sagemaker-runtime" else None)
+        broken = [*broken, *rule(params, now)]
+    if broken:  # The runtime has a name of its own for it.
+        runtime = model.service_model.service_id.hyphenize() == "sagemaker-runtime"
+        refuse(broken, "ValidationError" if runtime else None)
 
 
 def _is_ours(params: Values) -> bool:

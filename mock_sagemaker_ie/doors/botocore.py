@@ -9,10 +9,8 @@ from __future__ import annotations
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from botocore.awsrequest import AWSResponse
-
 from mock_sagemaker_ie.doors.hook import open_doors
-from mock_sagemaker_ie.doors.http import HTTPResponse, async_streaming_body, streaming_body
+from mock_sagemaker_ie.doors.http import AnsweredAtOnce, HTTPResponse, async_streaming_body, streaming_body
 from mock_sagemaker_ie.protocol.errors import AWSError
 from mock_sagemaker_ie.protocol.wire import (
     WireRequest,
@@ -32,7 +30,7 @@ if TYPE_CHECKING:
     from mock_sagemaker_ie.service import Answer, Service
 
 # What botocore makes of an HTTP response: the response, and its body as values.
-Parsed = tuple[AWSResponse, dict[str, Any]]
+Parsed = tuple[AnsweredAtOnce, dict[str, Any]]
 
 
 class BotocoreDoor:
@@ -203,7 +201,7 @@ def _parsed(status: int, headers: dict[str, str], values: dict[str, Any]) -> Par
         "RetryAttempts": 0,
     }
     values["ResponseMetadata"] = metadata
-    return AWSResponse(None, status, headers, None), values
+    return AnsweredAtOnce(status, headers), values
 
 
 def _accepted_on_wire(answer: Answer, url: str) -> HTTPResponse:

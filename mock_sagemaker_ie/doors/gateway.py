@@ -56,7 +56,9 @@ def answer(service: Service, request: HTTPRequest) -> HTTPAnswer:
     try:
         operation = _operation(model, request)
         region, account_id = _scope(request)
-        call = WireRequest(request.body, request.path, request.headers)
+        rest = model.metadata["protocol"] == "rest-json"
+        # In JSON 1.1 all members are in the body.
+        call = WireRequest(request.body, request.path, request.headers) if rest else WireRequest(request.body)
         fault = service.meet_fault(operation, call, region=region, account_id=account_id)
         if fault is not None:
             raise fault

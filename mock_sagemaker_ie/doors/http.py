@@ -6,7 +6,7 @@ import io
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from botocore.awsrequest import AWSResponse
+from botocore.awsrequest import AWSResponse, HeadersDict
 from botocore.response import StreamingBody
 
 if TYPE_CHECKING:
@@ -27,6 +27,19 @@ def async_streaming_body(body: bytes) -> Any:
 
     body_class = getattr(response, "AioStreamingBody", None) or response.StreamingBody  # Its name before 3.0.
     return body_class(Raw(body, {}), len(body))
+
+
+class AnsweredAtOnce(AWSResponse):  # type: ignore[misc]  # botocore is untyped
+    """What stands for an HTTP response where there was none. Few look at its headers: they are made when asked for."""
+
+    def __init__(self, status: int, headers: Mapping[str, str]) -> None:
+        self.url, self.status_code, self.raw = None, status, None
+        self._headers, self._content = headers, b""
+
+    @cached_property
+    def headers(self) -> HeadersDict:
+        """The headers, whose names mind no case."""
+        return HeadersDict(self._headers)
 
 
 class HTTPResponse(AWSResponse):  # type: ignore[misc]  # botocore is untyped

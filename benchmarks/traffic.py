@@ -1,0 +1,52 @@
+"""A row about traffic: what copies and captures add to a call of InvokeEndpoint."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from functools import partial
+
+import boto3
+
+from benchmarks.endpoints import REGION, VARIANT, client
+from benchmarks.experiments import CAPTURE
+from benchmarks.measuring import Row
+from mock_sagemaker_ie import mock_inference_experiment
+from tests import requests
+
+BODY = b'{"features": [5.1, 3.5, 1.4, 0.2]}'
+ENDPOINT = "endpoint"
+KEPT = 100  # Calls and captures; what is kept of a million invocations is not what the row is about.
+
+
+def runtime():
+    """A boto3 client as user code makes it."""
+    return boto3.client(
+        "sagemaker-runtime", region_name=REGION, aws_access_key_id="testing", aws_secret_access_key="testing"
+    )
+
+
+@contextmanager
+def invoke_plain():
+    with mock_inference_experiment(keep=KEPT):
+        sagemaker = client()
+        sagemaker.create_endpoint_config(EndpointConfigName="config", ProductionVariants=[VARIANT])
+        sagemaker.create_endpoint(EndpointName=ENDPOINT, EndpointConfigName="config")
+        yield partial(runtime().invoke_endpoint, EndpointName=ENDPOINT, Body=BODY, ContentType="application/json")
+
+
+@contextmanager
+def invoke_under_test():
+    everything = requests.shadow_mode(percentage=100)
+    with mock_inference_experiment(keep=KEPT) as mock:
+        client().create_inference_experiment(
+            **requests.create(EndpointName=ENDPOINT, DataStorageConfig=CAPTURE, ShadowModeConfig=everything)
+        )
+        call = partial(runtime().invoke_endpoint, EndpointName=ENDPOINT, Body=BODY, ContentType="application/json")
+        call()
+        assert len(mock.captures) == 2  # Of production and of the shadow.
+        yield call
+
+
+ROWS = (
+    Row("InvokeEndpoint captured and copied at 100 % vs on a plain endpoint", invoke_under_test, invoke_plain, 2.0),
+)
