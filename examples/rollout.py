@@ -53,6 +53,8 @@ def roll_out(sagemaker: BaseClient, test: ShadowTest, is_healthy: Callable[[str]
     else:
         cancel(sagemaker, test.name, "The candidate is not healthy")
     wait_until(sagemaker, test.name, "Completed" if healthy else "Cancelled")
+    if serving(sagemaker, test.endpoint) != [CANDIDATE if healthy else PRODUCTION]:
+        raise RolloutError(f"{test.endpoint} is not served as it should be")
     clean_up(sagemaker, test.name)
     return healthy
 
@@ -124,6 +126,12 @@ def cancel(sagemaker: BaseClient, name: str, reason: str) -> None:
         DesiredState="Cancelled",
         Reason=reason,
     )
+
+
+def serving(sagemaker: BaseClient, endpoint: str) -> list[str]:
+    """The variants that answer an endpoint's requests, by name."""
+    answer = sagemaker.describe_endpoint(EndpointName=endpoint)
+    return [variant["VariantName"] for variant in answer["ProductionVariants"]]
 
 
 def clean_up(sagemaker: BaseClient, name: str) -> None:

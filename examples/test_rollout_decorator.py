@@ -2,7 +2,7 @@
 
 import boto3
 import pytest
-from rollout import ShadowTest, launch, roll_out, wait_until
+from rollout import ShadowTest, launch, roll_out, serving, wait_until
 
 from mock_sagemaker_ie import Durations, mock_inference_experiment
 
@@ -36,6 +36,7 @@ def test_a_rollout_promotes_a_healthy_candidate_only(sagemaker, healthy):
     promoted = roll_out(sagemaker, RANKER, is_healthy=lambda variant: healthy)
 
     assert promoted == healthy
+    assert serving(sagemaker, "ranker") == ["candidate" if healthy else "production"]
 
 
 @mock_inference_experiment
