@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import botocore.loaders
 from botocore.endpoint_provider import RuleSetStandardLibrary
 
-from mock_sagemaker_ie.backend.backend import OPERATIONS, RESOURCE_TYPES, RULES, SageMakerBackend
+from mock_sagemaker_ie.backend.backend import SageMakerBackend
+from mock_sagemaker_ie.backend.operations import OPERATIONS, RESOURCE_TYPES, RULES
 from mock_sagemaker_ie.clock import MockClock, movable, read
 from mock_sagemaker_ie.faults import Faults
 from mock_sagemaker_ie.models import run, run_async

@@ -69,9 +69,9 @@ class InferenceExperimentMock:
         """What DescribeInferenceExperiment would say now (times in UTC), by name, in the default region. Read-only."""
         return self.experiments_in(DEFAULT_REGION)
 
-    def experiments_in(self, region_name: str, account_id: str | None = None) -> Mapping[str, Mapping[str, Any]]:
+    def experiments_in(self, region: str, account_id: str | None = None) -> Mapping[str, Mapping[str, Any]]:
         """The experiments of any region, and of any account (default: the mock's)."""
-        with self._service.looking(region_name, account_id) as (backend, _):
+        with self._service.looking(region, account_id) as (backend, _):
             return MappingProxyType({name: copy_values(backend.describe(name)) for name in backend.names()})
 
     def now(self) -> dt.datetime:
@@ -111,7 +111,7 @@ class InferenceExperimentMock:
     def fail_next(
         self,
         operation: str,
-        error: str | type[Exception] | Exception,
+        code: str | type[Exception] | Exception,
         message: str | None = None,
         *,
         times: int = 1,
@@ -119,17 +119,17 @@ class InferenceExperimentMock:
     ) -> None:
         """Have the next `times` calls of an operation fail, or attempts of calls whose client retries.
 
-        `error`: the code of an AWS error, one of the operation's or common to all of AWS's actions; or an error of the
+        `code`: the code of an AWS error, one of the operation's or common to all of AWS's actions; or an error of the
         connection, such as botocore's ConnectTimeoutError. `message`, `status`: of an AWS error, by default its own.
         Raises ValueError for an operation or a code that there is not.
         """
         model = self._operation_model(operation)
         if not isinstance(times, int) or times < 1:
             raise ValueError(f"times={times!r}: expected a number of calls, 1 or more")
-        if isinstance(error, str):
-            fault = Fault(operation, aws_error(model, error, message, status))
+        if isinstance(code, str):
+            fault = Fault(operation, aws_error(model, code, message, status))
         else:
-            fault = Fault(operation, connection_error(error, "https://api.sagemaker.us-east-1.amazonaws.com/"))
+            fault = Fault(operation, connection_error(code, "https://api.sagemaker.us-east-1.amazonaws.com/"))
         self._service.faults.arrange(fault, times)
 
     def slow_next(self, operation: str, seconds: float, *, times: int = 1) -> None:

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mock_sagemaker_ie import Status, mock_inference_experiment
-from mock_sagemaker_ie.backend.backend import OPERATIONS
+from mock_sagemaker_ie.backend.operations import OPERATIONS
 from mock_sagemaker_ie.protocol.validation import compile_pattern, violations
 from tests import shapes
 from tests.conftest import START

@@ -11,7 +11,7 @@ from botocore.model import ShapeResolver
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mock_sagemaker_ie.backend.backend import OPERATIONS
+from mock_sagemaker_ie.backend.operations import OPERATIONS
 from mock_sagemaker_ie.protocol.errors import AWSError
 from mock_sagemaker_ie.protocol.validation import Violation, compile_pattern, refuse, violations
 from tests import shapes

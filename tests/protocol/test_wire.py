@@ -15,7 +15,7 @@ from freezegun import freeze_time
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mock_sagemaker_ie.backend.backend import OPERATIONS
+from mock_sagemaker_ie.backend.operations import OPERATIONS
 from mock_sagemaker_ie.protocol import wire
 from mock_sagemaker_ie.protocol.errors import AWSError, serialization_exception, validation_exception
 from tests import shapes
