@@ -1,0 +1,367 @@
+"""An experiment's timeline: data that holds together and comes true, a chart that fits a terminal, a picture."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import datetime as dt
+import pickle
+import re
+from xml.etree import ElementTree as ET
+
+import pytest
+from botocore.exceptions import ClientError
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mock_sagemaker_ie import Durations, MockClock, Status, mock_inference_experiment
+from mock_sagemaker_ie.timeline import Segment, Timeline
+from tests.conftest import START
+from tests.requests import NAME, PRODUCTION, SHADOW, create, shadow_mode, stop, variant
+
+SVG = "{http://www.w3.org/2000/svg}"
+SECOND, MINUTE, HOUR, DAY = (dt.timedelta(seconds=size) for size in (1, 60, 3600, 86400))
+
+# --- histories
+
+durations = st.sampled_from([0 * SECOND, SECOND / 1000, SECOND, 6 * MINUTE, DAY, 400 * DAY, 10**6 * DAY])
+names = st.from_regex(r"[a-zA-Z0-9](-?[a-zA-Z0-9]){0,59}", fullmatch=True)
+STEPS = {
+    "start": lambda mock, name: mock.client().start_inference_experiment(Name=name),
+    "update": lambda mock, name: mock.client().update_inference_experiment(Name=name, Description="New"),
+    "stop": lambda mock, name: mock.client().stop_inference_experiment(**stop(name)),
+    "promote": lambda mock, name: mock.client().stop_inference_experiment(**stop(name, "Remove", "Promote")),
+    "fail": lambda mock, name: mock.fail_experiment(name, "No capacity"),
+    "will fail": lambda mock, name: mock.fail_experiment(name, "No capacity", at=mock.clock.now() + HOUR),
+    "look": lambda mock, name: mock.experiments,
+}
+pauses = st.sampled_from([0 * SECOND, SECOND, HOUR, DAY])
+steps = st.lists(st.tuples(st.sampled_from(sorted(STEPS)), pauses), max_size=8)
+begins, lengths = st.sampled_from([-DAY, 0 * DAY, HOUR, 3 * DAY]), st.sampled_from([MINUTE, DAY, 29 * DAY])
+
+
+@st.composite
+def histories(draw):
+    """A world with one experiment, and its name, at some instant of a history of calls, refused ones included."""
+    lasting = Durations(*(draw(durations) for _ in range(4)))
+    mock = mock_inference_experiment(clock=MockClock(START, tick=False), durations=lasting)
+    begin, length = draw(begins), draw(lengths)
+    schedule = {"StartTime": START + begin, "EndTime": START + max(begin, 0 * DAY) + length}
+    experiment, calls = draw(names), draw(steps)
+    with mock as world:
+        world.client().create_inference_experiment(**create(experiment, Schedule=schedule))
+        for step, pause in calls:
+            world.clock.advance(pause)
+            try:
+                STEPS[step](world, experiment)
+            except (ClientError, ValueError):  # Not in this status.
+                continue
+    return world, experiment  # Which can be looked at, and whose clock moves, after it was left too.
+
+
+bounded = settings(max_examples=50, deadline=None)
+
+
+# --- data
+
+
+@bounded
+@given(histories())
+def test_segments_follow_each_other_without_a_gap(history):
+    """From the creation on, each begins where the one before it ends; only the last one stays."""
+    mock, name = history
+
+    segments = mock.timeline(name).segments
+
+    assert segments[0].begin == mock.experiments[name]["CreationTime"]
+    assert [segment.end for segment in segments] == [*(segment.begin for segment in segments[1:]), None]
+    assert all(segment.duration >= 0 * SECOND for segment in segments[:-1])
+    assert segments[-1].duration is None
+
+
+@bounded
+@given(histories())
+def test_past_present_and_future_are_the_whole(history):
+    """Now lies in the present, which is what Describe shows; the past has ended, and the future has not begun."""
+    mock, name = history
+
+    timeline, shown = mock.timeline(name), mock.experiments[name]
+
+    assert (*timeline.past, timeline.present, *timeline.future) == timeline.segments
+    assert all(segment.end <= timeline.now for segment in timeline.past)
+    assert all(segment.begin > timeline.now for segment in timeline.future)
+    assert (timeline.present.status, timeline.present.begin) == (shown["Status"], shown["LastModifiedTime"])
+    assert timeline.present.variants == {each["VariantName"]: each["Status"] for each in shown["ModelVariants"]}
+    assert (timeline.start_time, timeline.end_time) == tuple(shown["Schedule"].values())
+
+
+@bounded
+@given(histories())
+def test_the_future_comes_true(history):
+    """If nobody calls an operation, each coming status is there when it was foretold, and so are the variants'."""
+    mock, name = history
+    foretold = mock.timeline(name)
+
+    for segment in foretold.future:
+        mock.clock.move_to(segment.begin)
+        if segment.duration != 0 * SECOND:
+            shown = mock.experiments[name]
+            variants = {each["VariantName"]: each["Status"] for each in shown["ModelVariants"]}
+            assert (shown["Status"], variants) == (segment.status, segment.variants)
+
+    assert mock.timeline(name).segments == foretold.segments
+
+
+def test_a_segment_tells_what_led_to_it(mock, sagemaker):
+    """A call, a schedule's end, time or a failure."""
+    sagemaker.create_inference_experiment(**create())
+    sagemaker.update_inference_experiment(Name=NAME, Description="New")
+    mock.fail_experiment(NAME, "No capacity", at=START + DAY)
+
+    told = [(str(segment.status), segment.trigger) for segment in mock.timeline(NAME).segments]
+
+    assert told == [
+        ("Creating", "Create"),
+        ("Created", "creating time elapsed"),
+        ("Starting", "StartTime reached"),
+        ("Running", "starting time elapsed"),
+        ("Updating", "Update"),
+        ("Running", "updating time elapsed"),
+        ("Cancelled", "failure"),
+    ]
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda timeline: pickle.loads(pickle.dumps(timeline))])  # noqa: S301
+def test_a_timeline_is_plain_data(mock, sagemaker, copied):
+    """It can be copied, stored and turned into dicts, and stays as it is, whatever becomes of the experiment."""
+    sagemaker.create_inference_experiment(**create())
+    timeline = mock.timeline(NAME)
+
+    stored = copied(timeline)
+    sagemaker.stop_inference_experiment(**stop())
+
+    assert stored == timeline != mock.timeline(NAME)
+    assert dataclasses.asdict(stored)["segments"][0]["variants"] == {PRODUCTION: "Creating", SHADOW: "Creating"}
+
+
+def test_timelines_of_other_regions_and_accounts(mock):
+    """Where an experiment is, is said as everywhere."""
+    mock.client(region_name="eu-west-1").create_inference_experiment(**create())
+
+    assert mock.timeline(NAME, region_name="eu-west-1").name == NAME
+    with pytest.raises(LookupError, match=NAME):
+        mock.timeline(NAME)
+    with pytest.raises(LookupError, match=NAME):
+        mock.timeline(NAME, region_name="eu-west-1", account_id="210987654321")
+
+
+# --- failures to come
+
+LASTING = Durations(creating=6 * MINUTE, starting=8 * MINUTE, updating=7 * MINUTE, stopping=5 * MINUTE)
+
+
+@pytest.fixture
+def scheduled():
+    """A mock on a still clock, with an experiment that is to run from tomorrow for a week."""
+    with mock_inference_experiment(clock=START, durations=LASTING) as mock:
+        schedule = {"StartTime": START + DAY, "EndTime": START + 8 * DAY}
+        mock.client().create_inference_experiment(**create(Schedule=schedule))
+        yield mock
+
+
+@pytest.mark.parametrize(
+    ("at", "status"),
+    [(MINUTE, "Creating"), (HOUR, "Created"), (DAY + MINUTE, "Starting"), (2 * DAY, "Running"), (8 * DAY, "Running")],
+)
+@pytest.mark.parametrize("written", [dt.datetime, str])
+def test_an_experiment_fails_when_it_was_arranged(scheduled, at, status, written):
+    """At the very instant and not before; timeline and advance_until know of it, and the endpoint follows."""
+    at += START - SECOND
+    scheduled.fail_experiment(NAME, "No capacity", at=at if written is dt.datetime else at.isoformat())
+
+    foretold = scheduled.timeline(NAME).segments[-2:]
+    reached = scheduled.advance_until(NAME, "Cancelled")
+    shown = scheduled.experiments[NAME]
+
+    assert [(segment.status, segment.end) for segment in foretold] == [(status, at), ("Cancelled", None)]
+    assert reached == shown["CompletionTime"] == at
+    assert shown["StatusReason"] == "No capacity"
+    if status != "Creating":  # A new endpoint that fails serves nothing.
+        assert shown["EndpointMetadata"]["EndpointStatus"] == "InService"
+        assert [each["Status"] for each in shown["ModelVariants"]] == ["InService", "Deleted"]
+
+
+def test_what_would_last_for_ever_may_fail():
+    """A deployment that hangs until it fails."""
+    with mock_inference_experiment(clock=START, durations=Durations(starting=dt.timedelta.max)) as mock:
+        mock.client().create_inference_experiment(**create())
+        mock.fail_experiment(NAME, "Timed out", at=START + HOUR)
+
+        assert mock.advance_until(NAME, "Cancelled") == START + HOUR
+
+
+def test_what_has_finished_by_then_does_not_fail(scheduled):
+    """A failure that comes too late for an experiment is none, and none for another of its name."""
+    scheduled.fail_experiment(NAME, "No capacity", at=START + 2 * DAY)
+    scheduled.advance_until(NAME, "Created")
+    scheduled.client().stop_inference_experiment(**stop(Reason="Enough"))
+    scheduled.advance_until(NAME, "Cancelled")
+
+    scheduled.clock.move_to(START + 3 * DAY)
+    assert scheduled.experiments[NAME]["StatusReason"] == "Enough"
+
+
+def test_a_failure_to_come_goes_with_its_experiment(scheduled):
+    """When it is deleted, a namesake has nothing to fear."""
+    scheduled.fail_experiment(NAME, "No capacity", at=START + 2 * DAY)
+    scheduled.advance_until(NAME, "Created")
+    scheduled.client().delete_inference_experiment(Name=NAME)
+    scheduled.client().create_inference_experiment(**create())
+
+    scheduled.clock.move_to(START + 3 * DAY)
+
+    assert scheduled.experiments[NAME]["Status"] == "Running"
+
+
+@pytest.mark.parametrize(("status", "at"), [("Creating", -SECOND), ("Completed", DAY)], ids=["past", "finished"])
+def test_what_cannot_fail_any_more_is_refused(scheduled, status, at):
+    """An instant that is past, and an experiment that has finished already."""
+    now = scheduled.advance_until(NAME, status)
+
+    with pytest.raises(ValueError, match=r"expected a coming instant|in status Completed"):
+        scheduled.fail_experiment(NAME, "No capacity", at=now + at)
+
+
+# --- text
+
+
+@bounded
+@given(histories())
+def test_the_chart_fits_a_terminal(history):
+    """At most 80 columns: a head with name, status and now, the schedule, and a row for each segment."""
+    mock, name = history
+    timeline = mock.timeline(name)
+
+    head, schedule, *rows = str(timeline).splitlines()
+
+    assert max(map(len, [head, schedule, *rows])) <= 80
+    assert head.startswith(name[:40])
+    assert head.endswith(f": {timeline.present.status} at {timeline.now:%Y-%m-%d %H:%M:%S} UTC")
+    assert [row[2:].split()[0] for row in rows] == [segment.status for segment in timeline.segments]
+    assert [row[0] == ">" for row in rows] == [segment is timeline.present for segment in timeline.segments]
+
+
+@pytest.mark.parametrize("updates", [0, 30])
+def test_the_chart_fits_however_much_happened(scheduled, updates):
+    """A long history has many rows, not long ones."""
+    scheduled.advance_until(NAME, "Running")
+    for _ in range(updates):
+        scheduled.client().update_inference_experiment(Name=NAME, Description="New")
+        scheduled.advance_until(NAME, "Running")
+        scheduled.clock.advance(hours=1)
+
+    assert max(map(len, str(scheduled.timeline(NAME)).splitlines())) <= 80
+
+
+def test_the_chart_shows_when_how_long_and_how_far(scheduled):
+    """Each row has the status, its begin, how long it lasts, a bar that is filled as far as time went, the variants."""
+    scheduled.clock.move_to(START + DAY + 8 * MINUTE + (7 * DAY - 8 * MINUTE) / 2)
+
+    rows = [row.split() for row in str(scheduled.timeline(NAME)).replace("> ", "").splitlines()[2:]]
+
+    assert [row[:4] for row in rows[:-1]] == [
+        ["Creating", "01-01", "09:00:00", "6m"],
+        ["Created", "01-01", "09:06:00", "23h54m"],
+        ["Starting", "01-02", "09:00:00", "8m"],
+        ["Running", "01-02", "09:08:00", "6d23h"],
+        ["Stopping", "01-09", "09:00:00", "5m"],
+    ]
+    assert [re.sub(r"(.)\1+", r"\1", row[4]) for row in rows[:-1]] == ["█", "█", "█", "█░", "░"]
+    assert [row[-1] for row in rows] == [
+        "Creating/Creating",
+        "InService/Creating",
+        "Updating/Creating",
+        "InService/InService",
+        "Updating/Deleting",
+        "InService/Deleted",
+    ]
+
+
+# --- picture
+
+
+def picture(timeline):
+    """The elements of the picture, by tag; it is well-formed XML."""
+    root = ET.fromstring(timeline.to_svg())  # noqa: S314 - our own
+    assert root.tag == f"{SVG}svg"
+    return root, {tag: root.findall(f"{SVG}{tag}") for tag in ("text", "rect", "line", "title")}
+
+
+@bounded
+@given(histories())
+def test_everything_is_drawn_within_the_picture(history):
+    """Lanes of the experiment and its variants, the schedule's ends and now, none of it cut off."""
+    mock, name = history
+    timeline = mock.timeline(name)
+
+    root, drawn = picture(timeline)
+
+    width, height = (float(root.get(size)) for size in ("width", "height"))
+    boxes = [rect for rect in drawn["rect"] if "%" not in rect.get("width")]
+    assert all(0 < float(box.get("width")) <= width - float(box.get("x")) for box in boxes)
+    assert all(0 < float(each.get("x1")) < width and float(each.get("y2")) < height for each in drawn["line"])
+    for text in drawn["text"]:  # A letter is about half as wide as it is high.
+        length = len(text.text) * float(text.get("font-size")) / 2
+        left = float(text.get("x")) - {"start": 0, "middle": length / 2, "end": length}[text.get("text-anchor")]
+        assert 0 <= left <= width - length
+    words = [text.text for text in drawn["text"]]
+    assert {"now", "schedule start", "schedule end", PRODUCTION, SHADOW, str(timeline.present.status)} <= {*words}
+    assert drawn["title"][0].text == str(timeline).splitlines()[0]
+
+
+def test_notebooks_show_the_picture(scheduled):
+    """They ask for _repr_svg_."""
+    timeline = scheduled.timeline(NAME)
+
+    assert timeline._repr_svg_() == timeline.to_svg()
+
+
+HOSTILE = [
+    "</svg>",
+    "<script>alert(1)</script>",
+    "\"&'",
+    "]]>",
+    "&amp;",
+    "a\0b",
+    "\x1b[31m",
+    "Ж 東京 \U0001f600",
+    "x" * 500,
+]
+
+
+@pytest.mark.parametrize("hostile", HOSTILE, ids=repr)
+def test_names_are_nothing_but_text(hostile):
+    """Whatever a name holds, the picture stays well-formed, and there is no element that is not ours."""
+    segments = (Segment(Status.RUNNING, START, None, hostile, {hostile: "InService", SHADOW: "InService"}),)
+    timeline = Timeline(hostile, START, START, START + DAY, hostile, SHADOW, segments)
+
+    root, drawn = picture(timeline)
+
+    assert {element.tag.removeprefix(SVG) for element in root.iter()} == {"svg", *drawn}
+    if hostile.isprintable() and len(hostile) < 18:
+        assert hostile in {text.text for text in drawn["text"]}
+
+
+def test_variants_keep_their_lanes_when_the_shadow_is_promoted(scheduled):
+    """Who is production in the end is seen in the statuses of both."""
+    variants = [variant("old"), variant("new")]
+    scheduled.client().create_inference_experiment(
+        **create("promoting", ModelVariants=variants, ShadowModeConfig=shadow_mode("old", "new"))
+    )
+    scheduled.advance_until("promoting", "Running")
+    actions = {"old": "Remove", "new": "Promote"}
+    scheduled.client().stop_inference_experiment(Name="promoting", ModelVariantActions=actions)
+
+    last = scheduled.timeline("promoting").segments[-1]
+
+    assert last.variants == {"old": "Deleted", "new": "InService"}
