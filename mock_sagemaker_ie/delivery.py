@@ -61,6 +61,10 @@ class Delivery:
             for invocation in invocations:
                 self._put_metrics(invocation)
 
+    def after_fork(self) -> None:
+        """In a child, no thread is left that could release the lock."""
+        self._delivering = threading.Lock()
+
     def close(self) -> None:
         """Try once more what could not be delivered."""
         with self._delivering:

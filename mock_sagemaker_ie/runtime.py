@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import copy
+import threading
 import warnings
 from collections import deque
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from mock_sagemaker_ie.backend import captures
 from mock_sagemaker_ie.backend.metrics import Datapoint, Invocation
 from mock_sagemaker_ie.models import HandlerError, ModelCall, ModelRequest, ModelResponse, Outcome, echo, seconds
 from mock_sagemaker_ie.protocol.errors import AWSError
+from mock_sagemaker_ie.protocol.wire import copy_values
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -37,11 +41,24 @@ class Runtime:
         self.captures: deque[Capture] = deque(maxlen=keep)
         self._metrics: dict[tuple[str, str, str, dt.datetime], Datapoint] = {}
         self._delivery = delivery
+        self._keeping = threading.Lock()
 
     @property
     def metrics(self) -> tuple[Datapoint, ...]:
         """Every minute of every metric of every variant, in the order in which they began."""
-        return tuple(self._metrics.values())
+        with self._keeping:
+            return tuple(map(copy.copy, self._metrics.values()))
+
+    @property
+    def captured(self) -> tuple[Capture, ...]:
+        """The captures, oldest first, as copies."""
+        with self._keeping:
+            return tuple(replace(each, record=copy_values(each.record)) for each in self.captures)
+
+    def after_fork(self) -> None:
+        """In a child, no thread is left that could release a lock."""
+        self._keeping = threading.Lock()
+        self._delivery.after_fork()
 
     def reset(self) -> None:
         """Forget captures and metrics."""
@@ -110,9 +127,10 @@ class Runtime:
                 )
                 for settings in route.captures
             ]
-        self.captures.extend(kept)
-        for invocation in invocations:
-            self._count(invocation)
+        with self._keeping:
+            self.captures.extend(kept)
+            for invocation in invocations:
+                self._count(invocation)
         self._delivery.deliver(kept, invocations)
 
     def _count(self, invocation: Invocation) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import math
 import re
 import time
 from functools import lru_cache
@@ -141,9 +142,12 @@ def _decode_integer(shape: Shape, value: Any) -> int:
 
 def _decode_float(shape: Shape, value: Any) -> float:
     try:
-        return float(_typed(shape, value, int, float))
+        number = float(_typed(shape, value, int, float))
     except OverflowError:
-        raise serialization_exception(f"{value} can not be converted to {shape.type_name} {shape.name}") from None
+        number = math.inf
+    if not math.isfinite(number):  # Which JSON cannot spell, and Python reads all the same.
+        raise serialization_exception(f"{value} can not be converted to {shape.type_name} {shape.name}")
+    return number
 
 
 def _decode_timestamp(shape: Shape, value: Any) -> dt.datetime:
