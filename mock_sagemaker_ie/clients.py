@@ -10,6 +10,16 @@ from typing import Any
 _making = threading.Lock()
 
 
+def _after_fork() -> None:
+    """In a child, no thread is left that could release the lock."""
+    global _making  # noqa: PLW0603
+    _making = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
 def shared_client(service: str, region_name: str) -> Any:
     """A botocore client of the process, made at the first call. It has keys of its own and reads no AWS settings."""
     from botocore.handlers import BUILTIN_HANDLERS  # noqa: PLC0415 - slow, and wanted only here

@@ -121,6 +121,10 @@ class MockClock:
         """Pass `seconds` on this clock without waiting; a stand-in for `time.sleep`."""
         self.advance(seconds=seconds)
 
+    def after_fork(self) -> None:
+        """In a child, no thread is left that could release the lock."""
+        self._moving = threading.RLock()
+
     def _shift(self, step: dt.timedelta) -> None:
         if self._still is None:
             self._offset += step

@@ -68,6 +68,10 @@ class Delivery:
                 problems += self._put_metrics(invocation)
         _warn(problems)
 
+    def after_fork(self) -> None:
+        """In a child, no thread is left that could release the lock."""
+        self._delivering = threading.RLock()
+
     def close(self) -> None:
         """Try once more what could not be delivered."""
         with self._delivering:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Generator, Iterable, Iterator
 
     from mock_sagemaker_ie.serving import Serving
     from mock_sagemaker_ie.steering import InferenceExperimentMock
@@ -57,6 +57,8 @@ def sagemaker_ie(request: pytest.FixtureRequest) -> Iterator[InferenceExperiment
 
     with mock_inference_experiment(**_options(request)) as mock:
         yield mock
+        if request.node.stash.get(_RAISED, default=False):
+            mock._service.faults.clear()  # noqa: SLF001 - it did not come to the calls that were to meet them
 
 
 def _options(request: pytest.FixtureRequest) -> dict[str, Any]:
@@ -102,18 +104,34 @@ def _mocks() -> Any:
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_protocol() -> Generator[None, object, object]:
-    """Forget the worlds of earlier tests."""
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Keep the worlds of one test apart from those of others, and what it starts from what was started before."""
+    mocks = _mocks()
+    item.stash[_KEPT] = [] if mocks is None else list(mocks.started)
+    entered_before = [] if mocks is None else list(mocks.entered)
+    _enter([] if mocks is None else mocks.active)
+    try:
+        return (yield)
+    finally:
+        _enter(entered_before)
+
+
+def _enter(worlds: Iterable[InferenceExperimentMock]) -> None:
+    """Have these be the worlds that were entered last."""
     if (mocks := _mocks()) is not None:
+        worlds = list(worlds)
         mocks.entered.clear()
-        mocks.entered.extend(mocks.active)
-    return (yield)
+        mocks.entered.extend(worlds)
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Add to the report of a failed test what the mocks it used have seen."""
     result = yield
+    earlier = call.when != "setup" and item.stash.get(_RAISED, default=False)  # A test may be run anew.
+    item.stash[_RAISED] = earlier or call.excinfo is not None
     mocks = _mocks()
     if result.failed and mocks is not None and item.config.getini("sagemaker_ie_report"):
         from mock_sagemaker_ie.report import report  # noqa: PLC0415 - wanted only when a test fails
@@ -124,11 +142,17 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
-    """Remember what was started before the test itself, by whoever will stop it after."""
-    mocks = _mocks()
-    item.stash[_STARTED_BEFORE] = [] if mocks is None else list(mocks.started)
-    return (yield)
+def pytest_fixture_setup(
+    fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
+) -> Generator[None, object, object]:
+    """Let the mocks be that fixtures of a wider scope, setup_class and the like start: they stop them later."""
+    before = [] if (mocks := _mocks()) is None else list(mocks.started)
+    try:
+        return (yield)
+    finally:
+        kept = request._pyfuncitem.stash.get(_KEPT, None)  # noqa: SLF001 - pytest has no other way
+        if fixturedef.scope != "function" and kept is not None and (mocks := _mocks()) is not None:
+            kept += [mock for mock in mocks.started if mock not in before]
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -138,24 +162,21 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
         return (yield)
     finally:
         if (mocks := _mocks()) is not None:
-            before = item.stash.get(_STARTED_BEFORE, mocks.started)
-            for left in [mock for mock in mocks.started if mock not in before]:
-                left.stop()
-                item.warn(LeftRunningWarning(f"{item.name} started a mock_inference_experiment and did not stop it"))
-
-
-def pytest_sessionfinish() -> None:
-    """End what is still running when all tests are over."""
-    if (mocks := _mocks()) is not None:
-        for left in list(mocks.started):
-            left.stop()
+            left = [mock for mock in mocks.started if mock not in item.stash.get(_KEPT, mocks.started)]
+            warning = LeftRunningWarning(f"{item.name} started a mock_inference_experiment and did not stop it")
+            for mock in left:
+                mock.__exit__(type(warning), warning, None)  # Faults that wait are no matter any more.
+            if left:
+                item.warn(warning)
 
 
 class LeftRunningWarning(pytest.PytestWarning):
     """A test started a mock and did not stop it."""
 
 
-_STARTED_BEFORE: pytest.StashKey[list[Any]] = pytest.StashKey()
+# The mocks that others than the test itself will stop; and whether it, or what it uses, has raised.
+_KEPT: pytest.StashKey[list[Any]] = pytest.StashKey()
+_RAISED: pytest.StashKey[bool] = pytest.StashKey()
 
 
 def _keywords(marker: pytest.Mark) -> dict[str, Any]:

@@ -17,8 +17,11 @@ _MAIN = ("Name", "ModelName", "EndpointConfigName", "EndpointName", "ResourceArn
 
 
 def report(mocks: Iterable[InferenceExperimentMock]) -> str:
-    """The section on these mocks; empty when nothing happened in them."""
-    return "\n\n".join(text for mock in mocks if (text := _of_mock(mock)))
+    """The section on these mocks; empty when nothing happened in them. Raises nothing: a run goes on without it."""
+    try:
+        return "\n\n".join(text for mock in mocks if (text := _of_mock(mock)))
+    except Exception as error:  # noqa: BLE001 - a clock of the user's may do anything once its test is over
+        return f"what happened cannot be told: {error!r}"
 
 
 def _of_mock(mock: InferenceExperimentMock) -> str:
@@ -43,6 +46,7 @@ def _line(call: Call) -> str:
     answer = "ok" if call.error is None else getattr(call.error, "code", type(call.error).__name__)
     message = f": {getattr(call.error, 'message', call.error)}" if call.error is not None else ""
     text = f"  {call.at:%m-%d %H:%M:%S} {call.operation}({params}) -> {answer}{message}"
+    text = "".join(letter if letter.isprintable() else "\ufffd" for letter in text)  # One call is one line.
     return text if len(text) <= LONGEST_LINE else f"{text[: LONGEST_LINE - 1]}…"
 
 

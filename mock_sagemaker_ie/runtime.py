@@ -12,6 +12,7 @@ from mock_sagemaker_ie.backend import captures
 from mock_sagemaker_ie.backend.metrics import Datapoint, Invocation
 from mock_sagemaker_ie.models import HandlerError, ModelCall, ModelRequest, ModelResponse, Outcome, echo, seconds
 from mock_sagemaker_ie.protocol.errors import AWSError
+from mock_sagemaker_ie.protocol.wire import copy_values
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -46,6 +47,17 @@ class Runtime:
         """Every minute of every metric of every variant so far, in the order in which they began."""
         with self._keeping:
             return tuple(replace(datapoint) for datapoint in self._metrics.values())
+
+    @property
+    def captured(self) -> tuple[Capture, ...]:
+        """The captures, oldest first, as copies."""
+        with self._keeping:
+            return tuple(replace(each, record=copy_values(each.record)) for each in self.captures)
+
+    def after_fork(self) -> None:
+        """In a child, no thread is left that could release a lock."""
+        self._keeping = threading.Lock()
+        self._delivery.after_fork()
 
     def reset(self) -> None:
         """Forget captures and metrics, and the files that they were written to."""

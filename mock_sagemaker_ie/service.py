@@ -131,27 +131,26 @@ class Service:
 
     # --- faults
 
-    def fault_awaits(self, operation: str) -> bool:
-        """Whether the next call of the operation meets an error; delays that come before it pass now."""
-        while (fault := self.faults.waiting(operation)) is not None and fault.delay is not None:
-            self.faults.take(operation)
-            movable(self.clock, "sleep")(fault.delay.total_seconds())
-        return fault is not None
+    def delay(self, operation: str) -> None:
+        """Let pass the time that a call, or an attempt of it, was arranged to take."""
+        if (delay := self.faults.take_delay(operation)) is not None:
+            movable(self.clock, "sleep")(delay.total_seconds())
 
     def meet_fault(
         self, model: OperationModel, request: WireRequest, *, region: str, account_id: str | None = None
     ) -> Exception | None:
         """The error that a call, or an attempt of it, meets now, for the transport to deliver; None for none."""
-        fault = self.faults.take(model.name) if self.fault_awaits(model.name) else None
-        if fault is None or fault.error is None:
+        self.delay(model.name)
+        error = self.faults.take_error(model.name)
+        if error is None:
             return None
         try:
             params = read_request(model, request)
         except AWSError:
             params = {}
         account_id = account_id or self.account_id
-        self._record(Call(model.name, params, account_id, region, self.now(), error=fault.error))
-        return fault.error
+        self._record(Call(model.name, params, account_id, region, self.now(), error=error))
+        return error
 
     # --- answers
 
@@ -198,6 +197,11 @@ class Service:
             if isinstance(self.clock, MockClock) and self.clock.auto_advance:
                 self.clock.advance(self.clock.auto_advance)
 
+    def recorded(self) -> tuple[Call, ...]:
+        """The calls, while none is recorded."""
+        with self._lock:
+            return tuple(self.calls)
+
     def now(self) -> dt.datetime:
         """The present instant, in the whole milliseconds that SageMaker keeps.
 
@@ -243,8 +247,12 @@ class Service:
             self.runtime.handlers.update(other.runtime.handlers)
 
     def after_fork(self) -> None:
-        """In a child, no thread is left that could release the lock."""
+        """In a child, no thread is left that could release a lock."""
         self._lock = threading.RLock()
+        self.faults.after_fork()
+        self.runtime.after_fork()
+        if isinstance(self.clock, MockClock):
+            self.clock.after_fork()
 
     def reset(self) -> None:
         """Forget everything but the models' handlers."""

@@ -6,6 +6,7 @@ What imported one of the functions itself before keeps the real one.
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -19,32 +20,41 @@ if TYPE_CHECKING:
 
 # What the functions have been, from the real ones to the innermost world's: worlds may be left in any order.
 _sleeps: list[tuple[Callable[[Any], None], Callable[..., Any]]] = [(time.sleep, asyncio.sleep)]
+_switching = threading.RLock()
 
 
 @contextmanager
 def sleeping_on(clock: Clock) -> Iterator[None]:
     """Have sleepers pass time on `clock`. Raises TypeError when it cannot be moved."""
     move = movable(clock, "sleep")
-    if len(_sleeps) == 1:  # Somebody else may have replaced them since.
-        _sleeps[0] = time.sleep, asyncio.sleep
-    _, really_sleep = _sleeps[0]
 
+    # Whoever took hold of these, say to put them back later, waits again once the world has been left.
     def sleep(seconds: float, /) -> None:
-        move(seconds)
+        if sleeps in _sleeps:
+            move(seconds)
+        else:
+            really_sleep(seconds)
 
     async def async_sleep(delay: float, result: Any = None) -> Any:
+        if sleeps not in _sleeps:
+            return await really_sleep_async(delay, result)
         if delay > 0:
             move(delay)
-        return await really_sleep(0, result)  # Others get their turn, as ever.
+        return await really_sleep_async(0, result)  # Others get their turn, as ever.
 
     sleeps = sleep, async_sleep
-    _sleeps.append(sleeps)
-    _install()
+    with _switching:
+        if len(_sleeps) == 1:  # Somebody else may have replaced them since.
+            _sleeps[0] = time.sleep, asyncio.sleep
+        really_sleep, really_sleep_async = _sleeps[0]
+        _sleeps.append(sleeps)
+        _install()
     try:
         yield
     finally:
-        _sleeps.remove(sleeps)
-        _install()
+        with _switching:
+            _sleeps.remove(sleeps)
+            _install()
 
 
 def _install() -> None:

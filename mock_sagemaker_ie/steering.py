@@ -10,8 +10,8 @@ from mock_sagemaker_ie import calls
 from mock_sagemaker_ie.backend.lifecycle import FINISHED, LIFECYCLE, Entry, Status
 from mock_sagemaker_ie.backend.transitions import Call
 from mock_sagemaker_ie.calls import Calls
-from mock_sagemaker_ie.clients import service_model, shared_client
-from mock_sagemaker_ie.clock import instant, movable
+from mock_sagemaker_ie.clients import shared_client
+from mock_sagemaker_ie.clock import ZERO, instant, movable
 from mock_sagemaker_ie.faults import Fault, aws_error, connection_error, require_operation
 from mock_sagemaker_ie.protocol.wire import MILLISECOND, copy_values, whole_milliseconds
 from mock_sagemaker_ie.service import ANSWERED, INVOKE_ENDPOINT
@@ -51,17 +51,20 @@ class InferenceExperimentMock:
 
         `calls.of("StopInferenceExperiment")` are those of one operation; with `keep=` the last ones are there.
         """
-        return Calls(self._service.calls)
+        return Calls(self._service.recorded())
 
     def assert_called_once(self, operation: str, /, **params: Any) -> RecordedCall:
         """The only call of an operation, made with these params; others it may have too.
 
-        Raises AssertionError, showing the difference, when there is none, or more than one, or one with other params.
+        Raises AssertionError, showing the difference, when there is none, or more than one, or one with other params;
+        ValueError for an operation that the mock does not answer.
         """
+        require_operation(operation, ANSWERED)
         return calls.assert_called_once(self.calls, operation, params)
 
     def assert_not_called(self, operation: str) -> None:
-        """Raise AssertionError when the operation was called."""
+        """Raise AssertionError when the operation was called, ValueError when the mock does not answer it anyway."""
+        require_operation(operation, ANSWERED)
         calls.assert_not_called(self.calls, operation)
 
     @property
@@ -101,7 +104,7 @@ class InferenceExperimentMock:
     @property
     def captures(self) -> tuple[Capture, ...]:
         """Captured exchanges, oldest first, by DataStorageConfig and DataCaptureConfig; with `keep=` the last ones."""
-        return tuple(self._service.runtime.captures)
+        return self._service.runtime.captured
 
     @property
     def metrics(self) -> tuple[Datapoint, ...]:
@@ -121,15 +124,16 @@ class InferenceExperimentMock:
 
         `code`: the code of an AWS error, one of the operation's or common to all of AWS's actions; or an error of the
         connection, such as botocore's ConnectTimeoutError. `message`, `status`: of an AWS error, by default its own.
-        Raises ValueError for an operation or a code that there is not.
+        Raises ValueError for an operation or a code that there is not, TypeError for what is no such error.
         """
-        model = self._operation_model(operation)
-        if not isinstance(times, int) or times < 1:
-            raise ValueError(f"times={times!r}: expected a number of calls, 1 or more")
+        meta = self._meta(operation)
         if isinstance(code, str):
+            model = meta.service_model.operation_model(operation)
             fault = Fault(operation, aws_error(model, code, message, status))
+        elif message is None and status is None:
+            fault = Fault(operation, connection_error(code, meta.endpoint_url))
         else:
-            fault = Fault(operation, connection_error(code, "https://api.sagemaker.us-east-1.amazonaws.com/"))
+            raise TypeError(f"message= and status= are for the codes of AWS errors; {code!r} says all itself")
         self._service.faults.arrange(fault, times)
 
     def slow_next(self, operation: str, seconds: float, *, times: int = 1) -> None:
@@ -137,14 +141,17 @@ class InferenceExperimentMock:
 
         Raises ValueError for an operation that there is not, TypeError when the clock cannot be moved.
         """
-        self._operation_model(operation)
-        movable(self.clock, "sleep")
-        self._service.faults.arrange(Fault(operation, delay=dt.timedelta(seconds=seconds)), times)
-
-    def _operation_model(self, operation: str) -> Any:
         require_operation(operation, ANSWERED)
-        service = "sagemaker-runtime" if operation == INVOKE_ENDPOINT else "sagemaker"
-        return service_model(service).operation_model(operation)
+        movable(self.clock, "sleep")
+        delay = dt.timedelta(seconds=seconds)
+        if delay < ZERO:
+            raise ValueError(f"seconds={seconds!r}: a call cannot take less than no time")
+        self._service.faults.arrange(Fault(operation, delay=delay), times)
+
+    def _meta(self, operation: str) -> Any:
+        """What a client knows of the service of an operation."""
+        require_operation(operation, ANSWERED)
+        return self.client("sagemaker-runtime" if operation == INVOKE_ENDPOINT else "sagemaker").meta
 
     def advance_until(
         self, name: str, status: str, *, region_name: str = DEFAULT_REGION, account_id: str | None = None
@@ -194,7 +201,7 @@ class InferenceExperimentMock:
         `at` is past.
         """
         with self._service.looking(region_name, account_id) as (backend, now):
-            when = now if at is None else instant(at)
+            when = now if at is None else whole_milliseconds(instant(at))
             if when < now:
                 raise ValueError(f"at={when.isoformat()}: expected a coming instant, it is {now.isoformat()}")
             backend.fail_experiment(name, _reason(reason), when, now)

@@ -10,7 +10,6 @@ import math
 from dataclasses import dataclass
 from html import escape
 from itertools import groupby
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -79,13 +78,16 @@ class Timeline:
             return float(segment.end is not None)
         return (self.now - segment.begin) / (segment.end - segment.begin)
 
+    def _title(self) -> str:
+        state = f": {self.present.status} at {self.now:%Y-%m-%d %H:%M:%S} UTC"
+        return _clip(self.name, _TERMINAL - len(state)) + state
+
     # --- text
 
     def __str__(self) -> str:
-        head = f"{self.name}: {self.present.status} at {self.now:%Y-%m-%d %H:%M:%S} UTC"
         scale = f"schedule {self.start_time:%Y-%m-%d %H:%M} to {self.end_time:%Y-%m-%d %H:%M}"
         widths = _shares(self.segments, _BAR)
-        lines, offset = [head[:_TERMINAL], f"  {scale}  (variants: production/shadow)"], 0
+        lines, offset = [self._title(), f"  {scale}  (variants: production/shadow)"], 0
         for segment, width in zip(self.segments, widths, strict=True):
             done = round(width * self._elapsed(segment))
             bar = " " * offset + "█" * done + "░" * (width - done)
@@ -106,7 +108,8 @@ class Timeline:
         edges: list[float] = [_LEFT]
         for width in widths:
             edges.append(edges[-1] + width)
-        total = edges[-1] + _MARGIN
+        title = self._title()
+        total = max(edges[-1] + _MARGIN, 2 * _EDGE + len(title) * _LETTER * _TITLE_SIZE)
 
         def x(when: dt.datetime) -> float:
             """Where an instant is drawn; before and after all segments at the ends."""
@@ -122,22 +125,24 @@ class Timeline:
             (self.production, lambda segment: segment.variants[self.production]),
             (self.shadow, lambda segment: segment.variants[self.shadow]),
         ]
-        parts = [_svg_head(total, f"{self.name}: {self.present.status} at {self.now:%Y-%m-%d %H:%M:%S} UTC")]
+        parts, words = [_svg_head(total, title)], []  # Words come last: a line across them is to hide none.
         for number, (label, of) in enumerate(lanes):
             top = _TOP + number * _LANE
-            parts.append(_text(_LEFT - 8, top + 19, _clip(label, 18), anchor="end", weight=600 if number == 0 else 400))
+            weight = 600 if number == 0 else 400
+            words.append(_text(_LEFT - 8, top + 18, _clip(label, 18), anchor="end", weight=weight, family=_LETTERS))
             for word, group in groupby(zip(drawn, edges, widths, strict=False), key=lambda item: of(item[0])):
                 members = list(group)
                 left, right = members[0][1], members[-1][1] + members[-1][2]
                 to_come = members[0][0].begin > self.now
                 parts.append(_box(left, top, right - left, word, faded=to_come))
+                words.append(_text((left + right) / 2, top + 18, word, anchor="middle"))
         bottom = _TOP + len(lanes) * _LANE
         for segment, left in zip(drawn, edges, strict=False):
-            parts.append(_text(left + 2, bottom + 13, f"{segment.begin:%m-%d %H:%M}", size=10))
-        for label, when in (("start", self.start_time), ("end", self.end_time)):
-            parts.append(_marker(x(when), _TOP - 6, bottom, f"schedule {label}", colour="#6b7280", dash="2 3", row=0))
-        parts.append(_marker(x(self.now), _TOP - 6, bottom, "now", colour="#b91c1c", dash="", row=1))
-        return "\n".join([*parts, "</svg>"])
+            words.append(_text(left + 2, bottom + 13, f"{segment.begin:%m-%d %H:%M}", size=10))
+        for row, (label, when) in enumerate((("start", self.start_time), ("end", self.end_time))):
+            parts.append(_marker(x(when), row, bottom, f"schedule {label}", colour="#6b7280", dash="2 3"))
+        parts.append(_marker(x(self.now), 2, bottom, "now", colour="#b91c1c", dash="none"))
+        return "\n".join([*parts, *words, "</svg>"])
 
     def _repr_svg_(self) -> str:
         return self.to_svg()
@@ -155,26 +160,27 @@ def timeline(foreseen: Experiment, now: dt.datetime) -> Timeline:
         production=foreseen.production,
         shadow=foreseen.shadow,
         segments=tuple(
-            Segment(entry.status, entry.since, end, str(entry.trigger), MappingProxyType(dict(variants)))
+            Segment(entry.status, entry.since, end, str(entry.trigger), dict(variants))
             for entry, end, variants in zip(entries, ends, foreseen.seen, strict=True)
         ),
     )
 
 
 def short(duration: dt.timedelta) -> str:
-    """A duration in its two largest units: `6m`, `1d2h`."""
+    """A duration in its two largest units, `6m` or `1d2h`, and in one where two would take too much room."""
     left = round(duration.total_seconds())
     words = []
-    for unit, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
+    for unit, size in (("y", 365 * 86400), ("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
         count, left = divmod(left, size)
         if count:
             words.append(f"{count}{unit}")
-    return "".join(words[:2]) or ("0s" if not duration else "<1s")
+    text = "".join(words[:2]) or ("0s" if not duration else "<1s")
+    return text if len(text) <= _LONGEST_DURATION else words[0]
 
 
 # --- how wide things are
 
-_TERMINAL, _BAR = 80, 26
+_TERMINAL, _BAR, _LONGEST_DURATION = 80, 25, 7
 
 
 def _magnitude(segment: Segment) -> float:
@@ -183,14 +189,17 @@ def _magnitude(segment: Segment) -> float:
 
 
 def _shares(segments: tuple[Segment, ...], width: int) -> list[int]:
-    """Columns for each segment: at least one for what lasts, none for what takes no time or stays."""
+    """Columns for each segment: at least one for what lasts while there is room, none for what takes none or stays."""
     magnitudes = [_magnitude(segment) for segment in segments]
     lasting = sum(magnitude > 0 for magnitude in magnitudes)
-    free, total = width - lasting, sum(magnitudes) or 1
-    return [int(magnitude > 0) + int(free * magnitude / total) for magnitude in magnitudes]
+    least = int(lasting <= width)
+    free, total = width - least * lasting, sum(magnitudes) or 1
+    return [least * (magnitude > 0) + int(free * magnitude / total) for magnitude in magnitudes]
 
 
-_LEFT, _TOP, _LANE, _MARGIN = 140, 58, 34, 24
+_LEFT, _TOP, _LANE, _MARGIN, _EDGE = 144, 72, 34, 44, 16
+# Names are set in letters that are all as wide, so that it is known where they end.
+_LETTERS, _LETTER, _TITLE_SIZE = "ui-monospace, monospace", 0.62, 14
 _COLOURS = {
     "Creating": "#dbeafe",
     "Created": "#e5e7eb",
@@ -211,11 +220,12 @@ def _pixels(segment: Segment) -> float:
 
 
 def _svg_head(width: float, title: str) -> str:
-    height = _TOP + 3 * _LANE + 26
+    height = _TOP + 3 * _LANE + 22
+    heading = _text(_EDGE, 22, title, size=_TITLE_SIZE, weight=600, family=_LETTERS)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height}" width="{width:.0f}" '
-        f'height="{height}" role="img" font-family="system-ui, sans-serif">\n<title>{escape(title)}</title>\n'
-        f'<rect width="100%" height="100%" fill="#ffffff"/>\n{_text(16, 22, title, size=14, weight=600)}'
+        f'height="{height}" role="img">\n<title>{escape(_printable(title))}</title>\n'
+        f'<rect width="100%" height="100%" fill="#ffffff"/>\n{heading}'
     )
 
 
@@ -223,25 +233,39 @@ def _box(x: float, y: float, width: float, word: str, *, faded: bool) -> str:
     border = ' stroke-dasharray="4 3"' if faded else ""
     return (
         f'<rect x="{x + 1:.1f}" y="{y}" width="{width - 2:.1f}" height="{_LANE - 8}" rx="4" '
-        f'fill="{_COLOURS.get(word, "#f3f4f6")}" fill-opacity="{0.45 if faded else 1}" stroke="#6b7280"{border}/>\n'
-        f"{_text(x + width / 2, y + 18, word, anchor='middle')}"
+        f'fill="{_COLOURS.get(word, "#f3f4f6")}" fill-opacity="{0.45 if faded else 1}" stroke="#6b7280"{border}/>'
     )
 
 
-def _marker(x: float, top: float, bottom: float, label: str, *, colour: str, dash: str, row: int) -> str:
+def _marker(x: float, row: int, bottom: float, label: str, *, colour: str, dash: str) -> str:
+    """A line down from its label, which stands in a row of its own above the lanes."""
+    top = _TOP - 6 - 12 * row
     return (
         f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{top}" y2="{bottom}" stroke="{colour}" stroke-width="1.5" '
-        f'stroke-dasharray="{dash}"/>\n{_text(x, top - 2 - 12 * row, label, anchor="middle", size=10, colour=colour)}'
+        f'stroke-dasharray="{dash}"/>\n{_text(x, top - 2, label, anchor="middle", size=10, colour=colour)}'
     )
 
 
 def _text(
-    x: float, y: float, text: str, *, anchor: str = "start", size: int = 12, weight: int = 400, colour: str = "#111827"
+    x: float,
+    y: float,
+    text: str,
+    *,
+    anchor: str = "start",
+    size: int = 12,
+    weight: int = 400,
+    colour: str = "#111827",
+    family: str = "system-ui, sans-serif",
 ) -> str:
     return (
         f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-size="{size}" font-weight="{weight}" '
-        f'fill="{colour}">{escape(text)}</text>'
+        f'font-family="{family}" fill="{colour}">{escape(_printable(text))}</text>'
     )
+
+
+def _printable(text: str) -> str:
+    """The text without what XML cannot hold."""
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in text)
 
 
 def _clip(text: str, length: int) -> str:

@@ -154,20 +154,29 @@ class SageMakerBackend:
     def foreseen(self, name: str) -> Experiment:
         """The experiment as it will be in the end if nobody calls an operation."""
         twin = self.copy()
-        while (due := lifecycle.due(twin.experiment(name).life, self._durations)) and due[1] < NEVER:
-            twin.as_of(due[1])
+        while (coming := twin._next_change(name)) < NEVER:
+            twin.as_of(coming)
         return twin.experiment(name)
+
+    def _next_change(self, name: str) -> dt.datetime:
+        """When the status of an experiment changes by itself or by a failure that is arranged; NEVER if it stays."""
+        experiment = self.experiment(name)
+        if experiment.status in FINISHED:
+            return NEVER
+        due = lifecycle.due(experiment.life, self._durations)
+        failures = [at for failing, at in self._failures if failing == name]
+        return min([*failures, NEVER if due is None else due[1]])
 
     # --- arranging failures
 
     def fail_experiment(self, name: str, reason: str, at: dt.datetime, now: dt.datetime) -> None:
         """Make what the service is doing for an experiment fail, now or at a later instant if it goes on until then."""
-        experiment = self.experiment(name)
+        failed = experiments.fail(self.experiment(name), reason, now)  # Refused when it has finished.
         if at > now:
             self._failures[name, at] = reason
             self._agenda.add(at, Kind.FAILURE, name)
         else:
-            self._enter(experiments.fail(experiment, reason, now), now)
+            self._enter(failed, now)
 
     def fail_endpoint(self, name: str, reason: str, now: dt.datetime) -> None:
         """Make what is being deployed on an endpoint fail now, or else its next deployment at its end."""
@@ -225,6 +234,7 @@ class SageMakerBackend:
         del self._experiments[experiment.name], self._tags[experiment.arn], self._said[experiment.name]
         if self._users.get(endpoint := experiment.settings["EndpointName"]) == experiment.name:
             del self._users[endpoint]  # A namesake may use another.
+        self._failures = {key: reason for key, reason in self._failures.items() if key[0] != experiment.name}
         return {"InferenceExperimentArn": experiment.arn}
 
     # --- traffic

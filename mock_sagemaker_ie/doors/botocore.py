@@ -84,7 +84,8 @@ class BotocoreDoor:
     def _travels(self, model: OperationModel, arguments: Arguments, *, asynchronous: bool) -> bool:
         """Whether a call goes over the wire to meet a fault. Without credentials it meets the fault, raised, here."""
         _journey.set(None)
-        if not self.service.fault_awaits(model.name):
+        if not self.service.faults.awaits(model.name):
+            self.service.delay(model.name)
             return False
         call = _call(arguments)
         if getattr(arguments["request_signer"], "_credentials", None) is None:
@@ -95,10 +96,15 @@ class BotocoreDoor:
         _journey.set(_Journey(self, model, call, asynchronous))
         return True
 
+    def expects(self, operation: str) -> bool:
+        """Whether a request of the operation belongs to a call that travels."""
+        journey = _journey.get()
+        return journey is not None and journey.door is self and journey.model.name == operation
+
     def before_send(self, operation: str, arguments: Arguments) -> Any:
         """What an attempt gets over the wire: a fault as long as one waits, then the answer."""
         journey = _journey.get()
-        if journey is None or journey.door is not self or journey.model.name != operation:
+        if journey is None or not self.expects(operation):
             return None
         return (self._arrive_async if journey.asynchronous else self._arrive)(journey, arguments["request"].url)
 

@@ -43,6 +43,9 @@ class Door(Protocol):
     async def before_call_async(self, arguments: Arguments) -> Any:
         """The same for aiobotocore."""
 
+    def expects(self, operation: str) -> bool:
+        """Whether a request of the operation that is about to be sent is its own to answer."""
+
     def before_send(self, operation: str, arguments: Arguments) -> Any:
         """Answer a request as an HTTP response, or an awaitable of one for aiobotocore."""
 
@@ -92,12 +95,14 @@ class _Wrapping:
             if not event_name.startswith(_REQUESTS) or (ours := _our_event(event_name)) is None:
                 return original_emit(aliaser, event_name, **arguments)
             event, door = ours
+            pass_on = functools.partial(original_emit, aliaser, event_name, **arguments)
             if event.kind == "request-created":
-                return _signed(event, functools.partial(original_emit, aliaser, event_name, **arguments))
+                # Whom we answer needs no signature.
+                return _signed(pass_on, None if door.expects(event.operation) else event)
             response = door.before_send(event.operation, arguments)
-            if response is not None:
-                return _listed(door, response)
-            return _then(original_emit(aliaser, event_name, **arguments), functools.partial(_guard, event))
+            if inspect.isawaitable(response):
+                return _arrived(door, response, event, pass_on)
+            return _guarded(event, pass_on) if response is None else [(door, response)]
 
         self._wrappers = emit_until_response, emit
         EventAliaser.emit_until_response, EventAliaser.emit = self._wrappers
@@ -130,50 +135,53 @@ async def _answered(door: Door, result: Awaitable[Any], arguments: Arguments) ->
     return response if response[1] is not None else (door, await door.before_call_async(arguments))
 
 
-def _listed(door: Door, response: Any) -> Any:
-    """What an emitter gives when one handler answered, or an awaitable of it."""
-    if not inspect.isawaitable(response):
-        return [(door, response)]
-
-    async def listed() -> list[tuple[Any, Any]]:
-        return [(door, await response)]
-
-    return listed()
+Responses = list[tuple[Any, Any]]
 
 
-def _signed(event: _Event, sign: Callable[[], Any]) -> Any:
-    """Sign a request. Signing comes before sending, and advice to find credentials or to log in would mislead."""
+def _signed(sign: Callable[[], Any], refused: _Event | None) -> Any:
+    """Sign a request, as far as that can be done.
+
+    Signing comes before sending: advice to find credentials or to log in would mislead where the request is `refused`.
+    """
+
+    def fail(error: BotoCoreError) -> None:
+        if refused is not None:
+            raise _unanswered(refused) from error
+
+    async def signed(signing: Awaitable[Any]) -> Any:
+        try:
+            return await signing
+        except BotoCoreError as error:
+            return fail(error)
+
     try:
         result = sign()
     except BotoCoreError as error:
-        raise _unanswered(event) from error
-    if not inspect.isawaitable(result):
-        return result
-
-    async def signed() -> Any:
-        try:
-            return await result
-        except BotoCoreError as error:
-            raise _unanswered(event) from error
-
-    return signed()
+        return fail(error)
+    return signed(result) if inspect.isawaitable(result) else result
 
 
-def _then(result: Any, finish: Callable[[Any], Any]) -> Any:
-    """`finish(result)`, or an awaitable of it when aiobotocore's emitter gave an awaitable."""
-    if not inspect.isawaitable(result):
-        return finish(result)
+def _guarded(event: _Event, pass_on: Callable[[], Any]) -> Any:
+    """What a request's other handlers give, or an awaitable of it. Raises UnansweredCallError when none answers."""
 
-    async def finished() -> Any:
-        return finish(await result)
+    def guard(responses: Responses) -> Responses:
+        if all(response is None for _, response in responses):
+            raise _unanswered(event)
+        return responses
 
-    return finished()
+    async def guarded(coming: Awaitable[Responses]) -> Responses:
+        return guard(await coming)
+
+    result = pass_on()
+    return guarded(result) if inspect.isawaitable(result) else guard(result)
 
 
-def _guard(event: _Event, responses: list[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
-    """The responses of a request's handlers. Raises UnansweredCallError when none answered it."""
-    if all(response is None for _, response in responses):
-        raise _unanswered(event)
+async def _arrived(door: Door, coming: Awaitable[Any], event: _Event, pass_on: Callable[[], Any]) -> Responses:
+    """What the door gives in the end, or else the others, to aiobotocore."""
+    response = await coming
+    if response is not None:
+        return [(door, response)]
+    responses: Responses = await _guarded(event, pass_on)
     return responses
 
 
