@@ -108,6 +108,8 @@ class Service:
         self._lock = threading.RLock()
         self._latest: dt.datetime | None = None
         self._backends: dict[tuple[str, str], SageMakerBackend] = {}
+        # Who waits for a status asks the same again and again. Kept no longer than the service: a model is large.
+        self._understand_small = lru_cache(maxsize=256)(_understand_body)
 
     def answer(
         self, model: OperationModel, request: WireRequest, *, region: str, account_id: str | None = None
@@ -159,7 +161,7 @@ class Service:
         with self._lock:
             now = self.now()
             try:
-                params, broken = _understood(model, request)
+                params, broken = self._understood(model, request)
                 if not _is_ours(params):
                     return None
                 _refuse_broken(model, params, broken, now)
@@ -175,7 +177,7 @@ class Service:
         params: Values = {}
         now = self.now()
         try:
-            params, broken = _understood(model, request)
+            params, broken = self._understood(model, request)
             _refuse_broken(model, params, broken, now)
             with self._lock:
                 route = self.backend(region, account_id).as_of(now).route(params)
@@ -186,6 +188,12 @@ class Service:
             raise
         self._record(Call(model.name, params, account_id, region, now, None, values, model.output_shape))
         return Answer(model, values, now)
+
+    def _understood(self, model: OperationModel, request: WireRequest) -> tuple[Values, Sequence[Violation]]:
+        """A request's members, not to be changed, and what they break of the operation's shape."""
+        if len(request.body) <= SMALL and not request.headers:
+            return self._understand_small(model, request.body)
+        return _understand(model, request)
 
     def _record(self, call: Call) -> None:
         if isinstance(call.error, AWSError):
@@ -264,20 +272,12 @@ class Service:
         self.runtime.reset()
 
 
-def _understood(model: OperationModel, request: WireRequest) -> tuple[Values, Sequence[Violation]]:
-    """A request's members, not to be changed, and what they break of the operation's shape."""
-    if len(request.body) <= SMALL and not request.headers:  # Who waits for a status asks the same again and again.
-        return _understood_small(model, request.body)
-    return _understand(model, request)
-
-
 def _understand(model: OperationModel, request: WireRequest) -> tuple[Values, Sequence[Violation]]:
     params = read_request(model, request)
     return params, [] if model.input_shape is None else list(violations(model.input_shape, params))
 
 
-@lru_cache(maxsize=256)
-def _understood_small(model: OperationModel, body: bytes | str) -> tuple[Values, Sequence[Violation]]:
+def _understand_body(model: OperationModel, body: bytes | str) -> tuple[Values, Sequence[Violation]]:
     return _understand(model, WireRequest(body))
 
 

@@ -9,13 +9,14 @@ import tracemalloc
 import unittest
 import weakref
 
+import boto3
 import pytest
 from botocore.hooks import EventAliaser
 
 from mock_sagemaker_ie import mock_inference_experiment
 from tests.aws import ON_AWS, launch, seen
 from tests.conftest import START
-from tests.requests import create
+from tests.requests import NAME, create
 
 OPTIONS = {"clock": START, "virtual_sleep": True}
 
@@ -235,3 +236,23 @@ def test_a_world_goes_when_nobody_holds_it():
     gc.collect()
 
     assert gone() is None
+
+
+def test_a_service_model_dies_with_its_client():
+    """What is remembered of a client's model, which is large, keeps it no longer than its client and the mock."""
+
+    def use_a_client_of_its_own():
+        session = boto3.Session(region_name="us-east-1")
+        client = session.client("sagemaker")
+        with mock_inference_experiment():
+            client.create_inference_experiment(**create())
+            client.describe_inference_experiment(Name=NAME)
+        return weakref.ref(client.meta.service_model)
+
+    model = use_a_client_of_its_own()
+    for _ in range(5):  # A report of this test's failure would tell of the last ones.
+        with mock_inference_experiment():
+            pass
+
+    gc.collect()
+    assert model() is None

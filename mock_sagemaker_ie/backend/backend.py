@@ -213,7 +213,7 @@ class SageMakerBackend:
     def list_inference_experiments(self, params: Values, _now: dt.datetime) -> Values:
         """List, a page at a time."""
         scope = f"ListInferenceExperiments {self._arn_prefix}"
-        return pages.answer("InferenceExperiments", list(self._experiments.values()), params, scope)
+        return pages.answer("InferenceExperiments", self._experiments.values(), params, scope)
 
     def start_inference_experiment(self, params: Values, now: dt.datetime) -> Values:
         """Start early."""

@@ -284,7 +284,7 @@ class Hosting:
         return {shelf.kind.arn: resource.arn}
 
     def _list(self, operation: str, shelf: Shelf[Any], params: Values) -> Values:
-        return pages.answer(shelf.kind.listed, list(shelf.records.values()), params, f"{operation} {self._scope}")
+        return pages.answer(shelf.kind.listed, shelf.records.values(), params, f"{operation} {self._scope}")
 
     def _permitting(self, name: str, operation: Call) -> Endpoint:
         endpoint = self._endpoints.get(name)

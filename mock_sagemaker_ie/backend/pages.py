@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from mock_sagemaker_ie.protocol.errors import AWSError, validation_exception
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
 DEFAULT_PAGE_SIZE = 10  # Inferred from SageMaker's other lists.
 
@@ -35,6 +35,15 @@ class Record(Protocol):
 
 
 R = TypeVar("R", bound=Record)
+R_co = TypeVar("R_co", bound=Record, covariant=True)
+
+
+class Records(Protocol[R_co]):
+    """Records in the order of their creation, such as a dict's values."""
+
+    def __iter__(self) -> Iterator[R_co]: ...
+    def __reversed__(self) -> Iterator[R_co]: ...
+
 
 # How a sort orders records: a key that no two records share, so that a position is unambiguous.
 SortKey = Callable[[Any], list[Any]]
@@ -64,14 +73,14 @@ FILTERS: dict[str, Callable[[Any, Any], bool]] = {
 }
 
 
-def answer(member: str, records: Sequence[Record], query: Mapping[str, Any], scope: str) -> dict[str, Any]:
+def answer(member: str, records: Records[Record], query: Mapping[str, Any], scope: str) -> dict[str, Any]:
     """What a List operation answers: a page of summaries under `member`, and the next page's token if there is one."""
     shown, token = page(records, query, scope)
     values: dict[str, Any] = {member: [record.summary() for record in shown]}
     return values if token is None else {**values, "NextToken": token}
 
 
-def page(records: Sequence[R], query: Mapping[str, Any], scope: str) -> tuple[list[R], str | None]:
+def page(records: Records[R], query: Mapping[str, Any], scope: str) -> tuple[list[R], str | None]:
     """One page of `records` (in the order of creation) and the token of the next, None on the last.
 
     `query`: the List request's members; what it sorts and filters by, the records have as attributes.
@@ -80,12 +89,11 @@ def page(records: Sequence[R], query: Mapping[str, Any], scope: str) -> tuple[li
     """
     position = _read_token(query, scope)
     key = SORTS[query.get("SortBy", "CreationTime")]
-    ordered = records if key is by_creation else sorted(records, key=key)
     ascending = query.get("SortOrder", "Descending") == "Ascending"
     tests = [(test, query[name]) for name, test in FILTERS.items() if name in query]
     wanted = (
         record
-        for record in _after(ordered, position, key, ascending=ascending)
+        for record in _after(records, position, key, ascending=ascending)
         if all(test(record, value) for test, value in tests)
     )
     size = query.get("MaxResults", DEFAULT_PAGE_SIZE)
@@ -94,15 +102,16 @@ def page(records: Sequence[R], query: Mapping[str, Any], scope: str) -> tuple[li
     return shown, _write_token(query, scope, key(shown[-1])) if more else None
 
 
-def _after(ordered: Sequence[R], position: list[Any] | None, key: SortKey, *, ascending: bool) -> Iterator[R]:
+def _after(records: Records[R], position: list[Any] | None, key: SortKey, *, ascending: bool) -> Iterator[R]:
     """The records that come after `position` in the list's direction; all of them when it is None."""
+    if position is None and key is by_creation:  # The usual page looks at no more records than it shows.
+        return iter(records) if ascending else reversed(records)
+    ordered = list(records) if key is by_creation else sorted(records, key=key)
+    if position is None:
+        return iter(ordered) if ascending else reversed(ordered)
     if ascending:
-        first = 0 if position is None else bisect_right(ordered, position, key=key)
-        indexes = range(first, len(ordered))
-    else:
-        first = len(ordered) if position is None else bisect_left(ordered, position, key=key)
-        indexes = range(first - 1, -1, -1)
-    return (ordered[index] for index in indexes)
+        return islice(ordered, bisect_right(ordered, position, key=key), None)
+    return reversed(ordered[: bisect_left(ordered, position, key=key)])
 
 
 # --- tokens: the position and a digest that binds it to the query

@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mock_sagemaker_ie.protocol.errors import AWSError
+from mock_sagemaker_ie.protocol.remembering import per_shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -105,7 +106,7 @@ def broken_constraints(shape: Shape, value: Any) -> list[str]:
 _LIMITS = {"BodyBlob": 26_214_400}  # SageMaker endpoints and quotas: payload of a real-time invocation, 25 MB
 
 
-@lru_cache(maxsize=2048)
+@per_shape
 def _constraints(shape: Shape) -> tuple[tuple[str, Callable[[Any], bool]], ...]:
     """Each constraint of `shape` itself: in AWS's words, and whether a value obeys it."""
     traits, found = shape.metadata, []
