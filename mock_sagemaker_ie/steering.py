@@ -138,6 +138,8 @@ class InferenceExperimentMock:
         """
         self._operation_model(operation)
         movable(self.clock, "sleep")
+        if not seconds >= 0:
+            raise ValueError(f"seconds={seconds!r}: expected a duration, 0 or more")
         self._service.faults.arrange(Fault(operation, delay=dt.timedelta(seconds=seconds)), times)
 
     def _operation_model(self, operation: str) -> Any:
@@ -176,6 +178,14 @@ class InferenceExperimentMock:
 
         with self._service.looking(region_name, account_id) as (backend, now):
             return timeline(backend.foreseen(name), now)
+
+    def timelines_in(self, region: str, account_id: str | None = None) -> Mapping[str, Timeline]:
+        """The timelines of all experiments of any region, and of any account (default: the mock's), by name."""
+        from mock_sagemaker_ie.timeline import timeline  # noqa: PLC0415 - wanted by few
+
+        with self._service.looking(region, account_id) as (backend, now):
+            future = backend.future()
+            return MappingProxyType({name: timeline(future.experiment(name), now) for name in backend.names()})
 
     def fail_experiment(
         self,

@@ -161,6 +161,10 @@ class SageMakerBackend:
             twin.as_of(due[1])
         return twin.experiment(name)
 
+    def future(self) -> SageMakerBackend:
+        """What there will be in the end if nobody calls an operation."""
+        return self.copy().as_of(NEVER - NEVER.resolution)
+
     # --- arranging failures
 
     def fail_experiment(self, name: str, reason: str, at: dt.datetime, now: dt.datetime) -> None:

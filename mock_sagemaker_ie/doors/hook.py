@@ -146,7 +146,7 @@ def _signed(event: _Event, sign: Callable[[], Any]) -> Any:
     try:
         result = sign()
     except BotoCoreError as error:
-        raise _unanswered(event) from error
+        raise unanswered(event.service, event.operation) from error
     if not inspect.isawaitable(result):
         return result
 
@@ -154,7 +154,7 @@ def _signed(event: _Event, sign: Callable[[], Any]) -> Any:
         try:
             return await result
         except BotoCoreError as error:
-            raise _unanswered(event) from error
+            raise unanswered(event.service, event.operation) from error
 
     return signed()
 
@@ -173,15 +173,16 @@ def _then(result: Any, finish: Callable[[Any], Any]) -> Any:
 def _guard(event: _Event, responses: list[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
     """The responses of a request's handlers. Raises UnansweredCallError when none answered it."""
     if all(response is None for _, response in responses):
-        raise _unanswered(event)
+        raise unanswered(event.service, event.operation)
     return responses
 
 
-def _unanswered(event: _Event) -> UnansweredCallError:
+def unanswered(service: str, operation: str) -> UnansweredCallError:
+    """The error for a call that nobody answered: it names the ways out."""
     return UnansweredCallError(
-        f"{event.operation} ({event.service}) was called while mock_inference_experiment is active, and nobody "
+        f"{operation} ({service}) was called while mock_inference_experiment is active, and nobody "
         "answered it; it was not sent to AWS. The mock answers inference experiments, models, endpoint configurations, "
         "endpoints, InvokeEndpoint, and tags of these. For the rest, run moto's mock_aws alongside, stub the call with "
         "botocore.stub.Stubber, or let it through to AWS with "
-        f"mock_inference_experiment(passthrough=[{event.operation!r}]).",
+        f"mock_inference_experiment(passthrough=[{operation!r}]).",
     )
