@@ -160,7 +160,7 @@ def test_an_experiment_opens_to_its_timeline_and_variants(page, plain, launch):
     page.open()
 
     page.find("summary").click()
-    page.until(lambda: page.run("document.querySelector('.picture img').naturalWidth") > 0)
+    page.until(lambda: page.run("document.querySelector('.picture img')?.naturalWidth > 0"))
     assert page.find(".picture img").get_attribute("alt").startswith("Timeline of first: Creating")
     assert [row.split() for row in page.texts("tbody tr")] == [
         ["prod", "model-prod", "Creating"],
