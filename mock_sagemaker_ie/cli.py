@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
+from contextlib import suppress
 from importlib.metadata import version
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +59,8 @@ def _durations(text: str) -> Durations:
 def _demo(options: argparse.Namespace) -> int:
     from mock_sagemaker_ie.demo import demo  # noqa: PLC0415 - each command imports what it needs
 
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # Not every terminal can write the bars of a chart.
     demo(pause=0 if options.fast else 1)
     return 0
 
@@ -66,17 +70,22 @@ def _serve(options: argparse.Namespace) -> int:
         from mock_sagemaker_ie.serving import serving  # noqa: PLC0415 - each command imports what it needs
     except ModuleNotFoundError as error:
         raise RuntimeError(f"{error.name} is missing: pip install 'mock-sagemaker-ie[server]'") from None
-    with serving(
-        options.host,
-        options.port,
-        state=options.state,
-        remote=options.remote,
-        clock=options.clock,
-        durations=options.durations,
-        account_id=options.account_id,
-        strict=options.strict,
-    ) as served:
-        signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):  # A shell has what it starts in the background ignore SIGINT.
+        signal.signal(number, _interrupt)
+    with (
+        suppress(KeyboardInterrupt),
+        serving(
+            options.host,
+            options.port,
+            state=options.state,
+            remote=options.remote,
+            clock=options.clock,
+            durations=options.durations,
+            account_id=options.account_id,
+            strict=options.strict,
+            unused_faults="ignore",
+        ) as served,
+    ):
         print(f"Serving SageMaker at {served.url} - press Ctrl+C to end", flush=True)  # noqa: T201
         for name, value in served.environment.items():
             print(f"  export {name}={value}", flush=True)  # noqa: T201

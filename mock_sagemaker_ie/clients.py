@@ -30,15 +30,24 @@ def shared_client(service: str, region_name: str) -> Any:
 
 def service_model(service: str) -> Any:
     """Botocore's model of a service, loaded once for these clients and whoever has no client of their own."""
-    from botocore.handlers import BUILTIN_HANDLERS  # noqa: PLC0415 - slow, and wanted only here
-
     with _making:
-        return _model(service, len(BUILTIN_HANDLERS))
+        return _model(service)
 
 
 @lru_cache(maxsize=4)
-def _model(service: str, handlers: int) -> Any:
-    return _session(handlers).get_service_model(service)
+def _model(service: str) -> Any:
+    # The same as a session's, but a session takes long to import.
+    from botocore.model import ServiceModel  # noqa: PLC0415 - slow, and wanted only here
+
+    return ServiceModel(_loader().load_service_model(service, "service-2"), service_name=service)
+
+
+@lru_cache(maxsize=1)
+def _loader() -> Any:
+    """What reads botocore's data once, for the models and for the clients."""
+    from botocore.loaders import Loader  # noqa: PLC0415 - slow, and wanted only here
+
+    return Loader()
 
 
 @lru_cache(maxsize=32)
@@ -60,6 +69,7 @@ def _session(handlers: int) -> Any:  # noqa: ARG001 - part of the cache's key
     from botocore.session import Session  # noqa: PLC0415 - slow, and wanted only here
 
     session = Session()
+    session.register_component("data_loader", _loader())
     for variable in ("config_file", "credentials_file"):
         session.set_config_variable(variable, os.devnull)
     session.set_config_variable("profile", None)

@@ -94,11 +94,15 @@ class MockClock:
     ) -> None:
         """Move the clock forward by a timedelta, or by days, hours, minutes and seconds; all are added up.
 
-        Raises ValueError when the sum is negative.
+        Raises ValueError when the sum is negative, or beyond the year 9999.
         """
-        step = _duration(by) + dt.timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
-        with self._moving:
-            self._shift(_duration(step))
+        try:
+            step = _duration(by) + dt.timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+            with self._moving:
+                _ = self.now() + _duration(step)
+                self._shift(step)
+        except OverflowError as error:
+            raise ValueError(f"no calendar reaches so far: {error}") from None
 
     def move_to(self, when: dt.datetime | str) -> None:
         """Move the clock to a later instant (aware datetime or ISO string).

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from werkzeug.wrappers import Request, Response
 
-from mock_sagemaker_ie.steering import DEFAULT_REGION
-
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Mapping
+    from contextlib import AbstractContextManager
 
     from mock_sagemaker_ie.journal import Journal
     from mock_sagemaker_ie.service import Call
     from mock_sagemaker_ie.steering import InferenceExperimentMock
+    from mock_sagemaker_ie.timeline import Timeline
 
 MOST_CALLS = 200  # that the page is told of at once
 
@@ -39,7 +40,9 @@ class Control:
             return _refused(405, f"{request.path} takes {method}")
         try:
             return answer(self, _arguments(request))
-        except (LookupError, TypeError, ValueError) as error:
+        except LookupError as error:
+            return _refused(404, str(error))
+        except (OverflowError, RecursionError, TypeError, ValueError) as error:
             return _refused(400, str(error))
 
     # --- looking
@@ -55,7 +58,7 @@ class Control:
         return _json(
             {
                 "now": self._mock.now().isoformat(),
-                "experiments": [self._experiment(*place) for place in self._places()],
+                "experiments": [_experiment(*seen) for seen in self._seen()],
                 "calls": [_call(call) for call in calls[-MOST_CALLS:]],
                 "call_count": len(calls),
             }
@@ -67,106 +70,121 @@ class Control:
 
     def experiments(self, _arguments: dict[str, Any]) -> Response:
         """What Describe says of every experiment."""
-        places = self._places()
-        return _json([self._mock.experiments_in(region, account)[name] for name, region, account in places])
+        worlds = self._mock.worlds()
+        return _json([it for account, region in worlds for it in self._mock.experiments_in(region, account).values()])
 
     def timelines(self, _arguments: dict[str, Any]) -> Response:
         """The timeline of every experiment."""
-        return _json([self._timeline(*place) for place in self._places()])
+        return _json([_timeline(region, account, timeline) for region, account, _, timeline in self._seen()])
 
     def picture(self, arguments: dict[str, Any]) -> Response:
         """The timeline of one experiment, as a picture."""
-        timeline = self._mock.timeline(
-            arguments.get("name", ""),
-            region_name=arguments.get("region", DEFAULT_REGION),
-            account_id=arguments.get("account"),
-        )
+        name, place = arguments.pop("name", ""), {key: arguments[key] for key in _SCOPE if key in arguments}
+        timeline = self._mock.timeline(name, **_scope(place))
         return Response(timeline.to_svg(), content_type="image/svg+xml")
 
     # --- steering
 
     def clock(self, arguments: dict[str, Any]) -> Response:
         """Move the clock: {"advance": seconds}, {"move_to": instant}, or {"until": {"name":, "status":}}."""
-        if "until" in arguments:
-            self._mock.advance_until(**arguments["until"])
-        elif "move_to" in arguments:
-            self._mock.clock.move_to(arguments["move_to"])
-        else:
-            self._mock.clock.advance(seconds=arguments["advance"])
+        match arguments:
+            case {"advance": seconds}:
+                self._mock.clock.advance(seconds=seconds)
+            case {"move_to": when}:
+                self._mock.clock.move_to(when)
+            case {"until": {"name": name, "status": status, **scope}}:
+                self._mock.advance_until(name, status, **_scope(scope))
+            case _:
+                raise ValueError("expected advance, move_to, or until with name and status")
         if self._journal is not None:
             self._journal.write_clock()
         return _json({"now": self._mock.now().isoformat()})
 
     def faults(self, arguments: dict[str, Any]) -> Response:
         """Arrange errors, as fail_next does, or a delay of "seconds", as slow_next does."""
-        if "seconds" in arguments:
-            self._mock.slow_next(**arguments)
-        else:
-            self._mock.fail_next(**arguments)
+        match arguments:
+            case {"operation": operation, "seconds": seconds, **options}:
+                self._mock.slow_next(operation, seconds, **_only(options, "times"))
+            case {"operation": operation, "error": error, **options}:
+                message = options.pop("message", None)
+                self._mock.fail_next(operation, error, message, **_only(options, "times", "status"))
+            case _:
+                raise ValueError("expected operation, and error or seconds")
         return _json({})
 
     def failures(self, arguments: dict[str, Any]) -> Response:
         """Have an "experiment" or an "endpoint" fail for a "reason"."""
-        scope = {"region": arguments.get("region", DEFAULT_REGION), "account": arguments.get("account")}
-        kind = "endpoint" if "endpoint" in arguments else "experiment"
-        name, reason = arguments[kind], arguments["reason"]
-        fail = self._mock.fail_endpoint if kind == "endpoint" else self._mock.fail_experiment
-        when = self._mock.now().isoformat()
-        fail(name, reason, region_name=scope["region"], account_id=scope["account"])
-        if self._journal is not None:
-            self._journal.write_failure(kind, {"name": name, "reason": reason, "when": when, **scope})
+        fail: Callable[..., None]
+        match arguments:
+            case {"experiment": name, "reason": reason, **scope}:
+                kind, fail = "experiment", self._mock.fail_experiment
+            case {"endpoint": name, "reason": reason, **scope}:
+                kind, fail = "endpoint", self._mock.fail_endpoint
+            case _:
+                raise ValueError("expected experiment or endpoint, and reason")
+        place = _scope(scope)
+        with self._pause():
+            fail(name, reason, **place)
+            if self._journal is not None:
+                self._journal.write_failure(kind, name, reason, **place)
         return _json({})
 
     def reset(self, _arguments: dict[str, Any]) -> Response:
         """Forget everything."""
-        self._mock.reset()
-        if self._journal is not None:
-            self._journal.clear()
+        with self._pause():
+            self._mock.reset()
+            if self._journal is not None:
+                self._journal.clear()
         return _json({})
+
+    def _pause(self) -> AbstractContextManager[None]:
+        """No call comes between a change and what the journal says of it."""
+        return nullcontext() if self._journal is None else self._journal.pause()
 
     # --- what there is
 
-    def _places(self) -> list[tuple[str, str, str]]:
-        """The name, region and account of every experiment."""
-        return [
-            (name, region, account)
-            for account, region in self._mock.worlds()
-            for name in self._mock.experiments_in(region, account)
-        ]
+    def _seen(self) -> Iterator[tuple[str, str, Mapping[str, Any], Timeline]]:
+        """Every experiment: its region and account, what Describe says of it, and its timeline."""
+        for account, region in self._mock.worlds():
+            timelines = self._mock.timelines_in(region, account)
+            for name, described in self._mock.experiments_in(region, account).items():
+                if name in timelines:  # It has not come just now.
+                    yield region, account, described, timelines[name]
 
-    def _experiment(self, name: str, region: str, account: str) -> dict[str, Any]:
-        described = self._mock.experiments_in(region, account)[name]
-        timeline = self._mock.timeline(name, region_name=region, account_id=account)
-        upcoming = timeline.future[0] if timeline.future else None
-        return {
-            "name": name,
-            "region": region,
-            "account": account,
-            "status": described["Status"],
-            "reason": described.get("StatusReason"),
-            "endpoint": described["EndpointMetadata"],
-            "variants": [
-                {"name": variant["VariantName"], "model": variant["ModelName"], "status": variant["Status"]}
-                for variant in described["ModelVariants"]
-            ],
-            "percentage": described["ShadowModeConfig"]["ShadowModelVariants"][0]["SamplingPercentage"],
-            "next": upcoming and {"status": upcoming.status, "at": upcoming.begin.isoformat()},
-            "modified": described["LastModifiedTime"].isoformat(),
+
+def _experiment(region: str, account: str, described: Mapping[str, Any], timeline: Timeline) -> dict[str, Any]:
+    """What the page shows of an experiment at a glance."""
+    # What takes no time has passed before anyone can look.
+    upcoming = next((segment for segment in timeline.future if segment.begin != segment.end), None)
+    return {
+        "name": described["Name"],
+        "region": region,
+        "account": account,
+        "status": described["Status"],
+        "reason": described.get("StatusReason"),
+        "endpoint": described["EndpointMetadata"],
+        "variants": [
+            {"name": variant["VariantName"], "model": variant["ModelName"], "status": variant["Status"]}
+            for variant in described["ModelVariants"]
+        ],
+        "percentage": described["ShadowModeConfig"]["ShadowModelVariants"][0]["SamplingPercentage"],
+        "next": upcoming and {"status": upcoming.status, "at": upcoming.begin.isoformat()},
+        "modified": described["LastModifiedTime"].isoformat(),
+    }
+
+
+def _timeline(region: str, account: str, timeline: Timeline) -> dict[str, Any]:
+    segments = [
+        {
+            "status": segment.status,
+            "begin": segment.begin.isoformat(),
+            "end": segment.end and segment.end.isoformat(),
+            "trigger": segment.trigger,
+            "variants": dict(segment.variants),
         }
-
-    def _timeline(self, name: str, region: str, account: str) -> dict[str, Any]:
-        timeline = self._mock.timeline(name, region_name=region, account_id=account)
-        segments = [
-            {
-                "status": segment.status,
-                "begin": segment.begin.isoformat(),
-                "end": segment.end and segment.end.isoformat(),
-                "trigger": segment.trigger,
-                "variants": dict(segment.variants),
-            }
-            for segment in timeline.segments
-        ]
-        return {"name": name, "region": region, "account": account, "segments": segments}
+        for segment in timeline.segments
+    ]
+    return {"name": timeline.name, "region": region, "account": account, "segments": segments}
 
 
 _ROUTES: dict[str, tuple[str, Callable[[Control, dict[str, Any]], Response]]] = {
@@ -181,6 +199,21 @@ _ROUTES: dict[str, tuple[str, Callable[[Control, dict[str, Any]], Response]]] = 
     "/_mock/failures": ("POST", Control.failures),
     "/_mock/reset": ("POST", Control.reset),
 }
+
+
+_SCOPE = {"region": "region_name", "account": "account_id"}
+
+
+def _scope(arguments: dict[Any, Any]) -> dict[str, Any]:
+    """The region and account that are given, as the mock's methods take them."""
+    return {_SCOPE[name]: value for name, value in _only(arguments, *_SCOPE).items()}
+
+
+def _only(arguments: dict[Any, Any], *known: str) -> dict[str, Any]:
+    """The arguments. Raises ValueError for one that is not known."""
+    if unknown := sorted(arguments.keys() - set(known)):
+        raise ValueError(f"{unknown[0]} is unknown; known: {', '.join(known)}")
+    return arguments
 
 
 def _reserved(request: Request) -> bool:
@@ -207,7 +240,11 @@ def _call(call: Call) -> dict[str, Any]:
         "region": call.region,
         "account": call.account_id,
         "params": call.params,
-        "error": error and {"code": getattr(error, "code", type(error).__name__), "message": str(error)},
+        "error": error
+        and {
+            "code": getattr(error, "code", type(error).__name__),
+            "message": getattr(error, "message", str(error)),
+        },
     }
 
 

@@ -131,7 +131,7 @@ def _world(options: Options, origin: InferenceExperimentMock | None = None) -> I
     clock = service.clock
     if origin is not None:
         service.adopt(origin._service)  # noqa: SLF001 - one of us
-    doors = BotocoreDoor(service, options["passthrough"]), RequestsDoor(service)
+    doors = BotocoreDoor(service, options["passthrough"]), RequestsDoor(service, options["passthrough"])
     with ExitStack() as stack:
         if isinstance(clock, FrozenClock):
             stack.enter_context(clock)
@@ -148,10 +148,10 @@ def _world(options: Options, origin: InferenceExperimentMock | None = None) -> I
         stack.callback(active.remove, mock)
         entered.append(mock)
         yield mock
-    _report_unused(service.faults, options["unused_faults"])
+    report_unused(service.faults, options["unused_faults"])
 
 
-def _report_unused(faults: Faults, choice: str) -> None:
+def report_unused(faults: Faults, choice: str) -> None:
     """Say which faults no call has met: the code under test did not go where the test thinks it goes."""
     if choice == "ignore" or not (left := faults.left()):
         return

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mock_sagemaker_ie.steering import InferenceExperimentMock
 
 NAME = "sagemaker_ie"
+SERVER = "sagemaker_ie_server"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -38,7 +39,9 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let the marker alone do: a marked test uses the fixture."""
     for item in items:
-        if isinstance(item, pytest.Function) and NAME not in item.fixturenames and item.get_closest_marker(NAME):
+        if not isinstance(item, pytest.Function) or not item.get_closest_marker(NAME):
+            continue
+        if not {NAME, SERVER} & {*item.fixturenames}:
             # A list of its own: tests that differ in parameters only share one.
             item.fixturenames = _with_ours(item)
 
@@ -83,9 +86,13 @@ def sagemaker_ie_server(request: pytest.FixtureRequest) -> Iterator[Serving]:
     """
     from threading import Thread  # noqa: PLC0415
 
-    from mock_sagemaker_ie.serving import serving  # noqa: PLC0415
+    try:
+        from mock_sagemaker_ie.serving import serving  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise pytest.UsageError(f"{error.name} is missing: pip install 'mock-sagemaker-ie[server]'") from None
 
     with serving(**_options(request)) as served:
+        _mocks().entered.append(served.mock)
         thread = Thread(target=served.http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         thread.start()
         try:

@@ -233,6 +233,17 @@ class Service:
         with self._lock:
             return list(self._backends)
 
+    @property
+    def latest(self) -> dt.datetime | None:
+        """The last instant that anybody was told of."""
+        return self._latest
+
+    @contextmanager
+    def pause(self) -> Iterator[None]:
+        """Let no call change anything meanwhile."""
+        with self._lock:
+            yield
+
     @contextmanager
     def looking(self, region: str, account_id: str | None = None) -> Iterator[tuple[SageMakerBackend, dt.datetime]]:
         """A backend to look at (default account: the mock's) and the present instant, while no call is answered.

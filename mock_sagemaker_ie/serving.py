@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from mock_sagemaker_ie.control import Control
 from mock_sagemaker_ie.doors.server import ServerDoor, bind
 from mock_sagemaker_ie.journal import Journal
-from mock_sagemaker_ie.mock import make_service
+from mock_sagemaker_ie.mock import make_service, report_unused
 from mock_sagemaker_ie.options import complete
 from mock_sagemaker_ie.steering import InferenceExperimentMock
 
@@ -73,6 +73,7 @@ def serving(
         stack.callback(http.server_close)
         shown = f"[{host}]" if ":" in host else host
         yield Serving(http, mock, f"http://{shown}:{http.port}")
+    report_unused(service.faults, settings["unused_faults"])
 
 
 def _is_loopback(host: str) -> bool:

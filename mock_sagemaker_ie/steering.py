@@ -185,6 +185,14 @@ class InferenceExperimentMock:
         with self._service.looking(region_name, account_id) as (backend, now):
             return timeline(backend.foreseen(name), now)
 
+    def timelines_in(self, region: str, account_id: str | None = None) -> Mapping[str, Timeline]:
+        """The timelines of all experiments of any region, and of any account (default: the mock's), by name."""
+        from mock_sagemaker_ie.timeline import timeline  # noqa: PLC0415 - wanted by few
+
+        with self._service.looking(region, account_id) as (backend, now):
+            future = backend.future()
+            return MappingProxyType({name: timeline(future.experiment(name), now) for name in backend.names()})
+
     def fail_experiment(
         self,
         name: str,

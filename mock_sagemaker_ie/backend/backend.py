@@ -167,6 +167,10 @@ class SageMakerBackend:
         failures = [at for failing, at in self._failures if failing == name]
         return min([*failures, NEVER if due is None else due[1]])
 
+    def future(self) -> SageMakerBackend:
+        """What there will be in the end if nobody calls an operation."""
+        return self.copy().as_of(NEVER - NEVER.resolution)
+
     # --- arranging failures
 
     def fail_experiment(self, name: str, reason: str, at: dt.datetime, now: dt.datetime) -> None:

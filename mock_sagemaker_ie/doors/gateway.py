@@ -6,6 +6,8 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
+from botocore.loaders import Loader
+
 from mock_sagemaker_ie.clients import service_model
 from mock_sagemaker_ie.protocol.errors import AWSError, common_error
 from mock_sagemaker_ie.protocol.wire import (
@@ -18,7 +20,7 @@ from mock_sagemaker_ie.protocol.wire import (
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from botocore.model import OperationModel, ServiceModel
 
@@ -47,24 +49,44 @@ class HTTPAnswer(NamedTuple):
     body: bytes
 
 
-def answer(service: Service, request: HTTPRequest) -> HTTPAnswer:
+class NotOurs(Exception):  # noqa: N818 - it tells whose a request is, nothing went wrong
+    """A request is for an operation of SageMaker's that is none of the mock's business."""
+
+    def __init__(self, service: str, operation: str) -> None:
+        super().__init__(f"{operation} is not answered here.")
+        self.service, self.operation = service, operation
+
+
+class BrokenConnection(Exception):  # noqa: N818 - it is what a test asked for
+    """There is no answer: the connection breaks by `error`, as a test arranged it."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+def answer(service: Service, request: HTTPRequest, passthrough: Collection[str] = ()) -> HTTPAnswer:
     """Answer a request; what is wrong with it is answered in AWS's form.
 
-    Raises an error of the connection where a test arranged one.
+    Raises NotOurs, for the operations of `passthrough` too, BrokenConnection, and HandlerError when the handler of a
+    model is at fault.
     """
-    model = service_model("sagemaker-runtime" if request.path.startswith("/endpoints/") else "sagemaker")
+    name = "sagemaker-runtime" if request.path.startswith("/endpoints/") else "sagemaker"
+    model = service_model(name)
     try:
         operation = _operation(model, request)
+        if operation.name in passthrough:
+            raise NotOurs(name, operation.name)
         region, account_id = _scope(request)
         rest = model.metadata["protocol"] == "rest-json"
         # In JSON 1.1 all members are in the body.
         call = WireRequest(request.body, request.path, request.headers) if rest else WireRequest(request.body)
         fault = service.meet_fault(operation, call, region=region, account_id=account_id)
         if fault is not None:
-            raise fault
+            raise fault if isinstance(fault, AWSError) else BrokenConnection(fault)
         answered = service.answer(operation, call, region=region, account_id=account_id)
         if answered is None:
-            raise common_error("UnknownOperationException", f"{operation.name} is not answered here.")
+            raise NotOurs(name, operation.name)
     except AWSError as error:
         return refusal(error, model, error.at or service.now())
     body, headers = answered.wire
@@ -90,7 +112,7 @@ def _operation(model: ServiceModel, request: HTTPRequest) -> OperationModel:
         prefix, _, name = target.partition(".")
         if prefix != model.metadata["targetPrefix"]:
             name = ""
-        elif not request.headers.get("content-type", "").startswith("application/x-amz-json"):
+        elif not request.headers.get("content-type", "").lower().startswith("application/x-amz-json"):
             found = request.headers.get("content-type")
             raise AWSError("SerializationException", f"Content-Type {found}: expected application/x-amz-json-1.1", 415)
     if name not in model.operation_names:
@@ -106,7 +128,7 @@ def _by_path(model: ServiceModel) -> dict[str, str]:
 
 
 _CREDENTIAL = re.compile(r"Credential=([^/\s]+)/\d+/([a-z0-9-]+)/")
-_HOST = re.compile(r"^(?:api|runtime)(?:-fips)?\.sagemaker(?:-fips)?\.([a-z0-9-]+)\.")
+_HOST = re.compile(r"^(?:api|runtime)(?:-fips)?\.sagemaker(?:-fips)?\.([a-z0-9-]+)\.(.+)$")
 
 
 def _scope(request: HTTPRequest) -> tuple[str, str | None]:
@@ -120,4 +142,12 @@ def _scope(request: HTTPRequest) -> tuple[str, str | None]:
 
 def is_sagemaker(host: str) -> bool:
     """Whether a host is one of SageMaker's or SageMaker-runtime's, of any region and partition."""
-    return _HOST.match(host) is not None
+    hosted = _HOST.match(host)
+    return hosted is not None and hosted[2] in _suffixes()
+
+
+@lru_cache(maxsize=1)
+def _suffixes() -> frozenset[str]:
+    """What AWS's hosts end in, by botocore's own data."""
+    outputs = [each["outputs"] for each in Loader().load_data("partitions")["partitions"]]
+    return frozenset(each[suffix] for each in outputs for suffix in ("dnsSuffix", "dualStackDnsSuffix"))

@@ -146,7 +146,7 @@ def _signed(sign: Callable[[], Any], refused: _Event | None) -> Any:
 
     def fail(error: BotoCoreError) -> None:
         if refused is not None:
-            raise _unanswered(refused) from error
+            raise unanswered(refused.service, refused.operation) from error
 
     async def signed(signing: Awaitable[Any]) -> Any:
         try:
@@ -166,7 +166,7 @@ def _guarded(event: _Event, pass_on: Callable[[], Any]) -> Any:
 
     def guard(responses: Responses) -> Responses:
         if all(response is None for _, response in responses):
-            raise _unanswered(event)
+            raise unanswered(event.service, event.operation)
         return responses
 
     async def guarded(coming: Awaitable[Responses]) -> Responses:
@@ -185,11 +185,12 @@ async def _arrived(door: Door, coming: Awaitable[Any], event: _Event, pass_on: C
     return responses
 
 
-def _unanswered(event: _Event) -> UnansweredCallError:
+def unanswered(service: str, operation: str) -> UnansweredCallError:
+    """The error for a call that nobody answered: it names the ways out."""
     return UnansweredCallError(
-        f"{event.operation} ({event.service}) was called while mock_inference_experiment is active, and nobody "
+        f"{operation} ({service}) was called while mock_inference_experiment is active, and nobody "
         "answered it; it was not sent to AWS. The mock answers inference experiments, models, endpoint configurations, "
         "endpoints, InvokeEndpoint, and tags of these. For the rest, run moto's mock_aws alongside, stub the call with "
         "botocore.stub.Stubber, or let it through to AWS with "
-        f"mock_inference_experiment(passthrough=[{event.operation!r}]).",
+        f"mock_inference_experiment(passthrough=[{operation!r}]).",
     )

@@ -1,7 +1,8 @@
 """The door for callers that use `requests`: calls to SageMaker's hosts are answered, all others go on as before.
 
-It stands at `requests.Session.send`, above the adapters that `responses` and moto replace, so that it does not matter
-who is nested in whom. Nothing is imported unless `requests` is in use.
+It stands at `requests.Session.get_adapter`, above the adapters that `responses` and moto replace, so that it does not
+matter who is nested in whom; and below `Session.send`, whose hooks and cookies are as ever. Nothing is imported unless
+`requests` is in use.
 """
 
 from __future__ import annotations
@@ -9,12 +10,11 @@ from __future__ import annotations
 import sys
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from mock_sagemaker_ie.doors.stack import OpenDoors
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from importlib.machinery import ModuleSpec
 
     from mock_sagemaker_ie.service import Service
@@ -23,10 +23,14 @@ SESSIONS = "requests.sessions"
 
 
 class RequestsDoor:
-    """While open, lets the calls of every `requests.Session` in to `service`."""
+    """While open, lets the calls of every `requests.Session` in to `service`.
 
-    def __init__(self, service: Service) -> None:
+    `passthrough`: operations that are none of its business: neither answered nor refused.
+    """
+
+    def __init__(self, service: Service, passthrough: Collection[str] = ()) -> None:
         self.service = service
+        self.passthrough = frozenset(passthrough)
 
     def open(self) -> None:
         """Begin to answer; doors that are open already are hidden behind this one."""
@@ -36,39 +40,9 @@ class RequestsDoor:
         """Answer no more. After the last door requests' class is exactly what it was."""
         open_doors.close(self)
 
-    def send(self, request: Any) -> Any:
-        """The answer to a prepared request, as requests reads it."""
-        import responses  # noqa: PLC0415 - slow, and wanted only where requests is in use
-        from requests.adapters import HTTPAdapter  # noqa: PLC0415
-
-        from mock_sagemaker_ie.doors.gateway import HTTPRequest, answer  # noqa: PLC0415
-
-        address = urlsplit(request.url)
-        body = request.body or b""
-        content = body.read() if hasattr(body, "read") else body
-        came = HTTPRequest(
-            method=request.method,
-            host=address.hostname or "",
-            path=address.path or "/",
-            headers={name.lower(): str(value) for name, value in request.headers.items()},
-            body=content.encode() if isinstance(content, str) else bytes(content),
-        )
-        answered = answer(self.service, came)
-        headers = {name: value for name, value in answered.headers.items() if name != "content-type"}
-        canned = responses.Response(
-            request.method,
-            request.url,
-            body=answered.body,
-            status=answered.status,
-            headers=headers,
-            content_type=answered.headers.get("content-type"),
-            auto_calculate_content_length=False,
-        )
-        return HTTPAdapter().build_response(request, canned.get_response(request))
-
 
 class _Wrapping:
-    """Wraps `requests.Session.send`, at once or as soon as somebody imports requests."""
+    """Wraps `requests.Session.get_adapter`, at once or as soon as somebody imports requests."""
 
     def start(self) -> None:
         self._original: Any = None
@@ -79,25 +53,24 @@ class _Wrapping:
 
     def wrap(self, sessions: Any) -> None:
         """Wrap the method of a module that is there now."""
+        from mock_sagemaker_ie.doors.adapter import adapter_for  # noqa: PLC0415 - wanted only with requests
+
         self._session = sessions.Session
-        self._original = original = sessions.Session.send
+        self._original = original = sessions.Session.get_adapter
 
-        from mock_sagemaker_ie.doors.gateway import is_sagemaker  # noqa: PLC0415 - wanted only with requests
-
-        def send(session: Any, request: Any, **options: Any) -> Any:
+        def get_adapter(session: Any, url: str) -> Any:
+            adapter = original(session, url)
             door = open_doors.innermost
-            if door is not None and is_sagemaker(urlsplit(request.url).hostname or ""):
-                return door.send(request)
-            return original(session, request, **options)
+            return adapter if door is None else adapter_for(door, url, adapter)
 
-        self._wrapper = sessions.Session.send = send
+        self._wrapper = sessions.Session.get_adapter = get_adapter
 
     def stop(self) -> None:
         if _watch in sys.meta_path:
             sys.meta_path.remove(_watch)
         # Whoever wrapped it after us keeps what they have; with no door open our wrapper does nothing.
-        if self._original is not None and self._session.send is self._wrapper:
-            self._session.send = self._original
+        if self._original is not None and self._session.get_adapter is self._wrapper:
+            self._session.get_adapter = self._original
 
 
 class _Watch:
