@@ -28,16 +28,17 @@ def sleeping_on(clock: Clock) -> Iterator[None]:
     """Have sleepers pass time on `clock`. Raises TypeError when it cannot be moved."""
     move = movable(clock, "sleep")
 
-    # Whoever took hold of these, say to put them back later, waits again once the world has been left.
+    # Whoever took hold of these, say to put them back later or just before another thread left the world, sleeps
+    # once that is left as the rest of the process does: in another world, or really.
     def sleep(seconds: float, /) -> None:
         if sleeps in _sleeps:
             move(seconds)
         else:
-            really_sleep(seconds)
+            _sleeps[-1][0](seconds)
 
     async def async_sleep(delay: float, result: Any = None) -> Any:
         if sleeps not in _sleeps:
-            return await really_sleep_async(delay, result)
+            return await _sleeps[-1][1](delay, result)
         if delay > 0:
             move(delay)
         return await really_sleep_async(0, result)  # Others get their turn, as ever.
@@ -46,7 +47,7 @@ def sleeping_on(clock: Clock) -> Iterator[None]:
     with _switching:
         if len(_sleeps) == 1:  # Somebody else may have replaced them since.
             _sleeps[0] = time.sleep, asyncio.sleep
-        really_sleep, really_sleep_async = _sleeps[0]
+        _, really_sleep_async = _sleeps[0]
         _sleeps.append(sleeps)
         _install()
     try:
