@@ -7,10 +7,10 @@ import platform
 import sys
 from importlib.metadata import version
 
-from benchmarks import endpoints, experiments, processes, traffic
+from benchmarks import endpoints, experiments, processes, servers, traffic
 from benchmarks.measuring import HEADER, measure
 
-ROWS = (*experiments.ROWS, *endpoints.ROWS, *traffic.ROWS, *processes.ROWS)
+ROWS = (*experiments.ROWS, *endpoints.ROWS, *traffic.ROWS, *processes.ROWS, *servers.ROWS)
 
 
 def main() -> int:
