@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 
     from mock_sagemaker_ie.clock import Clock
 
+Sleeps = tuple["Callable[[Any], None]", "Callable[..., Any]"]
+
 # What the functions have been, from the real ones to the innermost world's: worlds may be left in any order.
-_sleeps: list[tuple[Callable[[Any], None], Callable[..., Any]]] = [(time.sleep, asyncio.sleep)]
+_sleeps: list[Sleeps] = [(time.sleep, asyncio.sleep)]
 _switching = threading.RLock()
 
 
@@ -28,26 +30,23 @@ def sleeping_on(clock: Clock) -> Iterator[None]:
     """Have sleepers pass time on `clock`. Raises TypeError when it cannot be moved."""
     move = movable(clock, "sleep")
 
-    # Whoever took hold of these, say to put them back later or just before another thread left the world, sleeps
-    # once that is left as the rest of the process does: in another world, or really.
     def sleep(seconds: float, /) -> None:
-        if sleeps in _sleeps:
-            move(seconds)
-        else:
-            _sleeps[-1][0](seconds)
+        if (other := _instead_of(sleeps, before)) is not None:
+            return other[0](seconds)
+        return move(seconds)
 
     async def async_sleep(delay: float, result: Any = None) -> Any:
-        if sleeps not in _sleeps:
-            return await _sleeps[-1][1](delay, result)
+        if (other := _instead_of(sleeps, before)) is not None:
+            return await other[1](delay, result)
         if delay > 0:
             move(delay)
-        return await really_sleep_async(0, result)  # Others get their turn, as ever.
+        return await before[1](0, result)  # Others get their turn, as ever.
 
     sleeps = sleep, async_sleep
     with _switching:
         if len(_sleeps) == 1:  # Somebody else may have replaced them since.
             _sleeps[0] = time.sleep, asyncio.sleep
-        _, really_sleep_async = _sleeps[0]
+        before = _sleeps[0]
         _sleeps.append(sleeps)
         _install()
     try:
@@ -56,6 +55,14 @@ def sleeping_on(clock: Clock) -> Iterator[None]:
         with _switching:
             _sleeps.remove(sleeps)
             _install()
+
+
+def _instead_of(sleeps: Sleeps, before: Sleeps) -> Sleeps | None:
+    """What somebody shall call who took hold of a world's functions that has been left since; None if it was not."""
+    active = _sleeps[1:]
+    if any(each is sleeps for each in active):
+        return None
+    return active[-1] if active else before
 
 
 def _install() -> None:

@@ -223,9 +223,10 @@ def test_the_mock_that_was_entered_last_answers_every_thread():
 
 @pytest.mark.parametrize("shared", [True, False], ids=["one mock", "many"])
 def test_after_the_last_of_many_everything_is_as_it_was(monkeypatch, shared):
-    """Threads that enter and leave as they like leave botocore and the sleeps as they found them."""
-    for module in (time, asyncio):
-        monkeypatch.setattr(module, "sleep", module.sleep)  # Put back, should this test fail.
+    """Threads that enter and leave as they like wait in none, and leave botocore and the sleeps as they found them."""
+    waited = []
+    monkeypatch.setattr(time, "sleep", waited.append)
+    monkeypatch.setattr(asyncio, "sleep", asyncio.sleep)  # Put back, should this test fail.
     before = dict(vars(EventAliaser)), time.sleep, asyncio.sleep
     one = mock_inference_experiment(virtual_sleep=True)
 
@@ -237,6 +238,7 @@ def test_after_the_last_of_many_everything_is_as_it_was(monkeypatch, shared):
     at_once(enter_and_leave, range(THREADS * 25))
 
     assert (dict(vars(EventAliaser)), time.sleep, asyncio.sleep) == before
+    assert waited == []
     assert seen() == [ON_AWS]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import datetime as dt
 
 import pytest
 from botocore import xform_name
@@ -11,72 +10,17 @@ from botocore.exceptions import ClientError
 
 from mock_sagemaker_ie import mock_inference_experiment
 from mock_sagemaker_ie.service import ANSWERED, INVOKE_ENDPOINT
-from tests.conftest import START
+from tests.every_operation import PREPARATIONS, REQUESTS
 from tests.hosting import everything
 from tests.operations.test_spy import spoil, without_metadata
-from tests.requests import CONFIG, ENDPOINT, MODEL, NAME, PRODUCTION, create, deployed, endpoint_config, model, stop
-
-TAGS = [{"Key": "team", "Value": "search"}]
-STORAGE = {"Destination": "s3://bucket/captured", "ContentType": {"CsvContentTypes": ["text/csv"]}}
-CAPTURE = {
-    "InitialSamplingPercentage": 100,
-    "DestinationS3Uri": "s3://bucket/captured",
-    "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],
-    "CaptureContentTypeHeader": {"CsvContentTypes": ["text/csv"]},
-}
-ARN = f"arn:aws:sagemaker:us-east-1:123456789012:inference-experiment/{NAME}"
-WEIGHTS = [{"VariantName": PRODUCTION, "DesiredWeight": 3.0, "DesiredInstanceCount": 2}]
-
-# A request for each operation that the mock answers, with lists and dicts within where there can be some.
-REQUESTS = {
-    "CreateModel": model("another", containers=2) | {"Tags": TAGS},
-    "DescribeModel": {"ModelName": MODEL},
-    "ListModels": {"NameContains": "m"},
-    "DeleteModel": {"ModelName": MODEL},
-    "CreateEndpointConfig": endpoint_config("another", deployed(), Tags=TAGS, DataCaptureConfig=CAPTURE),
-    "DescribeEndpointConfig": {"EndpointConfigName": CONFIG},
-    "ListEndpointConfigs": {"NameContains": "c"},
-    "DeleteEndpointConfig": {"EndpointConfigName": CONFIG},
-    "CreateEndpoint": {"EndpointName": "another", "EndpointConfigName": CONFIG, "Tags": TAGS},
-    "DescribeEndpoint": {"EndpointName": ENDPOINT},
-    "ListEndpoints": {"NameContains": "e"},
-    "UpdateEndpoint": {
-        "EndpointName": ENDPOINT,
-        "EndpointConfigName": CONFIG,
-        "RetainAllVariantProperties": True,
-        "ExcludeRetainedVariantProperties": [{"VariantPropertyType": "DesiredWeight"}],
-        "DeploymentConfig": {"AutoRollbackConfiguration": {"Alarms": [{"AlarmName": "latency"}]}},
-    },
-    "UpdateEndpointWeightsAndCapacities": {"EndpointName": ENDPOINT, "DesiredWeightsAndCapacities": WEIGHTS},
-    "DeleteEndpoint": {"EndpointName": ENDPOINT},
-    "CreateInferenceExperiment": create("another", Tags=TAGS, DataStorageConfig=STORAGE),
-    "DescribeInferenceExperiment": {"Name": NAME},
-    "ListInferenceExperiments": {"NameContains": "e"},
-    "UpdateInferenceExperiment": {
-        "Name": NAME,
-        "Schedule": {"EndTime": START + dt.timedelta(days=3)},
-        "ModelVariants": create()["ModelVariants"],
-        "ShadowModeConfig": create()["ShadowModeConfig"],
-        "DataStorageConfig": STORAGE,
-    },
-    "StartInferenceExperiment": {"Name": NAME},
-    "StopInferenceExperiment": stop(DesiredModelVariants=create()["ModelVariants"][:1]),
-    "DeleteInferenceExperiment": {"Name": NAME},
-    "AddTags": {"ResourceArn": ARN, "Tags": [{"Key": "stage", "Value": "beta"}]},
-    "ListTags": {"ResourceArn": ARN},
-    "DeleteTags": {"ResourceArn": ARN, "TagKeys": ["team"]},
-    INVOKE_ENDPOINT: {"EndpointName": ENDPOINT, "Body": b"1,2", "ContentType": "text/csv"},
-}
+from tests.requests import NAME, create
 
 
 @pytest.fixture
-def populated(mock, sagemaker):
-    """A mock with one of each kind of resource; the experiment is to start tomorrow."""
-    sagemaker.create_model(**model())
-    sagemaker.create_endpoint_config(**endpoint_config(CONFIG, deployed(), DataCaptureConfig=CAPTURE))
-    sagemaker.create_endpoint(EndpointName=ENDPOINT, EndpointConfigName=CONFIG)
-    tomorrow = {"StartTime": START + dt.timedelta(days=1)}
-    sagemaker.create_inference_experiment(**create(Schedule=tomorrow, Tags=TAGS, DataStorageConfig=STORAGE))
+def populated(mock):
+    """A mock with one of each kind of resource."""
+    for operation, params in PREPARATIONS:
+        call(mock, operation, params)
     return mock
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import datetime as dt
 import json
 import math
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from mock_sagemaker_ie.protocol.wire import EPOCH, WireRequest
 from tests import shapes
+from tests.every_operation import REQUESTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -87,7 +89,8 @@ def inputs(model: OperationModel, known: Mapping[str, Strategy]) -> Strategy:
     """Requests of an operation, most of them wrong in one way or another."""
     obedient = shapes.values(model.input_shape, known=known)
     typed = shapes.values(model.input_shape, valid=False)
-    requests = st.builds(written, st.just(model), st.one_of(obedient, obedient, typed, spoilt(obedient)))
+    right = st.builds(copy.deepcopy, st.just(REQUESTS[model.name]))
+    requests = st.builds(written, st.just(model), st.one_of(obedient, typed, spoilt(obedient), spoilt(right)))
     return st.one_of(requests, requests, requests, requests, broken(requests), st.builds(WireRequest, bodies))
 
 
@@ -96,9 +99,10 @@ def spoilt(draw: st.DrawFn, values: Strategy) -> Any:
     """Values of which something, somewhere, is something else."""
     place: Any = {"whole": draw(values)}
     whole, key = place, "whole"
-    while (inside := _keys(place[key])) and draw(st.integers(0, 3)):
+    while (inside := _keys(place[key])) and draw(st.integers(0, 9)):
         place, key = place[key], draw(st.sampled_from(inside))
-    place[key] = draw(junk)
+    number = isinstance(place[key], (int, float)) and draw(st.booleans())
+    place[key] = draw(numbers if number else junk)
     return whole["whole"]
 
 

@@ -19,13 +19,14 @@ from mock_sagemaker_ie.runtime import Runtime
 from mock_sagemaker_ie.service import ANSWERED, INVOKE_ENDPOINT, Service
 from tests import requests as valid
 from tests.conftest import START
+from tests.every_operation import PREPARATIONS
 from tests.fuzz.inputs import numbers, texts, written
 
 if TYPE_CHECKING:
     from botocore.model import OperationModel
 
 ACCOUNT, REGION = "123456789012", "us-east-1"
-NAMES = ("a", valid.NAME)
+NAMES = ("a",)  # Of an experiment, a model, an endpoint configuration and an endpoint alike.
 
 
 @cache
@@ -52,13 +53,15 @@ def new_world() -> Service:
 
 @cache
 def populated() -> Service:
-    """A world in which every name of NAMES is an experiment, a model, an endpoint configuration and an endpoint."""
+    """A world in which there is something of every kind."""
     service = new_world()
+    for operation, params in PREPARATIONS:
+        call(service, operation, **params)
     for name in NAMES:
         call(service, "CreateModel", **valid.model(name))
         call(service, "CreateEndpointConfig", **valid.endpoint_config(name))
         call(service, "CreateEndpoint", EndpointName=name, EndpointConfigName=name)
-        call(service, "CreateInferenceExperiment", **valid.create(name, Tags=[{"Key": "team", "Value": "search"}]))
+        call(service, "CreateInferenceExperiment", **valid.create(name))
     return service
 
 
@@ -71,7 +74,7 @@ def another() -> Service:
 
 def known() -> dict[str, st.SearchStrategy[Any]]:
     """What requests had better be about, by the name of a shape: names, ARNs, instants and tokens of the world."""
-    names = _mostly(*NAMES, *NAMES, *NAMES, "new", "a" * 63)
+    names = _mostly(*NAMES, valid.NAME, valid.MODEL, valid.CONFIG, valid.ENDPOINT, "new", "a" * 63)
     arns = [f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:{kind}/a" for kind in ("inference-experiment", "model", "endpoint")]
     others = ["arn:aws:sagemaker:us-east-1:123456789012:training-job/a", "arn:aws:sagemaker:::model/a", ":" * 10]
     instants = st.sampled_from([-40, -1, 0, 0.001, 1, 8, 29, 31, 10**5]).map(
