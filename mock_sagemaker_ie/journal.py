@@ -115,7 +115,16 @@ class Journal:
             os.close(self._file)
 
     def _append(self, entry: Entry) -> None:
-        os.write(self._file, _line(entry))
+        """Write a line, whole or not at all. One that cannot be written ends it: what came after would not fit."""
+        line, size = _line(entry), os.fstat(self._file).st_size
+        try:
+            written = os.write(self._file, line)
+        except OSError:
+            written = 0
+        if written < len(line):
+            os.ftruncate(self._file, size)
+            self._service.on_call = _refuse
+            raise JournalError("the journal cannot be written: is the disk full?")
 
     # --- reading them again
 
@@ -165,7 +174,7 @@ def _line(entry: Entry) -> bytes:
 
 
 def _refuse(_call: Call) -> None:
-    raise JournalError("the journal is closed")
+    raise JournalError("nothing is kept any more: the journal is closed, or could not be written")
 
 
 def _stand(clock: Clock) -> dt.timedelta | dt.datetime | None:

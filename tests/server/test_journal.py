@@ -208,6 +208,25 @@ def test_a_file_cut_anywhere_is_the_world_before(history, data):
             assert seen(plain, mock) == after
 
 
+def test_a_change_that_cannot_be_written_is_refused_and_so_is_what_comes_after(tmp_path):
+    """A full disk is an error to the caller, not a file that cannot be read again."""
+    resource = pytest.importorskip("resource", reason="no limits on files here")
+    path = tmp_path / "journal"
+    with world(path) as (plain, _):
+        plain.call("CreateInferenceExperiment", **create("first"))
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 5, limits[1]))
+        try:
+            full = plain.call("CreateInferenceExperiment", **create("second"))
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        after = plain.call("StopInferenceExperiment", **stop("second"))
+
+    assert [(answer.status, answer.code) for answer in (full, after)] == [(500, "InternalFailure")] * 2
+    with world(path) as (_, mock):
+        assert list(mock.experiments) == ["first"]
+
+
 # --- files that cannot be used
 
 
