@@ -269,7 +269,9 @@ def test_anything_that_tells_the_time_is_a_clock(clock):
     assert isinstance(clock, Clock)
 
 
-@pytest.mark.parametrize("clock", [MockClock, object(), 5, START.time()], ids=["class", "object", "number", "time of day"])
+@pytest.mark.parametrize(
+    "clock", [MockClock, object(), 5, START.time()], ids=["class", "object", "number", "time of day"]
+)
 def test_what_cannot_tell_the_time_is_no_clock(clock):
     """What has no now(), or is the class of a clock, is a TypeError when the mock is made."""
     with pytest.raises(TypeError, match="no clock"):
