@@ -111,6 +111,8 @@ def running(**options: Any) -> Iterator[Serving]:
     with serving(**options) as served:
         thread = Thread(target=served.http.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
-        yield served
-        served.http.shutdown()
-        thread.join()
+        try:
+            yield served
+        finally:
+            served.http.shutdown()
+            thread.join()
