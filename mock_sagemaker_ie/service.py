@@ -177,7 +177,7 @@ class Service:
         params: Values = {}
         now = self.now()
         try:
-            params, broken = self._understood(model, request)
+            params, broken = _understand(model, request)  # Its path says something too.
             _refuse_broken(model, params, broken, now)
             with self._lock:
                 route = self.backend(region, account_id).as_of(now).route(params)

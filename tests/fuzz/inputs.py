@@ -90,8 +90,15 @@ def inputs(model: OperationModel, known: Mapping[str, Strategy]) -> Strategy:
     obedient = shapes.values(model.input_shape, known=known)
     typed = shapes.values(model.input_shape, valid=False)
     right = st.builds(copy.deepcopy, st.just(REQUESTS[model.name]))
-    requests = st.builds(written, st.just(model), st.one_of(obedient, typed, spoilt(obedient), spoilt(right)))
-    return st.one_of(requests, requests, requests, requests, broken(requests), st.builds(WireRequest, bodies))
+    values = mix((2, obedient), (1, typed), (2, spoilt(obedient)), (5, spoilt(right)))
+    requests = st.builds(written, st.just(model), values)
+    return mix((7, requests), (2, broken(requests)), (1, st.builds(WireRequest, bodies)))
+
+
+def mix(*shares: tuple[int, Strategy]) -> Strategy:
+    """Draw from each as often as its share says; `one_of` would count one once, however often it is named."""
+    choices = [strategy for share, strategy in shares for _ in range(share)]
+    return st.integers(0, len(choices) - 1).flatmap(choices.__getitem__)
 
 
 @st.composite

@@ -20,8 +20,10 @@ from hypothesis import strategies as st
 
 from mock_sagemaker_ie.protocol.errors import COMMON_ERRORS, AWSError
 from mock_sagemaker_ie.protocol.validation import violations
-from mock_sagemaker_ie.protocol.wire import encode, error_body, write_answer
-from tests.fuzz.inputs import inputs, likely
+from mock_sagemaker_ie.protocol.wire import WireRequest, encode, error_body, write_answer
+from mock_sagemaker_ie.service import INVOKE_ENDPOINT
+from tests.every_operation import REQUESTS
+from tests.fuzz.inputs import inputs, likely, written
 from tests.fuzz.worlds import MODELS, REGION, another, everything, known, live_on
 
 EXAMPLES = int(os.environ.get("MOCK_SAGEMAKER_IE_FUZZ", "20"))
@@ -83,7 +85,29 @@ def check_error(model, error):
     return error.code
 
 
-@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="nothing bounds an input's time here")
+bounds = pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="nothing bounds an input's time here")
+
+
+@bounds
+@pytest.mark.parametrize("operation", REQUESTS)
+def test_a_right_request_is_answered(operation):
+    """What is spoilt below would have been answered, or the fuzz run would be blind."""
+    service = another()
+    service.clock.advance(hours=1)
+
+    assert outcome(service, MODELS[operation], written(MODELS[operation], REQUESTS[operation])) == "answered"
+
+
+@bounds
+def test_an_invocation_needs_no_header():
+    """Its path alone says which endpoint it is for."""
+    service = another()
+    service.clock.advance(hours=1)
+
+    assert outcome(service, MODELS[INVOKE_ENDPOINT], WireRequest(b"1,2", "/endpoints/a/invocations")) == "answered"
+
+
+@bounds
 @pytest.mark.parametrize("operation", MODELS)
 def test_whatever_comes_in_is_answered_or_refused(operation, capsys):
     """After any few calls, any input is answered as the output shape says, or refused with an error AWS knows.

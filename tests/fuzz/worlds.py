@@ -20,7 +20,7 @@ from mock_sagemaker_ie.service import ANSWERED, INVOKE_ENDPOINT, Service
 from tests import requests as valid
 from tests.conftest import START
 from tests.every_operation import PREPARATIONS
-from tests.fuzz.inputs import numbers, texts, written
+from tests.fuzz.inputs import mix, numbers, texts, written
 
 if TYPE_CHECKING:
     from botocore.model import OperationModel
@@ -85,15 +85,14 @@ def known() -> dict[str, st.SearchStrategy[Any]]:
         **dict.fromkeys(("ModelVariantName", "VariantName"), st.sampled_from([valid.PRODUCTION, valid.SHADOW])),
         "ResourceArn": _mostly(*arns, *arns, *others),
         "Timestamp": instants,
-        "VariantWeight": st.floats(0, 10) | st.floats(0, 10) | numbers,
+        "VariantWeight": mix((2, st.floats(0, 10)), (1, numbers)),
         **dict.fromkeys(("NextToken", "PaginationToken"), _mostly(*_tokens())),
     }
 
 
 def _mostly(*values: str) -> st.SearchStrategy[str]:
     """One of these, or now and then some other text."""
-    usual = st.sampled_from(values)
-    return st.one_of(usual, usual, usual, usual, texts)
+    return mix((4, st.sampled_from(values)), (1, texts))
 
 
 @cache
