@@ -9,15 +9,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mock_sagemaker_ie.backend.lifecycle import Durations, Status
+    from mock_sagemaker_ie.activation.activation import mock_inference_experiment
+    from mock_sagemaker_ie.backend.experiments.lifecycle import Durations, Status
     from mock_sagemaker_ie.clock import Clock, FrozenClock, MockClock
-    from mock_sagemaker_ie.delivery import DeliveryWarning
-    from mock_sagemaker_ie.doors.hook import UnansweredCallError
-    from mock_sagemaker_ie.faults import UnusedFaultError, UnusedFaultWarning
-    from mock_sagemaker_ie.mock import mock_inference_experiment
-    from mock_sagemaker_ie.models import HandlerError, ModelRequest, ModelResponse
-    from mock_sagemaker_ie.runtime import HandlerWarning
-    from mock_sagemaker_ie.steering import InferenceExperimentMock
+    from mock_sagemaker_ie.interception.botocore_hook import UnansweredCallError
+    from mock_sagemaker_ie.mock import InferenceExperimentMock
+    from mock_sagemaker_ie.service.delivery import DeliveryWarning
+    from mock_sagemaker_ie.service.faults import UnusedFaultError, UnusedFaultWarning
+    from mock_sagemaker_ie.service.invocation import HandlerWarning
+    from mock_sagemaker_ie.service.models import HandlerError, ModelRequest, ModelResponse
 
 __all__ = [
     "Clock",
@@ -39,20 +39,20 @@ __all__ = [
 
 _HOMES = {
     "Clock": "clock",
-    "DeliveryWarning": "delivery",
-    "Durations": "backend.lifecycle",
+    "DeliveryWarning": "service.delivery",
+    "Durations": "backend.experiments.lifecycle",
     "FrozenClock": "clock",
-    "HandlerError": "models",
-    "HandlerWarning": "runtime",
-    "InferenceExperimentMock": "steering",
+    "HandlerError": "service.models",
+    "HandlerWarning": "service.invocation",
+    "InferenceExperimentMock": "mock",
     "MockClock": "clock",
-    "ModelRequest": "models",
-    "ModelResponse": "models",
-    "Status": "backend.lifecycle",
-    "UnansweredCallError": "doors.hook",
-    "UnusedFaultError": "faults",
-    "UnusedFaultWarning": "faults",
-    "mock_inference_experiment": "mock",
+    "ModelRequest": "service.models",
+    "ModelResponse": "service.models",
+    "Status": "backend.experiments.lifecycle",
+    "UnansweredCallError": "interception.botocore_hook",
+    "UnusedFaultError": "service.faults",
+    "UnusedFaultWarning": "service.faults",
+    "mock_inference_experiment": "activation.activation",
 }
 
 

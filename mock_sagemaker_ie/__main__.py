@@ -2,6 +2,6 @@
 
 import sys
 
-from mock_sagemaker_ie.cli import main
+from mock_sagemaker_ie.server.command import main
 
 sys.exit(main())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mock_sagemaker_ie.service import Call
+    from mock_sagemaker_ie.service.service import Call
 
 
 class Calls(tuple["Call", ...]):

@@ -13,8 +13,8 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
 
-    from mock_sagemaker_ie.serving import Serving
-    from mock_sagemaker_ie.steering import InferenceExperimentMock
+    from mock_sagemaker_ie.mock import InferenceExperimentMock
+    from mock_sagemaker_ie.server.app import Serving
 
 NAME = "sagemaker_ie"
 SERVER = "sagemaker_ie_server"
@@ -87,7 +87,7 @@ def sagemaker_ie_server(request: pytest.FixtureRequest) -> Iterator[Serving]:
     from threading import Thread  # noqa: PLC0415
 
     try:
-        from mock_sagemaker_ie.serving import serving  # noqa: PLC0415
+        from mock_sagemaker_ie.server.app import serving  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise pytest.UsageError(f"{error.name} is missing: pip install 'mock-sagemaker-ie[server]'") from None
 
@@ -107,7 +107,7 @@ def sagemaker_ie_server(request: pytest.FixtureRequest) -> Iterator[Serving]:
 
 def _mocks() -> Any:
     """The module that knows the mocks, if any test has made one."""
-    return sys.modules.get("mock_sagemaker_ie.mock")
+    return sys.modules.get("mock_sagemaker_ie.activation.activation")
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from mock_sagemaker_ie.service import Call
-    from mock_sagemaker_ie.steering import InferenceExperimentMock
+    from mock_sagemaker_ie.mock import InferenceExperimentMock
+    from mock_sagemaker_ie.service.service import Call
 
 MOST_CALLS, MOST_EXPERIMENTS, LONGEST_LINE = 20, 3, 110
 

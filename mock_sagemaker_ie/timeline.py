@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Callable, Mapping
 
-    from mock_sagemaker_ie.backend.experiments import Experiment
-    from mock_sagemaker_ie.backend.lifecycle import Status
+    from mock_sagemaker_ie.backend.experiments.lifecycle import Status
+    from mock_sagemaker_ie.backend.experiments.record import Experiment
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from mock_sagemaker_ie.backend.endpoints import ENDPOINT_LIFECYCLE
-from mock_sagemaker_ie.backend.lifecycle import FINISHED, LIFECYCLE, Status
+from mock_sagemaker_ie.backend.experiments.lifecycle import FINISHED, LIFECYCLE, Status
+from mock_sagemaker_ie.backend.hosting.endpoints import ENDPOINT_LIFECYCLE
 from mock_sagemaker_ie.backend.transitions import Derived, Failure
 
 README = Path(__file__).parent.parent / "README.md"

@@ -6,9 +6,9 @@ import pytest
 from botocore.exceptions import ReadTimeoutError
 
 from mock_sagemaker_ie import UnusedFaultError, UnusedFaultWarning, mock_inference_experiment
+from tests.activation.test_entering import by_async_with, by_with, every_way
 from tests.aws import ON_AWS, client, seen
 from tests.conftest import START
-from tests.test_entering import by_async_with, by_with, every_way
 
 
 @every_way

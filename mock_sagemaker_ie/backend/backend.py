@@ -6,12 +6,14 @@ import copy
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from mock_sagemaker_ie.backend import deployments, experiments, lifecycle, pages, tags
-from mock_sagemaker_ie.backend.agenda import Agenda, Kind
-from mock_sagemaker_ie.backend.endpoints import DEPLOYING, EndpointStatus, variant_names
-from mock_sagemaker_ie.backend.hosting import Hosting, World
-from mock_sagemaker_ie.backend.lifecycle import FINISHED
-from mock_sagemaker_ie.backend.traffic import CaptureSettings, Shares, route
+from mock_sagemaker_ie.backend import pages, tags
+from mock_sagemaker_ie.backend.event_queue import Agenda, Kind
+from mock_sagemaker_ie.backend.experiments import deployments, lifecycle
+from mock_sagemaker_ie.backend.experiments import record as experiments
+from mock_sagemaker_ie.backend.experiments.lifecycle import FINISHED
+from mock_sagemaker_ie.backend.hosting.endpoints import DEPLOYING, EndpointStatus, variant_names
+from mock_sagemaker_ie.backend.hosting.operations import Hosting, World
+from mock_sagemaker_ie.backend.hosting.traffic import CaptureSettings, Shares, route
 from mock_sagemaker_ie.backend.transitions import NEVER, Failure
 from mock_sagemaker_ie.protocol.errors import AWSError
 from mock_sagemaker_ie.protocol.wire import Said
@@ -20,9 +22,9 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Callable
 
-    from mock_sagemaker_ie.backend.endpoints import Endpoint
-    from mock_sagemaker_ie.backend.experiments import Experiment
-    from mock_sagemaker_ie.backend.traffic import Route
+    from mock_sagemaker_ie.backend.experiments.record import Experiment
+    from mock_sagemaker_ie.backend.hosting.endpoints import Endpoint
+    from mock_sagemaker_ie.backend.hosting.traffic import Route
 
 Values = dict[str, Any]
 

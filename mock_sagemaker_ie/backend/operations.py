@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from mock_sagemaker_ie.backend import resources, rules, tags
+from mock_sagemaker_ie.backend import tags
 from mock_sagemaker_ie.backend.backend import SageMakerBackend
-from mock_sagemaker_ie.backend.hosting import Hosting
+from mock_sagemaker_ie.backend.experiments import rules
+from mock_sagemaker_ie.backend.hosting import resources
+from mock_sagemaker_ie.backend.hosting.operations import Hosting
 
 if TYPE_CHECKING:
     import datetime as dt

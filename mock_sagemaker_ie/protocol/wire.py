@@ -20,8 +20,8 @@ from urllib.parse import unquote
 
 from botocore.utils import parse_timestamp
 
+from mock_sagemaker_ie.protocol.cache import per_shape
 from mock_sagemaker_ie.protocol.errors import serialization_exception
-from mock_sagemaker_ie.protocol.remembering import per_shape
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

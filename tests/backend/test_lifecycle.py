@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mock_sagemaker_ie import Durations, Status, mock_inference_experiment
-from mock_sagemaker_ie.backend.lifecycle import LIFECYCLE, After, At, Call, Derived
+from mock_sagemaker_ie.backend.experiments.lifecycle import LIFECYCLE, After, At, Call, Derived
 from tests.conftest import START
 from tests.operations.shared import MINUTES, at
 from tests.requests import NAME, create, stop

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from mock_sagemaker_ie.protocol.errors import COMMON_ERRORS, AWSError
 from mock_sagemaker_ie.protocol.validation import violations
 from mock_sagemaker_ie.protocol.wire import WireRequest, encode, error_body, write_answer
-from mock_sagemaker_ie.service import INVOKE_ENDPOINT
+from mock_sagemaker_ie.service.service import INVOKE_ENDPOINT
 from tests.every_operation import REQUESTS
 from tests.fuzz.inputs import inputs, likely, written
 from tests.fuzz.worlds import MODELS, REGION, another, everything, known, live_on

@@ -12,11 +12,11 @@ import botocore.session
 from hypothesis import strategies as st
 
 from mock_sagemaker_ie import Durations, MockClock
-from mock_sagemaker_ie.backend.hosting import World
-from mock_sagemaker_ie.delivery import Delivery
+from mock_sagemaker_ie.backend.hosting.operations import World
 from mock_sagemaker_ie.protocol.errors import AWSError
-from mock_sagemaker_ie.runtime import Runtime
-from mock_sagemaker_ie.service import ANSWERED, INVOKE_ENDPOINT, Service
+from mock_sagemaker_ie.service.delivery import Delivery
+from mock_sagemaker_ie.service.invocation import Runtime
+from mock_sagemaker_ie.service.service import ANSWERED, INVOKE_ENDPOINT, Service
 from tests import requests as valid
 from tests.conftest import START
 from tests.every_operation import PREPARATIONS

@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError, WaiterError
 from botocore.validate import ParamValidator
 
 from mock_sagemaker_ie import Durations, MockClock, mock_inference_experiment
-from mock_sagemaker_ie.backend.endpoints import EndpointStatus
+from mock_sagemaker_ie.backend.hosting.endpoints import EndpointStatus
 from tests.conftest import START
 from tests.hosting import (
     ENDPOINT_CREATING,

@@ -13,7 +13,7 @@ import pytest
         ("def test_unused(): pass", ["--collect-only"], []),
         ("def test_unused(): pass", [], []),
         ("def test_used(sagemaker_ie): pass", ["--collect-only"], []),
-        ("def test_used(sagemaker_ie): pass", [], ["botocore", "mock_sagemaker_ie.mock"]),
+        ("def test_used(sagemaker_ie): pass", [], ["botocore", "mock_sagemaker_ie.activation.activation"]),
     ],
     ids=["unused, collected", "unused, run", "used, collected", "used, run"],
 )
@@ -22,7 +22,7 @@ def test_it_imports_nothing_until_a_test_uses_it(pytester, test, arguments, impo
     pytester.makeconftest("""
         import sys
 
-        HEAVY = ["boto3", "botocore", "freezegun", "mock_sagemaker_ie.mock", "responses"]
+        HEAVY = ["boto3", "botocore", "freezegun", "mock_sagemaker_ie.activation.activation", "responses"]
 
         def pytest_terminal_summary(terminalreporter):
             terminalreporter.write_line(f"imported {[name for name in HEAVY if name in sys.modules]}")

@@ -10,12 +10,12 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
-from mock_sagemaker_ie.serving import serving
+from mock_sagemaker_ie.server.app import serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mock_sagemaker_ie.serving import Serving
+    from mock_sagemaker_ie.server.app import Serving
 
 AWS_JSON = "application/x-amz-json-1.1"
 

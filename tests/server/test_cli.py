@@ -18,7 +18,7 @@ from tests.server.processes import command, run, served
 NO_WERKZEUG = """
 import sys
 sys.modules["werkzeug"] = None
-from mock_sagemaker_ie.cli import main
+from mock_sagemaker_ie.server.command import main
 sys.exit(main(sys.argv[1:]))
 """
 

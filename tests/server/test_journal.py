@@ -17,8 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mock_sagemaker_ie import Durations
-from mock_sagemaker_ie.journal import JournalError
-from mock_sagemaker_ie.serving import serving
+from mock_sagemaker_ie.server.app import serving
+from mock_sagemaker_ie.server.journal import JournalError
 from tests.conftest import START
 from tests.requests import NAME, create, endpoint_config, model, stop
 from tests.server.plain import Plain, running

@@ -13,11 +13,11 @@ import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError
 
 from mock_sagemaker_ie import mock_inference_experiment
-from mock_sagemaker_ie.doors.gateway import LONGEST_BODY
-from mock_sagemaker_ie.doors.server import ServerDoor, bind
-from mock_sagemaker_ie.mock import make_service
-from mock_sagemaker_ie.options import complete
-from mock_sagemaker_ie.serving import serving
+from mock_sagemaker_ie.activation.activation import make_service
+from mock_sagemaker_ie.activation.options import complete
+from mock_sagemaker_ie.server.app import serving
+from mock_sagemaker_ie.server.http import ServerDoor, bind
+from mock_sagemaker_ie.service.aws_http import LONGEST_BODY
 from tests.conftest import START
 from tests.requests import NAME, create, stop
 from tests.server.plain import Plain, answer_to, connected, head, received, running

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mock_sagemaker_ie import Durations, HandlerWarning, ModelResponse, mock_inference_experiment
-from mock_sagemaker_ie.backend.traffic import Shares
+from mock_sagemaker_ie.backend.hosting.traffic import Shares
 from tests.conftest import START
 from tests.requests import NAME, PRODUCTION, SHADOW, deployed, shadow_mode, stop
 from tests.traffic.shared import invoke, invoke_times, launch, serve, totals, with_shadow

@@ -1,0 +1,1 @@
+"""Turn a mock on and off: the public entry point, its options and its decorators."""

@@ -1,0 +1,1 @@
+"""Inference experiments of one account in one region."""

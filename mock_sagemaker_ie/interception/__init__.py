@@ -1,0 +1,1 @@
+"""Catch the calls of botocore, aiobotocore and requests, and the sleeps, while a mock is active."""

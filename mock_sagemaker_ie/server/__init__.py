@@ -1,0 +1,1 @@
+"""Serve a mock to other processes and languages over HTTP, and the command line."""

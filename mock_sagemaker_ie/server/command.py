@@ -1,0 +1,98 @@
+"""The command mock-sagemaker-ie: `serve` a mock to other processes, or see the `demo`."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from contextlib import suppress
+from importlib.metadata import version
+from io import TextIOWrapper
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mock_sagemaker_ie.backend.experiments.lifecycle import Durations
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; gives its exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except (OSError, RuntimeError, ValueError) as error:
+        print(f"mock-sagemaker-ie: {error}", file=sys.stderr)  # noqa: T201 - that is what a command does
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="mock-sagemaker-ie", description="A mock of SageMaker inference experiments.")
+    parser.add_argument("--version", action="version", version=version("mock-sagemaker-ie"))
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    demo = commands.add_parser("demo", help="tell a shadow test from launch to promotion, in seconds")
+    demo.add_argument("--fast", action="store_true", help="do not pause between the scenes")
+    demo.set_defaults(run=_demo)
+
+    serve = commands.add_parser("serve", help="answer AWS SDKs of any language over HTTP (extra: server)")
+    serve.add_argument("--host", default="127.0.0.1", help="where to listen (default: %(default)s)")
+    serve.add_argument("--port", type=int, default=5050, help="0: a free one, printed (default: %(default)s)")
+    serve.add_argument("--remote", action="store_true", help="allow a host that lets other machines in")
+    serve.add_argument("--clock", metavar="INSTANT", help="stand still there, e.g. 2026-01-01T09:00:00Z (default: run)")
+    serve.add_argument("--durations", type=_durations, default=Durations(), help="zero, realistic, or 'starting=300'")
+    serve.add_argument("--account-id", default="123456789012", help="default: %(default)s")
+    serve.add_argument("--strict", action="store_true", help="refuse models that nobody created")
+    serve.add_argument("--state", type=Path, metavar="FILE", help="keep the world in a file over restarts")
+    serve.set_defaults(run=_serve)
+    return parser
+
+
+def _durations(text: str) -> Durations:
+    try:
+        return Durations.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from mock_sagemaker_ie.server.demo import demo  # noqa: PLC0415 - each command imports what it needs
+
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # Not every terminal can write the bars of a chart.
+    demo(pause=0 if options.fast else 1)
+    return 0
+
+
+def _serve(options: argparse.Namespace) -> int:
+    try:
+        from mock_sagemaker_ie.server.app import serving  # noqa: PLC0415 - each command imports what it needs
+    except ModuleNotFoundError as error:
+        raise RuntimeError(f"{error.name} is missing: pip install 'mock-sagemaker-ie[server]'") from None
+    for number in (signal.SIGINT, signal.SIGTERM):  # A shell has what it starts in the background ignore SIGINT.
+        signal.signal(number, _interrupt)
+    with (
+        suppress(KeyboardInterrupt),
+        serving(
+            options.host,
+            options.port,
+            state=options.state,
+            remote=options.remote,
+            clock=options.clock,
+            durations=options.durations,
+            account_id=options.account_id,
+            strict=options.strict,
+            unused_faults="ignore",
+        ) as served,
+    ):
+        print(f"Serving SageMaker at {served.url} - press Ctrl+C to end", flush=True)  # noqa: T201
+        for name, value in served.environment.items():
+            print(f"  export {name}={value}", flush=True)  # noqa: T201
+        served.http.serve_forever(poll_interval=0.1)  # Until somebody interrupts it, which it takes as its end.
+    print("Ended.", flush=True)  # noqa: T201
+    return 0
+
+
+def _interrupt(*_: Any) -> None:
+    raise KeyboardInterrupt

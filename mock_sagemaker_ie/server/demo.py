@@ -1,0 +1,97 @@
+"""A shadow test from launch to promotion, told in the terminal in seconds: no network, no AWS account."""
+
+from __future__ import annotations
+
+import datetime as dt
+import sys
+import time
+from typing import Any
+
+from mock_sagemaker_ie.activation.activation import mock_inference_experiment
+from mock_sagemaker_ie.backend.experiments.lifecycle import Durations
+from mock_sagemaker_ie.service.models import ModelResponse
+
+NAME, ENDPOINT = "ranker-v2", "ranker"
+PRODUCTION, SHADOW = "production", "shadow"
+
+
+def demo(*, pause: float = 1) -> None:
+    """Tell the story, pausing for so many seconds between the scenes."""
+    with mock_inference_experiment(clock="2026-01-01T09:00:00Z", durations=Durations.realistic()) as mock:
+        sagemaker, runtime = mock.client(), mock.client("sagemaker-runtime")
+        mock.serve("ranker-v1", lambda _: ModelResponse({"score": 0.71}, latency=0.120))
+        mock.serve("ranker-v2", lambda _: ModelResponse({"score": 0.78}, latency=0.085))
+
+        _scene("Launch: ranker-v2 in the shadow of ranker-v1, with a copy of half the traffic.", pause)
+        sagemaker.create_inference_experiment(**_experiment())
+        print(mock.timeline(NAME))
+
+        _scene("Deploying takes 14 minutes of the mock's time, and none of yours.", pause)
+        mock.advance_until(NAME, "Running")
+        print(mock.timeline(NAME))
+
+        _scene("An hour of traffic. Production answers alone; the shadow tries its copies.", pause)
+        for minute in range(60):
+            for _ in range(5):
+                runtime.invoke_endpoint(EndpointName=ENDPOINT, Body=b"{}", ContentType="application/json")
+            mock.clock.advance(minutes=1)
+            _progress(minute + 1, 60, pause / 60)
+        for variant in (PRODUCTION, SHADOW):
+            count, latency = _measured(mock, variant)
+            print(f"  {variant:<10} {count:>4} invocations  {latency:>6.1f} ms on average")
+
+        _scene("The shadow is faster: promote it. Production is removed.", pause)
+        sagemaker.stop_inference_experiment(
+            Name=NAME, ModelVariantActions={PRODUCTION: "Remove", SHADOW: "Promote"}, DesiredState="Completed"
+        )
+        mock.advance_until(NAME, "Completed")
+        print(mock.timeline(NAME))
+        serving = sagemaker.describe_endpoint(EndpointName=ENDPOINT)["ProductionVariants"]
+        print(f"\n  {ENDPOINT} is served by: {', '.join(variant['VariantName'] for variant in serving)}")
+
+        _scene("Every call was answered in this process:", pause)
+        operations = [call.operation for call in mock.calls]
+        for operation in dict.fromkeys(operations):
+            print(f"  {operations.count(operation):>4} x {operation}")
+
+
+def _experiment() -> dict[str, Any]:
+    infrastructure = {
+        "InfrastructureType": "RealTimeInference",
+        "RealTimeInferenceConfig": {"InstanceType": "ml.m5.xlarge", "InstanceCount": 1},
+    }
+    models = {PRODUCTION: "ranker-v1", SHADOW: "ranker-v2"}
+    return {
+        "Name": NAME,
+        "Type": "ShadowMode",
+        "RoleArn": "arn:aws:iam::123456789012:role/rollout",
+        "EndpointName": ENDPOINT,
+        "ModelVariants": [
+            {"VariantName": variant, "ModelName": model, "InfrastructureConfig": infrastructure}
+            for variant, model in models.items()
+        ],
+        "ShadowModeConfig": {
+            "SourceModelVariantName": PRODUCTION,
+            "ShadowModelVariants": [{"ShadowModelVariantName": SHADOW, "SamplingPercentage": 50}],
+        },
+    }
+
+
+def _measured(mock: Any, variant: str) -> tuple[int, float]:
+    """How often a variant was invoked, and its average latency in milliseconds."""
+    latencies = [point for point in mock.metrics if (point.name, point.variant) == ("ModelLatency", variant)]
+    count = sum(point.sample_count for point in latencies)
+    return count, sum(point.sum for point in latencies) / count / dt.timedelta(milliseconds=1).microseconds
+
+
+def _scene(text: str, pause: float) -> None:
+    print(f"\n\033[1m{text}\033[0m\n" if sys.stdout.isatty() else f"\n{text}\n", flush=True)
+    time.sleep(pause)
+
+
+def _progress(done: int, total: int, pause: float) -> None:
+    if not sys.stdout.isatty():
+        return
+    width = 40 * done // total
+    print(f"\r  [{'#' * width:<40}] {done} min", end="\n" if done == total else "", flush=True)
+    time.sleep(pause)

@@ -1,0 +1,1 @@
+"""Answer one call: validate it, hand it to the backend, record it. Without I/O, except for deliveries."""

@@ -1,0 +1,176 @@
+"""sagemaker-runtime without I/O: one InvokeEndpoint from its route to its answer, and what is kept of it."""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from collections import deque
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from mock_sagemaker_ie.backend.hosting import captures
+from mock_sagemaker_ie.backend.hosting.metrics import Datapoint, Invocation
+from mock_sagemaker_ie.protocol.errors import AWSError
+from mock_sagemaker_ie.protocol.wire import copy_values
+from mock_sagemaker_ie.service.models import (
+    HandlerError,
+    ModelCall,
+    ModelRequest,
+    ModelResponse,
+    Outcome,
+    echo,
+    seconds,
+)
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Callable, Iterable
+
+    from mock_sagemaker_ie.backend.hosting.captures import Capture
+    from mock_sagemaker_ie.backend.hosting.traffic import Route, Target
+    from mock_sagemaker_ie.service.delivery import Delivery
+    from mock_sagemaker_ie.service.models import AsyncHandler, Handler, Steps
+
+Values = dict[str, Any]
+
+OK, FAILED = 200, 500
+
+
+class Runtime:
+    """The models' handlers, and the captures and metrics of every account and region.
+
+    `delivery`: what brings captures and metrics to where the user wants them. `keep`: how many captures are kept at
+    most, the last ones; None for all.
+    """
+
+    def __init__(self, delivery: Delivery, keep: int | None) -> None:
+        self.handlers: dict[str, Handler | AsyncHandler] = {}
+        self.captures: deque[Capture] = deque(maxlen=keep)
+        self._metrics: dict[tuple[str, str, str, dt.datetime], Datapoint] = {}
+        self._delivery = delivery
+        self._keeping = threading.Lock()
+
+    @property
+    def metrics(self) -> tuple[Datapoint, ...]:
+        """Every minute of every metric of every variant so far, in the order in which they began."""
+        with self._keeping:
+            return tuple(replace(datapoint) for datapoint in self._metrics.values())
+
+    @property
+    def captured(self) -> tuple[Capture, ...]:
+        """The captures, oldest first, as copies."""
+        with self._keeping:
+            return tuple(replace(each, record=copy_values(each.record)) for each in self.captures)
+
+    def after_fork(self) -> None:
+        """In a child, no thread is left that could release a lock."""
+        self._keeping = threading.Lock()
+        self._delivery.after_fork()
+
+    def reset(self) -> None:
+        """Forget captures and metrics, and the files that they were written to."""
+        with self._keeping:
+            self.captures.clear()
+            self._metrics.clear()
+        self._delivery.reset()
+
+    def exchange(
+        self, route: Route, params: Values, at: dt.datetime, now: Callable[[], dt.datetime], log_group: str
+    ) -> Steps[Values]:
+        """Have production answer and the shadow try, keep what is to be kept, and give the answer's values.
+
+        Raises AWSError (ModelError) when the production model fails, HandlerError when its handler is at fault.
+        """
+        answer, took = yield from self._tried(route.production, params, now)
+        if isinstance(answer.error, HandlerError):
+            raise answer.error
+        exchanged = [(route.production, answer, took)]
+        if route.shadow is not None:
+            exchanged.append((route.shadow, *(yield from self._tried(route.shadow, params, now))))
+        self._keep(route, params, at, exchanged)
+        for _, shadow, _ in exchanged[1:]:  # Where warnings are errors, nothing may be lost by one.
+            if isinstance(shadow.error, HandlerError):
+                warnings.warn(f"in the shadow, {shadow.error}", HandlerWarning, stacklevel=2)
+        if answer.response is None:
+            raise _model_error(answer.error, params["EndpointName"], log_group)
+        return _answer_values(answer.response, route.production)
+
+    def _tried(
+        self, target: Target, params: Values, now: Callable[[], dt.datetime]
+    ) -> Steps[tuple[Outcome, dt.timedelta]]:
+        request = ModelRequest(
+            params["Body"],
+            endpoint=params["EndpointName"],
+            variant=target.variant,
+            content_type=params.get("ContentType"),
+            accept=params.get("Accept"),
+            custom_attributes=params.get("CustomAttributes"),
+            inference_id=params.get("InferenceId"),
+            target_model=params.get("TargetModel"),
+        )
+        began = now()
+        outcome = yield ModelCall(target.model, self.handlers.get(target.model, echo), request)
+        latency = None if outcome.response is None else outcome.response.latency
+        return outcome, now() - began if latency is None else seconds(latency)
+
+    def _keep(
+        self, route: Route, params: Values, at: dt.datetime, exchanged: Iterable[tuple[Target, Outcome, dt.timedelta]]
+    ) -> None:
+        endpoint, request = params["EndpointName"], captures.Message(params["Body"], params.get("ContentType"))
+        kept, invocations = [], []
+        for target, outcome, took in exchanged:
+            status = FAILED if outcome.response is None else OK
+            invocations.append(Invocation(endpoint, target.variant, at, status, took, target.instances))
+            if outcome.response is None:
+                continue  # What a model failed to answer is not captured (inferred).
+            kept += [
+                captures.capture(
+                    settings,
+                    endpoint=endpoint,
+                    variant=target.variant,
+                    at=at,
+                    request=request,
+                    response=captures.Message(outcome.response.body, outcome.response.content_type),
+                    inference_id=params.get("InferenceId"),
+                    custom_attributes=params.get("CustomAttributes"),
+                )
+                for settings in route.captures
+            ]
+        with self._keeping:
+            self.captures.extend(kept)
+            for invocation in invocations:
+                self._count(invocation)
+        self._delivery.deliver(kept, invocations)
+
+    def _count(self, invocation: Invocation) -> None:
+        minute = invocation.at.replace(second=0, microsecond=0)
+        for name, value, unit in invocation.data():
+            key = name, invocation.endpoint, invocation.variant, minute
+            if key not in self._metrics:
+                self._metrics[key] = Datapoint(*key, unit)
+            self._metrics[key].add(value)
+
+
+class HandlerWarning(UserWarning):
+    """The handler of a shadow model is at fault: no caller will ever see it."""
+
+
+def _answer_values(response: ModelResponse, target: Target) -> Values:
+    values: Values = {"Body": response.body, "InvokedProductionVariant": target.variant}
+    if response.content_type is not None:
+        values["ContentType"] = response.content_type
+    if response.custom_attributes is not None:
+        values["CustomAttributes"] = response.custom_attributes
+    return values
+
+
+def _model_error(error: Exception | None, endpoint: str, log_group: str) -> AWSError:
+    message = str(error) or type(error).__name__
+    *_, region, account, _, _ = log_group.split(":")
+    text = (
+        f'Received server error ({FAILED}) from primary with message "{message}". See https://{region}.console.aws.'
+        f"amazon.com/cloudwatch/home?region={region}#logEventViewer:group=/aws/sagemaker/Endpoints/{endpoint} in "
+        f"account {account} for more information."
+    )
+    members = {"OriginalStatusCode": FAILED, "OriginalMessage": message, "LogStreamArn": log_group}
+    return AWSError("ModelError", text, 424, members)
