@@ -1,25 +1,53 @@
-"""The calls that a mock answered, and assertions on them whose failures show what came beside what was expected."""
+"""The calls that a mock answered, and assertions on them whose failures compare what came with what was expected."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mock_sagemaker_ie.service.service import Call
+    import datetime as dt
+    from collections.abc import Callable
+
+Values = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call that the mock answered.
+
+    `operation`: AWS's name. `params`: the members of the request. `at`: the instant (UTC) at which it was answered.
+    `error`: an AWSError with its `code` and `message`, or the connection error that a test arranged, or None.
+    """
+
+    operation: str
+    params: Values
+    account_id: str
+    region: str
+    at: dt.datetime
+    error: Exception | None = None
+    _values: Values | None = None
+    _read: Callable[[Values], Values] | None = None
+
+    @cached_property
+    def response(self) -> Values | None:
+        """The members of the answer, with times in UTC; None when the call was answered with an error."""
+        return None if self._values is None or self._read is None else self._read(self._values)
 
 
 class Calls(tuple["Call", ...]):
-    """Calls in the order in which they were answered."""
+    """Calls, in the order in which they were answered."""
 
     __slots__ = ()
 
     def of(self, operation: str) -> Calls:
-        """The calls of one operation."""
+        """Return the calls of one operation."""
         return Calls(call for call in self if call.operation == operation)
 
 
 def assert_called_once(calls: Calls, operation: str, params: dict[str, Any]) -> Call:
-    """The only call of the operation. Raises AssertionError unless there is just one, made with these params."""
+    """Return the only call of the operation. Raises AssertionError unless there is exactly one, with these params."""
     (call, *more) = calls.of(operation) or (None,)
     if call is None or more:
         count = 1 + len(more) if call else 0

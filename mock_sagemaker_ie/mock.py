@@ -1,4 +1,4 @@
-"""InferenceExperimentMock: what an active mock gives, a look at what happened and the means to steer it."""
+"""InferenceExperimentMock: what an active mock gives a test, to look at what happened and to control what comes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mock_sagemaker_ie import calls
 from mock_sagemaker_ie.backend.experiments.lifecycle import FINISHED, LIFECYCLE, Entry, Status
-from mock_sagemaker_ie.backend.transitions import Call
+from mock_sagemaker_ie.backend.transitions import Call as Called
 from mock_sagemaker_ie.calls import Calls
 from mock_sagemaker_ie.clock import ZERO, instant, movable
 from mock_sagemaker_ie.protocol.wire import MILLISECOND, copy_values, whole_milliseconds
@@ -21,20 +21,19 @@ if TYPE_CHECKING:
 
     from mock_sagemaker_ie.backend.hosting.captures import Capture
     from mock_sagemaker_ie.backend.hosting.metrics import Datapoint
+    from mock_sagemaker_ie.calls import Call
     from mock_sagemaker_ie.service.models import AsyncHandler, Handler
-    from mock_sagemaker_ie.service.service import Call as RecordedCall
     from mock_sagemaker_ie.service.service import Service
     from mock_sagemaker_ie.timeline import Timeline
 
 DEFAULT_REGION = "us-east-1"
-LONGEST_REASON = 1024  # AWS: StatusReason, FailureReason
+MAX_REASON_LENGTH = 1024  # AWS: StatusReason, FailureReason
 
 
 class InferenceExperimentMock:
-    """What an active mock gives: a look at what happened and the means to steer it.
+    """What an active mock gives a test: the calls, experiments, captures and metrics so far, and control of the rest.
 
-    `clock`: the Clock that the service reads. Methods that take `region_name` and `account_id` mean the default region,
-    us-east-1, and the mock's account without them.
+    Methods with `region_name` and `account_id` use the region us-east-1 and the account of the mock by default.
     """
 
     def __init__(self, service: Service) -> None:
@@ -42,73 +41,80 @@ class InferenceExperimentMock:
 
     @property
     def clock(self) -> Any:
-        """The clock that the service reads: the one given as `clock=`, or the MockClock made for it."""
+        """The clock that the service reads: the `clock=` option, or the MockClock that was made for it."""
         return self._service.clock
 
     @property
     def calls(self) -> Calls:
         """Every call that the mock answered, in order: operation, params, account_id, region, at, response or error.
 
-        `calls.of("StopInferenceExperiment")` are those of one operation; with `keep=` the last ones are there.
+        `calls.of("StopInferenceExperiment")` gives the calls of one operation. With `keep=`, only the last calls.
         """
         return Calls(self._service.recorded())
 
-    def assert_called_once(self, operation: str, /, **params: Any) -> RecordedCall:
-        """The only call of an operation, made with these params; others it may have too.
+    def assert_called_once(self, operation: str, /, **params: Any) -> Call:
+        """Return the only call of an operation. It has these params, and may have others.
 
-        Raises AssertionError, showing the difference, when there is none, or more than one, or one with other params;
+        Raises AssertionError, with the difference, when there is no call, more than one, or one with other params;
         ValueError for an operation that the mock does not answer.
         """
         require_operation(operation, ANSWERED)
         return calls.assert_called_once(self.calls, operation, params)
 
     def assert_not_called(self, operation: str) -> None:
-        """Raise AssertionError when the operation was called, ValueError when the mock does not answer it anyway."""
+        """Raise AssertionError when the operation was called, ValueError when the mock does not answer that operation."""
         require_operation(operation, ANSWERED)
         calls.assert_not_called(self.calls, operation)
 
     @property
     def experiments(self) -> Mapping[str, Mapping[str, Any]]:
-        """What DescribeInferenceExperiment would say now (times in UTC), by name, in the default region. Read-only."""
+        """What DescribeInferenceExperiment answers now (times in UTC), by name, in the default region. Read-only."""
         return self.experiments_in(DEFAULT_REGION)
 
     def experiments_in(self, region: str, account_id: str | None = None) -> Mapping[str, Mapping[str, Any]]:
-        """The experiments of any region, and of any account (default: the mock's)."""
-        with self._service.looking(region, account_id) as (backend, _):
-            return MappingProxyType({name: copy_values(backend.describe(name)) for name in backend.names()})
+        """Return the experiments of any region, and of any account (by default the mock's), as `experiments` does."""
+        with self._service.view(region, account_id) as (backend, now):
+            store, describe = backend.experiments.store, backend.experiments.describe
+            return MappingProxyType({name: copy_values(describe({"Name": name}, now)) for name in store.records})
+
+    def experiment_names(self, region: str, account_id: str | None = None) -> list[str]:
+        """Return the names of the experiments of a region and an account, in the order of creation."""
+        with self._service.view(region, account_id) as (backend, _):
+            return list(backend.experiments.store.records)
 
     def now(self) -> dt.datetime:
-        """The present instant (UTC) as the service takes it: time never goes back."""
+        """Return the present instant (UTC) of the service. It never goes back."""
         return self._service.now()
 
-    def worlds(self) -> list[tuple[str, str]]:
-        """The accounts and regions that calls have come to."""
-        return self._service.worlds()
+    def scopes(self) -> list[tuple[str, str]]:
+        """Return the accounts and regions of the calls so far."""
+        return self._service.scopes()
 
     def client(self, service: str = "sagemaker", region_name: str = DEFAULT_REGION) -> Any:
-        """A botocore client with keys of its own that is kept from test to test: making one costs most of a test."""
+        """Return a botocore client with keys of its own. It is kept from test to test, because making one is slow."""
         return shared_client(service, region_name)
 
     def serve(self, model_name: str, handler: Handler | AsyncHandler) -> None:
-        """Have `handler` answer for a model, on every endpoint of every account and region.
+        """Let `handler` answer for a model, on every endpoint of every account and region.
 
-        It is called with a ModelRequest, which is the body as bytes and knows the content type and more, and returns
-        bytes, a str, anything that `json.dumps` takes, or a ModelResponse; what it raises is a ModelError to the
-        caller. For callers of aiobotocore it may be a coroutine function. A model without a handler echoes. The time
-        that a handler really takes is the caller's, in the shadow too: say slowness by ModelResponse(latency=).
+        It gets a ModelRequest (the body as bytes, with the content type and more as attributes) and returns bytes, a
+        str, a value that `json.dumps` accepts, or a ModelResponse. If it raises, the caller gets a ModelError. For
+        callers of aiobotocore it may be a coroutine function. A model without a handler returns the request body. The
+        caller waits while a handler runs, also a shadow's handler: use ModelResponse(latency=) for a slow model.
+        Raises TypeError for a handler that cannot be called.
         """
         if not callable(handler):
-            raise TypeError(f"handler={handler!r}: expected a function of the request that returns the response")
+            raise TypeError(f"handler={handler!r}: expected a function that takes the request and returns the response")
         self._service.runtime.handlers[model_name] = handler
 
     @property
     def captures(self) -> tuple[Capture, ...]:
-        """Captured exchanges, oldest first, by DataStorageConfig and DataCaptureConfig; with `keep=` the last ones."""
+        """The captures by DataStorageConfig and DataCaptureConfig, oldest first. With `keep=`, only the last ones."""
         return self._service.runtime.captured
 
     @property
     def metrics(self) -> tuple[Datapoint, ...]:
-        """What CloudWatch would know: every minute of every metric of every variant that was invoked."""
+        """The metrics that CloudWatch would have: every minute of every metric of every variant that was invoked."""
         return self._service.runtime.metrics
 
     def fail_next(
@@ -120,11 +126,11 @@ class InferenceExperimentMock:
         times: int = 1,
         status: int | None = None,
     ) -> None:
-        """Have the next `times` calls of an operation fail, or attempts of calls whose client retries.
+        """Make the next `times` calls of an operation fail, or attempts when the client retries.
 
-        `code`: the code of an AWS error, one of the operation's or common to all of AWS's actions; or an error of the
-        connection, such as botocore's ConnectTimeoutError. `message`, `status`: of an AWS error, by default its own.
-        Raises ValueError for an operation or a code that there is not, TypeError for what is no such error.
+        `code`: the code of an AWS error of this operation or common to all operations; or a connection error, for
+        example botocore's ConnectTimeoutError. `message`, `status`: of an AWS error; by default those of its code.
+        Raises ValueError for an unknown operation or code, TypeError for any other kind of error.
         """
         meta = self._meta(operation)
         if isinstance(code, str):
@@ -133,65 +139,66 @@ class InferenceExperimentMock:
         elif message is None and status is None:
             fault = Fault(operation, connection_error(code, meta.endpoint_url))
         else:
-            raise TypeError(f"message= and status= are for the codes of AWS errors; {code!r} says all itself")
+            raise TypeError(f"message= and status= are for the codes of AWS errors; {code!r} has its own")
         self._service.faults.arrange(fault, times)
 
     def slow_next(self, operation: str, seconds: float, *, times: int = 1) -> None:
-        """Have the next `times` calls of an operation take so many seconds on the mock's clock, which is moved.
+        """Make the next `times` calls of an operation move the mock's clock by this number of seconds.
 
-        Raises ValueError for an operation that there is not, TypeError when the clock cannot be moved.
+        Raises ValueError for an unknown operation or a negative number, TypeError when the clock cannot be moved.
         """
         require_operation(operation, ANSWERED)
         movable(self.clock, "sleep")
         delay = dt.timedelta(seconds=seconds)
         if delay < ZERO:
-            raise ValueError(f"seconds={seconds!r}: a call cannot take less than no time")
+            raise ValueError(f"seconds={seconds!r}: expected zero or more")
         self._service.faults.arrange(Fault(operation, delay=delay), times)
 
     def _meta(self, operation: str) -> Any:
-        """What a client knows of the service of an operation."""
+        """Return the metadata of a client for the service of an operation."""
         require_operation(operation, ANSWERED)
         return self.client("sagemaker-runtime" if operation == INVOKE_ENDPOINT else "sagemaker").meta
 
     def advance_until(
         self, name: str, status: str, *, region_name: str = DEFAULT_REGION, account_id: str | None = None
     ) -> dt.datetime:
-        """Move the clock to the instant at which an experiment reaches `status`, and return it; now, if it has already.
+        """Move the clock to the instant (UTC) at which an experiment reaches `status`, and return it.
 
-        Raises ValueError, saying why, when it never will by itself; LookupError when there is no such experiment;
-        TypeError when the clock cannot be moved.
+        The clock stays when the experiment has the status already. Raises ValueError, with the reason, when the
+        experiment does not reach it by itself; LookupError for an unknown name; TypeError when the clock cannot be
+        moved.
         """
-        wanted = _status(status)
-        with self._service.looking(region_name, account_id) as (backend, now):
-            present = len(backend.experiment(name).life.entries) - 1
+        target = _status(status)
+        with self._service.view(region_name, account_id) as (backend, now):
+            present = len(backend.experiments.store.get(name).life.entries) - 1
             entries = backend.foreseen(name).life.entries[present:]
-        moment = next((entry.since for entry in _observable(entries) if entry.status is wanted), None)
+        moment = next((entry.since for entry in _observable(entries) if entry.status is target), None)
         if moment is None:
-            raise ValueError(_why_never(name, wanted, entries))
+            raise ValueError(_why_never(name, target, entries))
         if moment <= now:
             return now
-        # Upwards to a whole millisecond, the service's grain.
+        # Round up to a whole millisecond, the precision of the service.
         moment = whole_milliseconds(moment + MILLISECOND - dt.timedelta(microseconds=1))
         movable(self.clock, "move_to")(moment)
         return moment
 
     def timeline(self, name: str, *, region_name: str = DEFAULT_REGION, account_id: str | None = None) -> Timeline:
-        """An experiment's past, and its future if nobody calls an operation: data, and with `str()` a chart.
+        """Return the past of an experiment, and its future if nobody calls an operation.
 
-        In notebooks, and by `.to_svg()`, a picture. Raises LookupError when there is no such experiment.
+        `str()` of it is a chart; `.to_svg()`, and a notebook, give a picture. Raises LookupError for an unknown name.
         """
-        from mock_sagemaker_ie.timeline import timeline  # noqa: PLC0415 - wanted by few
+        from mock_sagemaker_ie.timeline import timeline  # noqa: PLC0415 - few tests need it
 
-        with self._service.looking(region_name, account_id) as (backend, now):
+        with self._service.view(region_name, account_id) as (backend, now):
             return timeline(backend.foreseen(name), now)
 
     def timelines_in(self, region: str, account_id: str | None = None) -> Mapping[str, Timeline]:
-        """The timelines of all experiments of any region, and of any account (default: the mock's), by name."""
-        from mock_sagemaker_ie.timeline import timeline  # noqa: PLC0415 - wanted by few
+        """Return the timelines of all experiments of a region, and of an account (by default the mock's), by name."""
+        from mock_sagemaker_ie.timeline import timeline  # noqa: PLC0415 - few tests need it
 
-        with self._service.looking(region, account_id) as (backend, now):
-            future = backend.future()
-            return MappingProxyType({name: timeline(future.experiment(name), now) for name in backend.names()})
+        with self._service.view(region, account_id) as (backend, now):
+            names = backend.experiments.store.records
+            return MappingProxyType({name: timeline(backend.foreseen(name), now) for name in names})
 
     def fail_experiment(
         self,
@@ -202,30 +209,30 @@ class InferenceExperimentMock:
         region_name: str = DEFAULT_REGION,
         account_id: str | None = None,
     ) -> None:
-        """Make what the service is doing for an experiment fail: it is Cancelled, `reason` is its StatusReason.
+        """Make an experiment fail: it becomes Cancelled with `reason` as StatusReason, and its endpoint rolls back.
 
-        `at`: a coming instant (aware datetime or ISO string) at which it fails, unless it has finished by then; now
-        by default. Raises LookupError when there is no such experiment, ValueError when it has finished already or
-        `at` is past.
+        `at`: a later instant (aware datetime or ISO string) at which it fails if it has not finished by then; by
+        default now. Raises LookupError for an unknown name, ValueError when the experiment has finished or `at` is
+        past.
         """
-        with self._service.looking(region_name, account_id) as (backend, now):
+        with self._service.view(region_name, account_id) as (backend, now):
             when = now if at is None else whole_milliseconds(instant(at))
             if when < now:
-                raise ValueError(f"at={when.isoformat()}: expected a coming instant, it is {now.isoformat()}")
+                raise ValueError(f"at={when.isoformat()}: expected a later instant than {now.isoformat()}, which is now")
             backend.fail_experiment(name, _reason(reason), when, now)
 
     def fail_endpoint(
         self, name: str, reason: str, *, region_name: str = DEFAULT_REGION, account_id: str | None = None
     ) -> None:
-        """Make what is being deployed on an endpoint fail now; without that, its next deployment fails at its end.
+        """Make the deployment of an endpoint fail now; if there is none, its next deployment fails at its end.
 
-        The endpoint may be yet to come. `reason` is its FailureReason, and the StatusReason of its experiment.
+        The endpoint need not exist yet. `reason` is its FailureReason, and the StatusReason of its experiment.
         """
-        with self._service.looking(region_name, account_id) as (backend, now):
+        with self._service.view(region_name, account_id) as (backend, now):
             backend.fail_endpoint(name, _reason(reason), now)
 
     def reset(self) -> None:
-        """Forget every experiment, tag and call; the clock goes on."""
+        """Forget everything except the handlers of the models. The clock stays where it is."""
         self._service.reset()
 
 
@@ -233,35 +240,35 @@ def _status(status: str) -> Status:
     try:
         return Status(status)
     except ValueError:
-        raise ValueError(f"{status!r} is no status of an experiment: {', '.join(Status)}") from None
+        raise ValueError(f"{status!r} is not a status of an experiment: expected one of {', '.join(Status)}") from None
 
 
 def _observable(entries: Sequence[Entry]) -> Iterator[Entry]:
-    """The entries that last: a status that takes no time has passed before anyone can look."""
+    """Yield the entries that last: nobody can see a status that takes no time."""
     for entry, following in zip(entries, [*entries[1:], None], strict=True):
         if following is None or following.since > entry.since:
             yield entry
 
 
-def _why_never(name: str, wanted: Status, entries: Sequence[Entry]) -> str:
-    """Why an experiment, whose present and coming statuses are `entries`, does not reach `wanted`."""
-    reason = f"Experiment {name!r} will not be {wanted} by itself: "
+def _why_never(name: str, target: Status, entries: Sequence[Entry]) -> str:
+    """Explain why an experiment with these present and later statuses does not reach `target` by itself."""
+    reason = f"Experiment {name!r} does not become {target} by itself: "
     if len(entries) == 1:
-        return f"{reason}it is {entries[0].status}, where it stays."
-    if wanted in [entry.status for entry in entries]:
-        return f"{reason}it passes {wanted} in no time; see durations=."
+        return f"{reason}it stays {entries[0].status}."
+    if target in [entry.status for entry in entries]:
+        return f"{reason}{target} takes no time; use durations=."
     coming = {entry.status for entry in entries}
-    aims = (wanted, Status.STOPPING if wanted in FINISHED else wanted)  # Stop leads to either end by way of Stopping.
+    aims = (target, Status.STOPPING if target in FINISHED else target)  # Stop leads to Stopping first.
     operations = dict.fromkeys(
         row.trigger.operation
         for row in LIFECYCLE
-        if row.source in coming and row.target in aims and isinstance(row.trigger, Call)
+        if row.source in coming and row.target in aims and isinstance(row.trigger, Called)
     )
     hint = f" {' or '.join(operations)} would lead there." if operations else ""
     return f"{reason}it goes {' → '.join(entry.status for entry in entries)}.{hint}"
 
 
 def _reason(reason: str) -> str:
-    if not isinstance(reason, str) or not 0 < len(reason) <= LONGEST_REASON:
-        raise ValueError(f"reason={reason!r}: expected a text of 1 to {LONGEST_REASON} characters, as AWS has it")
+    if not isinstance(reason, str) or not 0 < len(reason) <= MAX_REASON_LENGTH:
+        raise ValueError(f"reason={reason!r}: expected a str with 1 to {MAX_REASON_LENGTH} characters")
     return reason

@@ -1,71 +1,77 @@
-"""The pytest plugin: fixture, marker, ini options, and the report of a failed test.
+"""The pytest plugin: fixtures, marker, ini options, and the report of a failed test.
 
-It is loaded in every pytest run of everyone who installed us, so it imports nothing until a test wants the mock.
+pytest loads it in every run of everyone who has the package, so it imports nothing until a test uses a mock.
 """
 
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator
+    from collections.abc import Generator, Iterator, Sequence
 
+    from mock_sagemaker_ie.interception.stack import ActiveMock
     from mock_sagemaker_ie.mock import InferenceExperimentMock
-    from mock_sagemaker_ie.server.app import Serving
+    from mock_sagemaker_ie.server.app import RunningServer
 
 NAME = "sagemaker_ie"
 SERVER = "sagemaker_ie_server"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Declare the ini options; the marker's keywords win over them."""
-    parser.addini("sagemaker_ie_account_id", "account that sagemaker_ie answers for", default="123456789012")
+    """Declare the ini options. The keywords of the marker take precedence over them."""
+    parser.addini("sagemaker_ie_account_id", "the account that calls are made from", default="123456789012")
     parser.addini("sagemaker_ie_strict", "refuse models that nobody created", type="bool", default=False)
-    parser.addini("sagemaker_ie_report", "tell of calls and experiments when a test fails", type="bool", default=True)
+    parser.addini("sagemaker_ie_report", "show calls and experiments of a failed test", type="bool", default=True)
     parser.addini("sagemaker_ie_durations", "zero, realistic, or seconds: 'creating=60 starting=300'", default="zero")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker."""
+    """Register the marker, and keep the state of the plugin with the run."""
+    config.stash[_STATE] = _State()
     config.addinivalue_line(
         "markers",
         f"{NAME}(**options): run the test inside mock_inference_experiment(**options)",
     )
 
 
+# --- fixtures and marker
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let the marker alone do: a marked test uses the fixture."""
+    """Let a test with the marker use the fixture."""
     for item in items:
         if not isinstance(item, pytest.Function) or not item.get_closest_marker(NAME):
             continue
         if not {NAME, SERVER} & {*item.fixturenames}:
-            # A list of its own: tests that differ in parameters only share one.
+            # A new list: parametrized tests share one.
             item.fixturenames = _with_ours(item)
 
 
 def _with_ours(item: pytest.Function) -> list[str]:
-    """The fixtures of a test with ours before all others of its scope, and after those of wider ones, as ever."""
-    definitions = item._fixtureinfo.name2fixturedefs  # noqa: SLF001 - pytest has no other way
+    """Return the fixtures of a test with ours after those of wider scopes and before all others."""
+    definitions = item._fixtureinfo.name2fixturedefs  # noqa: SLF001 - pytest has no public way
     wider = [name for name in item.fixturenames if name in definitions and definitions[name][-1].scope != "function"]
     return [*wider, NAME, *(name for name in item.fixturenames if name not in wider)]
 
 
 @pytest.fixture
 def sagemaker_ie(request: pytest.FixtureRequest) -> Iterator[InferenceExperimentMock]:
-    """A mock of SageMaker inference experiments that is active during the test. Steer it by this value."""
+    """A mock of SageMaker inference experiments that is active during the test: its calls, experiments and clock."""
     from mock_sagemaker_ie import mock_inference_experiment  # noqa: PLC0415
 
     with mock_inference_experiment(**_options(request)) as mock:
         yield mock
-        if request.node.stash.get(_RAISED, default=False):
-            mock._service.faults.clear()  # noqa: SLF001 - it did not come to the calls that were to meet them
+        if request.config.stash[_STATE].raised:
+            mock._service.faults.clear()  # noqa: SLF001 - the test ended before the calls for which they were arranged
 
 
 def _options(request: pytest.FixtureRequest) -> dict[str, Any]:
-    """The options of a test: the ini file's, and over them those of its markers."""
+    """Return the options of a test: those of the ini file, and those of its markers, which take precedence."""
     from mock_sagemaker_ie import Durations  # noqa: PLC0415
 
     options: dict[str, Any] = {
@@ -78,115 +84,127 @@ def _options(request: pytest.FixtureRequest) -> dict[str, Any]:
     return options
 
 
+def _keywords(marker: pytest.Mark) -> dict[str, Any]:
+    if marker.args:
+        raise pytest.UsageError(f"@pytest.mark.{NAME} takes keywords only, as mock_inference_experiment does")
+    return dict(marker.kwargs)
+
+
 @pytest.fixture
-def sagemaker_ie_server(request: pytest.FixtureRequest) -> Iterator[Serving]:
-    """A mock served over HTTP on a port of its own: `.url`, `.environment` for a process to start, `.mock` to steer.
+def sagemaker_ie_server(request: pytest.FixtureRequest) -> Iterator[RunningServer]:
+    """A mock served over HTTP on a port of its own: `.url`, `.environment` for child processes, `.mock` to control it.
 
     Its options are those of `sagemaker_ie`.
     """
     from threading import Thread  # noqa: PLC0415
 
     try:
-        from mock_sagemaker_ie.server.app import serving  # noqa: PLC0415
+        from mock_sagemaker_ie.server.app import running_server  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise pytest.UsageError(f"{error.name} is missing: pip install 'mock-sagemaker-ie[server]'") from None
 
-    with serving(**_options(request)) as served:
-        _mocks().entered.append(served.mock)
-        thread = Thread(target=served.http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    with running_server(**_options(request)) as server:
+        _stack().recent.append(server.mock)
+        thread = Thread(target=server.http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         thread.start()
         try:
-            yield served
+            yield server
         finally:
-            served.http.shutdown()
+            server.http.shutdown()
             thread.join()
 
 
-# --- what tests leave behind: reports of failures, and mocks that nobody stopped
+# --- what a test leaves: the report of a failure, and mocks that nobody stopped
 
 
-def _mocks() -> Any:
-    """The module that knows the mocks, if any test has made one."""
-    return sys.modules.get("mock_sagemaker_ie.activation.activation")
+@dataclass
+class _State:
+    """What the plugin knows about the test that is running.
+
+    `kept`: the active mocks that others than the test will stop. `raised`: the test or one of its fixtures has raised.
+    """
+
+    kept: list[ActiveMock] = field(default_factory=list)
+    raised: bool = False
 
 
-@pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Keep the worlds of one test apart from those of others, and what it starts from what was started before."""
-    mocks = _mocks()
-    item.stash[_KEPT] = [] if mocks is None else list(mocks.started)
-    entered_before = [] if mocks is None else list(mocks.entered)
-    _enter([] if mocks is None else mocks.active)
-    try:
-        return (yield)
-    finally:
-        _enter(entered_before)
-
-
-def _enter(worlds: Iterable[InferenceExperimentMock]) -> None:
-    """Have these be the worlds that were entered last."""
-    if (mocks := _mocks()) is not None:
-        worlds = list(worlds)
-        mocks.entered.clear()
-        mocks.entered.extend(worlds)
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(
-    item: pytest.Item, call: pytest.CallInfo[None]
-) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Add to the report of a failed test what the mocks it used have seen."""
-    result = yield
-    earlier = call.when != "setup" and item.stash.get(_RAISED, default=False)  # A test may be run anew.
-    item.stash[_RAISED] = earlier or call.excinfo is not None
-    mocks = _mocks()
-    if result.failed and mocks is not None and item.config.getini("sagemaker_ie_report"):
-        from mock_sagemaker_ie.report import report  # noqa: PLC0415 - wanted only when a test fails
-
-        if text := report(mocks.entered):
-            result.sections.append((f"{NAME} at the end of {result.when}", text))
-    return result
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_fixture_setup(
-    fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
-) -> Generator[None, object, object]:
-    """Let the mocks be that fixtures of a wider scope, setup_class and the like start: they stop them later."""
-    before = [] if (mocks := _mocks()) is None else list(mocks.started)
-    try:
-        return (yield)
-    finally:
-        kept = request._pyfuncitem.stash.get(_KEPT, None)  # noqa: SLF001 - pytest has no other way
-        if fixturedef.scope != "function" and kept is not None and (mocks := _mocks()) is not None:
-            kept += [mock for mock in mocks.started if mock not in before]
-
-
-@pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
-    """End the mocks that the test started and nobody stopped: the next test is not to run inside them."""
-    try:
-        return (yield)
-    finally:
-        if (mocks := _mocks()) is not None:
-            left = [mock for mock in mocks.started if mock not in item.stash.get(_KEPT, mocks.started)]
-            warning = LeftRunningWarning(f"{item.name} started a mock_inference_experiment and did not stop it")
-            for mock in left:
-                mock.__exit__(type(warning), warning, None)  # Faults that wait are no matter any more.
-            if left:
-                item.warn(warning)
+_STATE: pytest.StashKey[_State] = pytest.StashKey()
 
 
 class LeftRunningWarning(pytest.PytestWarning):
     """A test started a mock and did not stop it."""
 
 
-# The mocks that others than the test itself will stop; and whether it, or what it uses, has raised.
-_KEPT: pytest.StashKey[list[Any]] = pytest.StashKey()
-_RAISED: pytest.StashKey[bool] = pytest.StashKey()
+def _stack() -> Any:
+    """Return the module with the active mocks, or None when no test has used a mock yet."""
+    return sys.modules.get("mock_sagemaker_ie.interception.stack")
 
 
-def _keywords(marker: pytest.Mark) -> dict[str, Any]:
-    if marker.args:
-        raise pytest.UsageError(f"@pytest.mark.{NAME} takes keywords only, as mock_inference_experiment does")
-    return dict(marker.kwargs)
+def _started() -> list[ActiveMock]:
+    """Return the active mocks that start() entered."""
+    stack = _stack()
+    return [] if stack is None else [active for active in stack.active_mocks() if active.started]
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Keep the mocks of each test apart from those of others, also when a test runs pytest in its own process."""
+    item.config.stash[_STATE] = _State(kept=_started())
+    stack = _stack()
+    before = [] if stack is None else list(stack.recent)
+    _set_recent([] if stack is None else [active.mock for active in stack.active_mocks()])
+    try:
+        return (yield)
+    finally:
+        _set_recent(before)
+
+
+def _set_recent(mocks: Sequence[InferenceExperimentMock]) -> None:
+    if (stack := _stack()) is not None:
+        stack.recent.clear()
+        stack.recent.extend(mocks)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(
+    fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
+) -> Generator[None, object, object]:
+    """Do not stop mocks started by wider-scoped fixtures, setup_class and the like: they stop them later."""
+    before = _started()
+    try:
+        return (yield)
+    finally:
+        if fixturedef.scope != "function":
+            request.config.stash[_STATE].kept += [active for active in _started() if active not in before]
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
+    """Stop the mocks that the test started and nobody stopped: the next test must not run inside them."""
+    try:
+        return (yield)
+    finally:
+        kept = item.config.stash[_STATE].kept
+        left = [active for active in _started() if active not in kept]
+        warning = LeftRunningWarning(f"{item.name} started a mock_inference_experiment and did not stop it")
+        for active in left:
+            active.exit(type(warning), warning, None)  # As after an error: unused faults do not matter any more.
+        if left:
+            item.warn(warning)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Add the calls and experiments of its mocks to the report of a failed test."""
+    result = yield
+    state, stack = item.config.stash[_STATE], _stack()
+    # A plugin may run a test again, beginning with its set-up.
+    state.raised = call.excinfo is not None or (state.raised and call.when != "setup")
+    if result.failed and stack is not None and item.config.getini("sagemaker_ie_report"):
+        from mock_sagemaker_ie.report import report  # noqa: PLC0415 - only failed tests need it
+
+        if text := report(stack.recent):
+            result.sections.append((f"{NAME} at the end of {result.when}", text))
+    return result

@@ -1,4 +1,4 @@
-"""What pytest's report of a failed test says of the mocks it used: their calls and experiments, in few lines."""
+"""The section that pytest's report of a failed test gets: the calls and experiments of its mocks, in few lines."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from mock_sagemaker_ie.calls import Call
     from mock_sagemaker_ie.mock import InferenceExperimentMock
-    from mock_sagemaker_ie.service.service import Call
 
-MOST_CALLS, MOST_EXPERIMENTS, LONGEST_LINE = 20, 3, 110
+MAX_CALLS, MAX_EXPERIMENTS, MAX_LINE_LENGTH = 20, 3, 110
 
-# The members that tell calls apart at a glance.
+# The members of a request that a line shows.
 _MAIN = ("Name", "ModelName", "EndpointConfigName", "EndpointName", "ResourceArn", "DesiredState", "StatusEquals")
 
 
 def report(mocks: Iterable[InferenceExperimentMock]) -> str:
-    """The section on these mocks; empty when nothing happened in them. Raises nothing: a run goes on without it."""
+    """Return the section about these mocks, empty when they got no call. Never raise: the test run must go on."""
     try:
         return "\n\n".join(text for mock in mocks if (text := _of_mock(mock)))
-    except Exception as error:  # noqa: BLE001 - a clock of the user's may do anything once its test is over
-        return f"what happened cannot be told: {error!r}"
+    except Exception as error:  # noqa: BLE001 - a user's clock may do anything after its test
+        return f"the report cannot be made: {error!r}"
 
 
 def _of_mock(mock: InferenceExperimentMock) -> str:
@@ -29,15 +29,15 @@ def _of_mock(mock: InferenceExperimentMock) -> str:
     if not calls:
         return ""
     lines = [f"{len(calls)} call{'s'[: len(calls) > 1]}:"]
-    if len(calls) > MOST_CALLS:
-        lines.append(f"  … {len(calls) - MOST_CALLS} earlier ones")
-    lines += [_line(call) for call in calls[-MOST_CALLS:]]
-    worlds = dict.fromkeys((call.account_id, call.region) for call in calls)
-    names = [(name, world) for world in worlds for name in mock.experiments_in(world[1], world[0])]
-    for name, (account, region) in names[-MOST_EXPERIMENTS:]:
+    if len(calls) > MAX_CALLS:
+        lines.append(f"  … {len(calls) - MAX_CALLS} earlier ones")
+    lines += [_line(call) for call in calls[-MAX_CALLS:]]
+    scopes = dict.fromkeys((call.account_id, call.region) for call in calls)
+    names = [(name, *scope) for scope in scopes for name in mock.experiment_names(scope[1], scope[0])]
+    for name, account, region in names[-MAX_EXPERIMENTS:]:
         lines += ["", str(mock.timeline(name, region_name=region, account_id=account))]
-    if len(names) > MOST_EXPERIMENTS:
-        lines += ["", f"… and {len(names) - MOST_EXPERIMENTS} experiments made earlier"]
+    if len(names) > MAX_EXPERIMENTS:
+        lines += ["", f"… and {len(names) - MAX_EXPERIMENTS} experiments made earlier"]
     return "\n".join(lines)
 
 
@@ -46,10 +46,10 @@ def _line(call: Call) -> str:
     answer = "ok" if call.error is None else getattr(call.error, "code", type(call.error).__name__)
     message = f": {getattr(call.error, 'message', call.error)}" if call.error is not None else ""
     text = f"  {call.at:%m-%d %H:%M:%S} {call.operation}({params}) -> {answer}{message}"
-    text = "".join(letter if letter.isprintable() else "\ufffd" for letter in text)  # One call is one line.
-    return text if len(text) <= LONGEST_LINE else f"{text[: LONGEST_LINE - 1]}…"
+    text = "".join(letter if letter.isprintable() else "\ufffd" for letter in text)  # A call has one line.
+    return text if len(text) <= MAX_LINE_LENGTH else f"{text[: MAX_LINE_LENGTH - 1]}…"
 
 
 def _short(value: Any) -> str:
     text = str(value)
-    return text if len(text) <= 40 else f"{text[:39]}…"  # noqa: PLR2004 - what an eye takes in
+    return text if len(text) <= 40 else f"{text[:39]}…"  # noqa: PLR2004 - short enough to read at a glance

@@ -1,28 +1,35 @@
-"""Makes functions and test classes run inside a context: the decorator side of mock_inference_experiment."""
+"""Decorators: run functions of every kind, and the tests of a class, inside a mock."""
 
 from __future__ import annotations
 
 import functools
 import inspect
-from contextlib import AbstractContextManager, ExitStack, aclosing, contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from contextlib import aclosing, contextmanager
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from mock_sagemaker_ie.interception import stack
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator, Iterator
-
-    # Enters a fresh world that begins as a copy of the given one's, or empty without one.
-    Activate = Callable[[Any], AbstractContextManager[Any]]
+    from contextlib import AbstractContextManager
 
 T = TypeVar("T")
 
 
-def decorate(target: T, activate: Activate) -> T:
-    """Make `target`, a function of any kind or a test class, run inside `activate(None)`. Its signature is kept.
+class Activator(Protocol):
+    """What the decorators need of mock_inference_experiment(...): see Activation."""
 
-    Raises TypeError for what is neither.
+    def activate(self) -> AbstractContextManager[Any]: ...  # noqa: D102
+    def enter(self, entered_by: object, *, owner: object) -> Any: ...  # noqa: D102
+
+
+def decorate(target: T, activator: Activator) -> T:
+    """Return `target`, a function of any kind or a test class, so that it runs inside a mock. Its signature is kept.
+
+    Raises TypeError for any other target.
     """
     if isinstance(target, type):
-        _decorate_class(target, activate)
+        _decorate_class(target, activator)
         return target
     if _is_fixture(target):
         raise TypeError(f"{target!r} is a fixture already: put @mock_inference_experiment below @pytest.fixture")
@@ -30,46 +37,46 @@ def decorate(target: T, activate: Activate) -> T:
         raise TypeError(f"cannot decorate {target!r}: expected a function or a test class")
     for is_kind, wrap in _WRAPS:
         if is_kind(target):
-            return functools.wraps(target)(wrap(target, activate))  # type: ignore[return-value]
+            return functools.wraps(target)(wrap(target, activator))  # type: ignore[return-value]
     raise AssertionError("the last kind of function is any callable")
 
 
 def _is_fixture(target: Any) -> bool:
-    """Whether pytest.fixture made it, before pytest 8.4 or since."""
+    """Return whether pytest.fixture made it, in any version of pytest."""
     return hasattr(target, "_pytestfixturefunction") or hasattr(target, "_fixture_function")
 
 
-# --- functions: the context holds from call to return, or from a generator's first step to its last
+# --- functions: the mock is active from call to return, or from the first step of a generator to its last
 
 
-def _function(target: Callable[..., Any], activate: Activate) -> Callable[..., Any]:
+def _function(target: Callable[..., Any], activator: Activator) -> Callable[..., Any]:
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        with activate(None):
+        with activator.activate():
             return target(*args, **kwargs)
 
     return wrapper
 
 
-def _coroutine_function(target: Callable[..., Any], activate: Activate) -> Callable[..., Any]:
+def _coroutine_function(target: Callable[..., Any], activator: Activator) -> Callable[..., Any]:
     async def wrapper(*args: Any, **kwargs: Any) -> Any:
-        with activate(None):
+        with activator.activate():
             return await target(*args, **kwargs)
 
     return wrapper
 
 
-def _generator_function(target: Callable[..., Any], activate: Activate) -> Callable[..., Any]:
+def _generator_function(target: Callable[..., Any], activator: Activator) -> Callable[..., Any]:
     def wrapper(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
-        with activate(None):
+        with activator.activate():
             return (yield from target(*args, **kwargs))
 
     return wrapper
 
 
-def _async_generator_function(target: Callable[..., Any], activate: Activate) -> Callable[..., Any]:
+def _async_generator_function(target: Callable[..., Any], activator: Activator) -> Callable[..., Any]:
     async def wrapper(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
-        # What `yield from` would do, had Python one for async generators.
-        with activate(None):
+        # Python has no `yield from` for async generators; this does the same.
+        with activator.activate():
             async with aclosing(target(*args, **kwargs)) as generator:
                 step = generator.__anext__()
                 while True:
@@ -81,7 +88,7 @@ def _async_generator_function(target: Callable[..., Any], activate: Activate) ->
                         sent = yield value
                     except GeneratorExit:
                         raise
-                    except BaseException as error:  # noqa: BLE001 - it is the generator's to handle
+                    except BaseException as error:  # noqa: BLE001 - the generator handles it
                         step = generator.athrow(error)
                     else:
                         step = generator.asend(sent)
@@ -97,23 +104,24 @@ _WRAPS = (
 )
 
 
-# --- classes: a world for the class, in which its set-up works, and for each test a copy of it
+# --- classes: a mock for the class, in which its set-up works, and for each test a mock with a copy of that state
 
 
-def _decorate_class(cls: type, activate: Activate) -> None:
-    from unittest import TestCase  # noqa: PLC0415 - slow, and wanted only here
+def _decorate_class(cls: type, activator: Activator) -> None:
+    from unittest import TestCase  # noqa: PLC0415 - slow, and only classes need it
 
-    worlds = _Worlds(activate)
+    mocks = _ClassMocks(activator)
     class_hooks = _test_case_hooks if issubclass(cls, TestCase) else _pytest_class_hooks
-    hooks = {**_pytest_method_hooks(cls, worlds), **class_hooks(cls, worlds)}
-    for name, hook in {**hooks, "__init_subclass__": _subclass_hook(cls, activate)}.items():
+    hooks = {**_pytest_method_hooks(cls, mocks), **class_hooks(cls, mocks)}
+    for name, hook in {**hooks, "__init_subclass__": _subclass_hook(cls, activator)}.items():
         if _is_fixture(fixture := inspect.getattr_static(cls, name, None)):
-            setattr(cls, f"{name}_fixture", fixture)  # pytest lets a fixture be named as a hook; it needs no such name.
+            # A fixture may have the name of a hook; pytest finds it under any name.
+            setattr(cls, f"{name}_fixture", fixture)
         setattr(cls, name, hook)
 
 
-def _subclass_hook(cls: Any, activate: Activate) -> Any:
-    """Decorate subclasses too: one that overrides a hook need not call super() to be mocked."""
+def _subclass_hook(cls: Any, activator: Activator) -> Any:
+    """Return an `__init_subclass__` that decorates subclasses, so that their hooks need not call super()."""
     own = vars(cls).get("__init_subclass__")
 
     def decorate_subclass(subclass: Any, /, **kwargs: Any) -> None:
@@ -121,76 +129,71 @@ def _subclass_hook(cls: Any, activate: Activate) -> Any:
             super(cls, subclass).__init_subclass__(**kwargs)
         else:
             own.__get__(None, subclass)(**kwargs)
-        _decorate_class(subclass, activate)
+        _decorate_class(subclass, activator)
 
     return classmethod(decorate_subclass)
 
 
-# The worlds that are entered for classes and their instances, by owner. Of several decorated classes that an owner
-# descends from, the nearest is the first to see it, and enters; the others leave it alone.
-_entered: dict[int, tuple[_Worlds, ExitStack, Any]] = {}
+class _ClassMocks:
+    """Enters and exits mocks for one decorated class and for the instances of its tests, the owners of the mocks.
 
+    An owner may descend from several decorated classes. The nearest class is the first to enter a mock for it; the
+    others leave it alone.
+    """
 
-class _Worlds:
-    """Enters worlds for the tests of one decorated class."""
-
-    def __init__(self, activate: Activate) -> None:
-        self._activate = activate
+    def __init__(self, activator: Activator) -> None:
+        self._activator = activator
 
     def enter(self, owner: Any) -> bool:
-        """Enter a world for a class, or for a test's instance: a copy of its class's. False when it has one already."""
-        if id(owner) in _entered:
+        """Enter a mock for a class or an instance. Return False when it has one already."""
+        if stack.entered_for(owner) is not None:
             return False
-        _, _, origin = _entered.get(id(type(owner)), (None, None, None))
-        stack = ExitStack()
-        world = stack.enter_context(self._activate(origin))
-        _entered[id(owner)] = self, stack, world
+        self._activator.enter(self, owner=owner)
         return True
 
-    def leave(self, owner: Any) -> None:
-        """Leave the world of `owner`, if it was entered here."""
-        entrant, stack, _ = _entered.get(id(owner), (None, ExitStack(), None))
-        if entrant is self:
-            del _entered[id(owner)]
-            stack.close()
+    def exit(self, owner: Any) -> None:
+        """Exit the mock of `owner`, if this object entered it."""
+        active = stack.entered_for(owner)
+        if active is not None and active.entered_by is self:
+            active.exit(None, None, None)
 
     @contextmanager
     def around(self, owner: Any) -> Iterator[None]:
-        """Be in the world of `owner`."""
+        """Make sure that `owner` has a mock during the context."""
         entered = self.enter(owner)
         try:
             yield
         finally:
             if entered:
-                self.leave(owner)
+                self.exit(owner)
 
 
-def _test_case_hooks(cls: type, worlds: _Worlds) -> dict[str, Any]:
-    """unittest: `run` encloses setUp, test, tearDown and clean-ups, for IsolatedAsyncioTestCase too.
+def _test_case_hooks(cls: type, mocks: _ClassMocks) -> dict[str, Any]:
+    """Return the hooks of a unittest class: `run` encloses setUp, test, tearDown and cleanups, also asynchronous ones.
 
-    Under pytest the world around it is there already, for the fixtures.
+    Under pytest the test has its mock already, for the fixtures.
     """
     inherited = _inherited(cls)
 
     def set_up_class(klass: Any) -> None:
-        worlds.enter(klass)
-        klass.addClassCleanup(worlds.leave, klass)  # Also reached when set-up fails, and after every other clean-up.
+        mocks.enter(klass)
+        klass.addClassCleanup(mocks.exit, klass)  # It runs also when set-up fails, and after every other cleanup.
         inherited("setUpClass", klass)
 
     def run(test: Any, result: Any = None) -> Any:
-        with worlds.around(test):
+        with mocks.around(test):
             return inherited("run", test, result)
 
     def debug(test: Any) -> None:
-        with worlds.around(test):
+        with mocks.around(test):
             inherited("debug", test)
 
     return {"setUpClass": classmethod(set_up_class), "run": run, "debug": debug}
 
 
-def _pytest_class_hooks(cls: type, worlds: _Worlds) -> dict[str, Any]:
-    """Plain classes under pytest: setup_class comes before all fixtures of the class, teardown_class after them."""
-    set_up, tear_down = _set_up_and_tear_down(cls, worlds)
+def _pytest_class_hooks(cls: type, mocks: _ClassMocks) -> dict[str, Any]:
+    """Return the hooks of a plain class: setup_class runs before all fixtures of the class, teardown_class after them."""
+    set_up, tear_down = _set_up_and_tear_down(cls, mocks)
 
     def setup_class(klass: Any) -> None:
         set_up(klass, "setup_class")
@@ -201,9 +204,9 @@ def _pytest_class_hooks(cls: type, worlds: _Worlds) -> dict[str, Any]:
     return {"setup_class": classmethod(setup_class), "teardown_class": classmethod(teardown_class)}
 
 
-def _pytest_method_hooks(cls: type, worlds: _Worlds) -> dict[str, Any]:
-    """Any class under pytest: setup_method comes before a test's fixtures, teardown_method after them."""
-    set_up, tear_down = _set_up_and_tear_down(cls, worlds)
+def _pytest_method_hooks(cls: type, mocks: _ClassMocks) -> dict[str, Any]:
+    """Return the hooks of every class: setup_method runs before the fixtures of a test, teardown_method after them."""
+    set_up, tear_down = _set_up_and_tear_down(cls, mocks)
 
     def setup_method(test: Any, method: Any = None) -> None:
         set_up(test, "setup_method", method)
@@ -214,28 +217,28 @@ def _pytest_method_hooks(cls: type, worlds: _Worlds) -> dict[str, Any]:
     return {"setup_method": setup_method, "teardown_method": teardown_method}
 
 
-def _set_up_and_tear_down(cls: type, worlds: _Worlds) -> tuple[Callable[..., None], Callable[..., None]]:
+def _set_up_and_tear_down(cls: type, mocks: _ClassMocks) -> tuple[Callable[..., None], Callable[..., None]]:
     inherited = _inherited(cls)
 
     def set_up(owner: Any, hook: str, *args: Any) -> None:
-        worlds.enter(owner)
+        mocks.enter(owner)
         try:
             inherited(hook, owner, *args)
         except BaseException:
-            worlds.leave(owner)  # pytest tears down only what was set up.
+            mocks.exit(owner)  # pytest tears down only what was set up.
             raise
 
     def tear_down(owner: Any, hook: str, *args: Any) -> None:
         try:
             inherited(hook, owner, *args)
         finally:
-            worlds.leave(owner)
+            mocks.exit(owner)
 
     return set_up, tear_down
 
 
 def _inherited(cls: type) -> Callable[..., Any]:
-    """A function that calls what `cls` had under a name before it was decorated, its own or its bases'."""
+    """Return a function that calls the hook that `cls` or its bases had before the class was decorated."""
     own = dict(vars(cls))
 
     def call(name: str, owner: Any, *args: Any) -> Any:
@@ -248,8 +251,8 @@ def _inherited(cls: type) -> Callable[..., Any]:
         if hook is None or _is_fixture(hook):
             return None
         if isinstance(owner, type) and not inspect.ismethod(hook):
-            args = (owner, *args)  # setup_class may be a plain function; pytest hands it the class.
+            args = (owner, *args)  # setup_class may be a plain function; pytest passes the class.
         accepted = len(inspect.signature(hook).parameters)
-        return hook(*args[:accepted])  # setup_method may leave out the method; pytest lets it.
+        return hook(*args[:accepted])  # setup_method need not take the method.
 
     return call

@@ -1,333 +1,172 @@
-"""SageMakerBackend: what one account holds in one region, how time passes there, and the operations of experiments."""
+"""SageMakerBackend: everything that one account has in one region. It lets time pass and routes invocations.
+
+It joins two halves, each with its own operations: Hosting (models, endpoint configurations, endpoints) and
+Experiments, which changes endpoints through Hosting.
+"""
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from mock_sagemaker_ie.backend import pages, tags
-from mock_sagemaker_ie.backend.event_queue import Agenda, Kind
-from mock_sagemaker_ie.backend.experiments import deployments, lifecycle
-from mock_sagemaker_ie.backend.experiments import record as experiments
-from mock_sagemaker_ie.backend.experiments.lifecycle import FINISHED
-from mock_sagemaker_ie.backend.hosting.endpoints import DEPLOYING, EndpointStatus, variant_names
-from mock_sagemaker_ie.backend.hosting.operations import Hosting, World
+from mock_sagemaker_ie.backend.event_queue import EventKind, EventQueue
+from mock_sagemaker_ie.backend.experiments.operations import Experiments
+from mock_sagemaker_ie.backend.hosting.endpoints import DEPLOYING, EndpointStatus
+from mock_sagemaker_ie.backend.hosting.operations import Hosting
 from mock_sagemaker_ie.backend.hosting.traffic import CaptureSettings, Shares, route
-from mock_sagemaker_ie.backend.transitions import NEVER, Failure
+from mock_sagemaker_ie.backend.transitions import NEVER
 from mock_sagemaker_ie.protocol.errors import AWSError
-from mock_sagemaker_ie.protocol.wire import Said
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable
 
     from mock_sagemaker_ie.backend.experiments.record import Experiment
-    from mock_sagemaker_ie.backend.hosting.endpoints import Endpoint
     from mock_sagemaker_ie.backend.hosting.traffic import Route
+    from mock_sagemaker_ie.backend.settings import Settings
+    from mock_sagemaker_ie.backend.store import Record, Store
 
 Values = dict[str, Any]
 
 
 class SageMakerBackend:
-    """What one account in one region holds. Each operation is a method of (request, now) that gives an answer's values.
+    """Everything that one account has in one region.
 
-    `as_of(now)` comes before every operation and every look; it alone makes time pass. `now` never goes back.
-    Values given out may be shared with the records: they are never changed, and must not be.
+    Call `as_of(now)` before every operation and every look: only `as_of` lets time pass. `now` (UTC) never goes back.
+    An answer may share values with the records: nobody changes it.
     """
 
-    def __init__(self, partition: str, region: str, account_id: str, world: World) -> None:
-        self._arn_prefix = f"arn:{partition}:sagemaker:{region}:{account_id}"
-        self._account_id = account_id
+    def __init__(self, partition: str, region: str, account_id: str, settings: Settings) -> None:
+        self._identity = partition, region, account_id
+        self._settings = settings
+        arn_prefix = f"arn:{partition}:sagemaker:{region}:{account_id}"
+        self._events = EventQueue()
         self._shares = Shares()
-        self._durations = world.durations
-        self._agenda = Agenda()
-        self._tags: tags.TagStore = {}
-        self.hosting = Hosting(self._arn_prefix, world, self._agenda, self._tags)
-        self._experiments: dict[str, Experiment] = {}
-        self._failures: dict[tuple[str, dt.datetime], str] = {}  # Arranged for later: the reason.
-        self._users: dict[str, str] = {}  # The last experiment on each endpoint.
-        self._created = 0
-        # What Describe said last and of which records: who waits for a status asks often.
-        self._said: dict[str, tuple[Experiment, Endpoint | None, Said]] = {}
+        self.hosting = Hosting(arn_prefix, settings, self._events)
+        self.experiments = Experiments(arn_prefix, settings, self._events, self.hosting)
+        self.version = 0  # Counts the changes, so that whoever keeps an answer sees whether it is still true.
 
     def copy(self) -> SageMakerBackend:
-        """An independent backend that holds the same; records are immutable, so the dicts are all there is to copy."""
-        twin = copy.copy(self)
-        twin._agenda, twin._shares = self._agenda.copy(), self._shares.copy()
-        twin._tags, twin._experiments, twin._users = dict(self._tags), dict(self._experiments), dict(self._users)
-        twin._failures, twin._said = dict(self._failures), dict(self._said)
-        twin.hosting = self.hosting.copy(twin._agenda, twin._tags)
-        return twin
+        """Return an independent backend with the same records. Records are immutable, so they are shared."""
+        duplicate = SageMakerBackend(*self._identity, self._settings)
+        duplicate._events, duplicate._shares = self._events.copy(), self._shares.copy()
+        duplicate.hosting = self.hosting.copy(duplicate._events)
+        duplicate.experiments = self.experiments.copy(duplicate._events, duplicate.hosting)
+        return duplicate
+
+    def _copy_of_one(self, name: str) -> SageMakerBackend:
+        """Return a backend with one experiment and its endpoint only."""
+        duplicate = SageMakerBackend(*self._identity, self._settings)
+        endpoint = self.experiments.store.get(name).endpoint
+        duplicate.hosting = self.hosting.copy_of_one(endpoint, duplicate._events)
+        duplicate.experiments = self.experiments.copy_of_one(name, duplicate._events, duplicate.hosting)
+        return duplicate
 
     # --- time
 
     def as_of(self, now: dt.datetime) -> SageMakerBackend:
-        """Let everything happen that is due by `now`, each at its own instant and in the order of the instants.
+        """Apply every event until `now`, in the order of the instants, each at its own instant.
 
-        Looking once or a thousand times gives the same history.
+        One look or a thousand looks give the same history.
         """
-        for at, kind, name in self._agenda.due(now):
-            self._DUE[kind](self, name, at)
+        for at, kind, name in self._events.take_until(now):
+            self.version += 1
+            if kind is EventKind.ENDPOINT:
+                self._end_endpoint_status(name, at)
+            elif kind is EventKind.EXPERIMENT:
+                self.experiments.pass_deadline(name, at)
+            else:
+                self.experiments.fail_pending(name, at)
         return self
 
-    def _endpoint_due(self, name: str, at: dt.datetime) -> None:
-        endpoint, user = self.hosting.find(name), self._user_of(name)
-        doom = endpoint.doom if endpoint is not None and endpoint.until == at else None
-        if user is not None and doom is not None:
-            self._enter(experiments.fail(user, doom, at), at)
+    def _end_endpoint_status(self, name: str, at: dt.datetime) -> None:
+        """End the status of an endpoint. A deployment that fails makes the experiment fail that waits for it."""
+        endpoint, user = self.hosting.find(name), self.experiments.user_of(name)
+        failure = endpoint.pending_failure if endpoint is not None and endpoint.until == at else None
+        if user is not None and failure is not None:
+            self.experiments.fail(user, failure, at)
         else:
-            self.hosting.ended(name, at)
-
-    def _experiment_due(self, name: str, at: dt.datetime) -> None:
-        experiment = self._experiments.get(name)
-        due = None if experiment is None else lifecycle.due(experiment.life, self._durations)
-        if experiment is not None and due is not None and due[1] == at:
-            self._enter(dataclasses.replace(experiment, life=lifecycle.enter(experiment.life, *due)), at)
-
-    def _failure_due(self, name: str, at: dt.datetime) -> None:
-        reason = self._failures.pop((name, at), None)
-        experiment = self._experiments.get(name)
-        if reason is not None and experiment is not None and experiment.status not in FINISHED:
-            self._enter(experiments.fail(experiment, reason, at), at)
-
-    _DUE = {Kind.ENDPOINT: _endpoint_due, Kind.EXPERIMENT: _experiment_due, Kind.FAILURE: _failure_due}  # noqa: RUF012
-
-    def _enter(self, experiment: Experiment, now: dt.datetime) -> None:
-        """Keep an experiment whose status or content changed `now`, and let its endpoint follow."""
-        self._experiments[experiment.name] = experiment
-        due = lifecycle.due(experiment.life, self._durations)
-        if due is not None:
-            self._agenda.add(due[1], Kind.EXPERIMENT, experiment.name)
-        if isinstance(experiment.life.entries[-1].trigger, Failure):
-            self._abandon(experiment, now)
-        elif due is not None and (settings := deployments.wanted(experiment)) is not None:
-            self._deploy(experiment, settings, now, takes=due[1] - now)
-        variants = self.describe(experiment.name)["ModelVariants"]
-        seen = {variant["VariantName"]: variant["Status"] for variant in variants}
-        self._experiments[experiment.name] = dataclasses.replace(experiment, seen=(*experiment.seen, seen))
-
-    def _deploy(self, experiment: Experiment, settings: Values, now: dt.datetime, takes: dt.timedelta) -> None:
-        endpoint = experiment.settings["EndpointName"]
-        reverts = settings is experiment.before  # What was there before the test needs no room.
-        deployment = settings if reverts else self.hosting.configure(settings, now)
-        if not reverts and (message := self.hosting.over_quota(endpoint, deployment)) is not None:
-            self.hosting.fail_next(endpoint, message)
-        if self.hosting.find(endpoint) is None:
-            self.hosting.launch(endpoint, deployment, now, takes)
-        else:
-            self.hosting.deploy(endpoint, deployment, now, takes)
-
-    def _abandon(self, experiment: Experiment, now: dt.datetime) -> None:
-        """Something failed: the endpoint keeps or regains what it served before the test."""
-        name, reason = experiment.settings["EndpointName"], str(experiment.status_reason)
-        endpoint = self.hosting.find(name)
-        assert endpoint is not None, "an endpoint under test cannot be deleted"  # noqa: S101
-        if endpoint.status is EndpointStatus.CREATING:
-            self.hosting.fail(name, reason, now)
-        elif experiment.started or endpoint.status is EndpointStatus.UPDATING:
-            before = experiment.before
-            if before is None and experiment.shadow in variant_names(endpoint.serving):
-                before = self.hosting.configure(deployments.production_only(experiment), now)
-            self.hosting.restore(name, before, reason, now)
-
-    # --- looking, without an operation
-
-    def names(self) -> list[str]:
-        """The names of the experiments, in the order of their creation."""
-        return list(self._experiments)
-
-    def describe(self, name: str) -> Values:
-        """Everything Describe says of an experiment."""
-        experiment = self.experiment(name)
-        endpoint = self.hosting.find(experiment.settings["EndpointName"])
-        said = self._said.get(name)
-        if said is None or said[0] is not experiment or said[1] is not endpoint:
-            values = Said({**experiment.facts(), **deployments.describe(experiment, endpoint)})
-            said = self._said[name] = experiment, endpoint, values
-        return said[2]
-
-    def experiment(self, name: str) -> Experiment:
-        """The record of an experiment. Raises AWSError (ResourceNotFound) when there is none."""
-        if name not in self._experiments:
-            raise experiments.not_found(name)
-        return self._experiments[name]
+            self.hosting.end_status(name, at)
 
     def foreseen(self, name: str) -> Experiment:
-        """The experiment as it will be in the end if nobody calls an operation."""
-        twin = self.copy()
-        while (coming := twin._next_change(name)) < NEVER:
-            twin.as_of(coming)
-        return twin.experiment(name)
+        """Return an experiment as it will be in the end if nobody calls an operation.
 
-    def _next_change(self, name: str) -> dt.datetime:
-        """When the status of an experiment changes by itself or by a failure that is arranged; NEVER if it stays."""
-        experiment = self.experiment(name)
-        if experiment.status in FINISHED:
-            return NEVER
-        due = lifecycle.due(experiment.life, self._durations)
-        failures = [at for failing, at in self._failures if failing == name]
-        return min([*failures, NEVER if due is None else due[1]])
+        Only the experiment and its endpoint matter, unless quotas join all endpoints.
+        """
+        ahead = self.copy() if self._settings.quotas else self._copy_of_one(name)
+        return ahead.as_of(NEVER - NEVER.resolution).experiments.store.get(name)
 
-    def future(self) -> SageMakerBackend:
-        """What there will be in the end if nobody calls an operation."""
-        return self.copy().as_of(NEVER - NEVER.resolution)
-
-    # --- arranging failures
+    # --- failures
 
     def fail_experiment(self, name: str, reason: str, at: dt.datetime, now: dt.datetime) -> None:
-        """Make what the service is doing for an experiment fail, now or at a later instant if it goes on until then."""
-        failed = experiments.fail(self.experiment(name), reason, now)  # Refused when it has finished.
-        if at > now:
-            self._failures[name, at] = reason
-            self._agenda.add(at, Kind.FAILURE, name)
-        else:
-            self._enter(failed, now)
+        """Make what the service does for an experiment fail, now or at a later instant."""
+        self.version += 1
+        self.experiments.arrange_failure(name, reason, at, now)
 
     def fail_endpoint(self, name: str, reason: str, now: dt.datetime) -> None:
-        """Make what is being deployed on an endpoint fail now, or else its next deployment at its end."""
-        endpoint, user = self.hosting.find(name), self._user_of(name)
+        """Make the deployment of an endpoint fail now, or else its next deployment at its end."""
+        self.version += 1
+        endpoint, user = self.hosting.find(name), self.experiments.user_of(name)
         if endpoint is None or endpoint.status not in DEPLOYING:
             self.hosting.fail_next(name, reason)
         elif user is None:
             self.hosting.fail(name, reason, now)
         else:
-            self._enter(experiments.fail(user, reason, now), now)
-
-    # --- inference experiments
-
-    def create_inference_experiment(self, params: Values, now: dt.datetime) -> Values:
-        """Create, unless the name or the endpoint is taken, or the endpoint unfit."""
-        name, endpoint = params["Name"], params["EndpointName"]
-        arn = f"{self._arn_prefix}:inference-experiment/{name}"
-        if name in self._experiments:
-            raise experiments.name_taken(arn)
-        before = self._testable(endpoint)
-        labels = tags.add({}, params.get("Tags", ()))
-        experiment = experiments.create(params, arn=arn, number=self._created + 1, before=before, now=now)
-        self._check_models(experiment)
-        self.hosting.require_capacity(endpoint, deployments.with_shadow(experiment))
-        self._created += 1
-        self._tags[arn], self._users[endpoint] = labels, name
-        self._enter(experiment, now)
-        return {"InferenceExperimentArn": arn}
-
-    def describe_inference_experiment(self, params: Values, _now: dt.datetime) -> Values:
-        """Describe."""
-        return self.describe(params["Name"])
-
-    def list_inference_experiments(self, params: Values, _now: dt.datetime) -> Values:
-        """List, a page at a time."""
-        scope = f"ListInferenceExperiments {self._arn_prefix}"
-        return pages.answer("InferenceExperiments", self._experiments.values(), params, scope)
-
-    def start_inference_experiment(self, params: Values, now: dt.datetime) -> Values:
-        """Start early."""
-        return self._change(experiments.start, params, now)
-
-    def update_inference_experiment(self, params: Values, now: dt.datetime) -> Values:
-        """Update what the status lets be updated."""
-        return self._change(experiments.update, params, now)
-
-    def stop_inference_experiment(self, params: Values, now: dt.datetime) -> Values:
-        """Stop, as completed or cancelled."""
-        return self._change(experiments.stop, params, now)
-
-    def delete_inference_experiment(self, params: Values, _now: dt.datetime) -> Values:
-        """Delete the record; endpoint, variants and captured data stay."""
-        experiment = self.experiment(params["Name"])
-        experiments.deletable(experiment)
-        del self._experiments[experiment.name], self._tags[experiment.arn], self._said[experiment.name]
-        if self._users.get(endpoint := experiment.settings["EndpointName"]) == experiment.name:
-            del self._users[endpoint]  # A namesake may use another.
-        self._failures = {key: reason for key, reason in self._failures.items() if key[0] != experiment.name}
-        return {"InferenceExperimentArn": experiment.arn}
+            self.experiments.fail(user, reason, now)
 
     # --- traffic
 
     def route(self, params: Values) -> Route:
-        """Where an InvokeEndpoint request goes. Raises AWSError (ValidationError) when nowhere."""
+        """Return the variants to which an InvokeEndpoint request goes. Raises AWSError (ValidationError) for none."""
         name = params["EndpointName"]
         endpoint = self.hosting.find(name)
         if endpoint is None or endpoint.serving is None or endpoint.status is EndpointStatus.DELETING:
-            raise AWSError("ValidationError", f"Endpoint {name} of account {self._account_id} not found.")
-        user = self._user_of(name)
-        testing = user is not None and user.copies
-        storage = user.settings.get("DataStorageConfig") if user is not None and testing else None
+            _, _, account_id = self._identity
+            raise AWSError("ValidationError", f"Endpoint {name} of account {account_id} not found.")
+        user = self.experiments.user_of(name)
+        if user is None:
+            # A roll-back that removes the shadow comes from a failed test, whose traffic is no longer copied.
+            copies = endpoint.status is not EndpointStatus.ROLLING_BACK or endpoint.pending is None
+        else:
+            copies = user.copies
+        storage = user.settings.get("DataStorageConfig") if user is not None and copies else None
         return route(
             endpoint,
             self._shares,
             params.get("TargetVariant"),
-            copies=user is None or testing,
+            copies=copies,
             captures=() if storage is None else (CaptureSettings.of_experiment(storage),),
         )
 
-    # --- tags, of whatever we hold
+    # --- tags, of every kind of resource
 
     def add_tags(self, params: Values, _now: dt.datetime) -> Values:
-        """Add or overwrite tags; the answer lists all the resource has."""
-        arn = params["ResourceArn"]
-        self._tags[arn] = tags.add(self._tags_of(arn), params["Tags"])
-        return {"Tags": tags.listed(self._tags[arn])}
+        """Add tags, or replace their values; the answer lists all tags of the resource."""
+        store, tagged = self._tagged(params["ResourceArn"])
+        changed = dataclasses.replace(tagged, tags=tags.add(tagged.tags, params["Tags"]))
+        store.put(changed)
+        return {"Tags": tags.listed(changed.tags)}
 
     def list_tags(self, params: Values, _now: dt.datetime) -> Values:
-        """List tags: at most 50, so they always fit one page."""
-        present = self._tags_of(params["ResourceArn"])
+        """List tags. There are at most 50, so they always fit one page."""
+        _, tagged = self._tagged(params["ResourceArn"])
         if "NextToken" in params:
             raise pages.invalid_token()
-        return {"Tags": tags.listed(present)}
+        return {"Tags": tags.listed(tagged.tags)}
 
     def delete_tags(self, params: Values, _now: dt.datetime) -> Values:
         """Delete tags by key."""
-        arn = params["ResourceArn"]
-        self._tags[arn] = tags.remove(self._tags_of(arn), params["TagKeys"])
+        store, tagged = self._tagged(params["ResourceArn"])
+        store.put(dataclasses.replace(tagged, tags=tags.remove(tagged.tags, params["TagKeys"])))
         return {}
 
-    def _tags_of(self, arn: str) -> tags.Tags:
-        if arn not in self._tags:
-            raise tags.no_resource(arn)
-        return self._tags[arn]
+    def _tagged(self, arn: str) -> tuple[Store[Any], Any]:
+        """Return the record with this ARN and its store. Raises AWSError (ValidationException) when there is none."""
+        for store in self._stores():
+            resource: Record | None = store.records.get(arn.rpartition("/")[2])
+            if resource is not None and resource.arn == arn:
+                return store, resource
+        raise tags.no_resource(arn)
 
-    # --- records
-
-    def _change(
-        self,
-        operation: Callable[[Experiment, Values, dt.datetime], Experiment],
-        params: Values,
-        now: dt.datetime,
-    ) -> Values:
-        changed = operation(self.experiment(params["Name"]), params, now)
-        if "ModelVariants" in params:
-            self._check_models(changed)
-        self._enter(changed, now)
-        return {"InferenceExperimentArn": changed.arn}
-
-    def _user_of(self, endpoint: str) -> Experiment | None:
-        """The unfinished experiment that uses `endpoint`."""
-        experiment = self._experiments.get(self._users.get(endpoint, ""))
-        return None if experiment is None or experiment.status in FINISHED else experiment
-
-    def require_untested(self, endpoint: str) -> None:
-        """Raise AWSError (ValidationException) for an endpoint that an unfinished experiment uses."""
-        if (user := self._user_of(endpoint)) is not None:
-            raise experiments.endpoint_under_test(self.hosting.arn(endpoint), user.arn)
-
-    def _testable(self, name: str) -> Values | None:
-        """What the endpoint serves, None when there is none yet. Raises AWSError when it is taken or unfit."""
-        if (user := self._user_of(name)) is not None:
-            raise experiments.endpoint_taken(name, user.arn)
-        endpoint = self.hosting.find(name)
-        if endpoint is None:
-            return None
-        if endpoint.status is not EndpointStatus.IN_SERVICE:
-            raise experiments.endpoint_not_in_service(endpoint.arn, endpoint.status)
-        self._check_traits(name, endpoint.serving or {})
-        return endpoint.serving
-
-    def _check_models(self, experiment: Experiment) -> None:
-        self.hosting.require_models(variant["ModelName"] for variant in experiment.settings["ModelVariants"])
-        self._check_traits(experiment.settings["EndpointName"], deployments.with_shadow(experiment))
-
-    def _check_traits(self, endpoint: str, deployment: Values) -> None:
-        for trait in self.hosting.traits(deployment):
-            raise experiments.endpoint_unfit(endpoint, trait)
+    def _stores(self) -> tuple[Store[Any], ...]:
+        return self.experiments.store, self.hosting.models, self.hosting.configs, self.hosting.endpoints

@@ -1,4 +1,4 @@
-"""What happens by itself and when, in the order of the instants: of everything in one account and region."""
+"""The event queue of one account in one region: at which instant which resource changes by itself."""
 
 from __future__ import annotations
 
@@ -11,31 +11,37 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-class Kind(IntEnum):
-    """Whose turn it is. At one instant a deployment ends before the experiment that waits for it goes on."""
+class EventKind(IntEnum):
+    """Which resource an event is about. At the same instant, lower numbers come first.
+
+    A deployment ends before the experiment that waits for it moves on.
+    """
 
     ENDPOINT = 0
     EXPERIMENT = 1
-    FAILURE = 2
+    EXPERIMENT_FAILURE = 2
 
 
-class Agenda:
-    """Reminders to look at a thing at an instant. One whose reason has gone since is harmless: looking shows it."""
+Event = tuple["dt.datetime", EventKind, str]
+
+
+class EventQueue:
+    """Events in the order of their instants. Stale events are harmless: whoever takes one checks the record first."""
 
     def __init__(self) -> None:
-        self._reminders: list[tuple[dt.datetime, Kind, str]] = []
+        self._events: list[Event] = []
 
-    def add(self, at: dt.datetime, kind: Kind, name: str) -> None:
-        """Look at the thing of this kind and name at the instant `at`."""
-        heappush(self._reminders, (at, kind, name))
+    def add(self, at: dt.datetime, kind: EventKind, name: str) -> None:
+        """Add an event at the instant `at`, for the resource with this kind and name."""
+        heappush(self._events, (at, kind, name))
 
-    def due(self, now: dt.datetime) -> Iterator[tuple[dt.datetime, Kind, str]]:
-        """Take every reminder until `now`, those added meanwhile included."""
-        while self._reminders and self._reminders[0][0] <= now:
-            yield heappop(self._reminders)
+    def take_until(self, now: dt.datetime) -> Iterator[Event]:
+        """Remove and yield every event until `now`, also those that are added meanwhile."""
+        while self._events and self._events[0][0] <= now:
+            yield heappop(self._events)
 
-    def copy(self) -> Agenda:
-        """An independent agenda with the same reminders."""
-        twin = Agenda()
-        twin._reminders = list(self._reminders)
-        return twin
+    def copy(self) -> EventQueue:
+        """Return an independent queue with the same events."""
+        duplicate = EventQueue()
+        duplicate._events = list(self._events)
+        return duplicate

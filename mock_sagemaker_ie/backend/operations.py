@@ -1,4 +1,4 @@
-"""Which method answers each operation, and which rules its request obeys."""
+"""The operations that the backend answers, and the rules that a request must satisfy, by AWS's names."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from mock_sagemaker_ie.backend import tags
 from mock_sagemaker_ie.backend.backend import SageMakerBackend
-from mock_sagemaker_ie.backend.experiments import rules
-from mock_sagemaker_ie.backend.hosting import resources
+from mock_sagemaker_ie.backend.experiments import rules as experiment_rules
+from mock_sagemaker_ie.backend.experiments.operations import EXPERIMENT, Experiments
+from mock_sagemaker_ie.backend.hosting import rules as hosting_rules
 from mock_sagemaker_ie.backend.hosting.operations import Hosting
+from mock_sagemaker_ie.backend.hosting.resources import ENDPOINT, ENDPOINT_CONFIG, MODEL
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -18,46 +20,49 @@ if TYPE_CHECKING:
 
 Values = dict[str, Any]
 
-# The resource types, as they stand in an ARN, whose tags we hold.
-RESOURCE_TYPES = ("inference-experiment", *(kind.type for kind in resources.KINDS))
+# The resource types, as an ARN names them, whose tags the backend has.
+RESOURCE_TYPES = tuple(kind.type for kind in (EXPERIMENT, MODEL, ENDPOINT_CONFIG, ENDPOINT))
 
 Operation = Callable[[SageMakerBackend, Values, "dt.datetime"], Values]
 
 
-def _hosted(operation: Callable[[Hosting, Values, dt.datetime], Values]) -> Operation:
-    """An operation that Hosting answers."""
+def _of_experiments(operation: Callable[[Experiments, Values, dt.datetime], Values]) -> Operation:
+    return lambda backend, params, now: operation(backend.experiments, params, now)
+
+
+def _of_hosting(operation: Callable[[Hosting, Values, dt.datetime], Values]) -> Operation:
     return lambda backend, params, now: operation(backend.hosting, params, now)
 
 
 def _unless_tested(operation: Callable[[Hosting, Values, dt.datetime], Values]) -> Operation:
-    """An operation on an endpoint that Hosting answers unless an unfinished experiment uses the endpoint."""
+    """Return the operation on an endpoint that is refused while an unfinished experiment uses the endpoint."""
 
     def answer(backend: SageMakerBackend, params: Values, now: dt.datetime) -> Values:
-        backend.require_untested(params["EndpointName"])
+        backend.experiments.require_untested(params["EndpointName"])
         return operation(backend.hosting, params, now)
 
     return answer
 
 
 OPERATIONS: dict[str, Operation] = {
-    "CreateInferenceExperiment": SageMakerBackend.create_inference_experiment,
-    "DescribeInferenceExperiment": SageMakerBackend.describe_inference_experiment,
-    "ListInferenceExperiments": SageMakerBackend.list_inference_experiments,
-    "UpdateInferenceExperiment": SageMakerBackend.update_inference_experiment,
-    "StartInferenceExperiment": SageMakerBackend.start_inference_experiment,
-    "StopInferenceExperiment": SageMakerBackend.stop_inference_experiment,
-    "DeleteInferenceExperiment": SageMakerBackend.delete_inference_experiment,
-    "CreateModel": _hosted(Hosting.create_model),
-    "DescribeModel": _hosted(Hosting.describe_model),
-    "ListModels": _hosted(Hosting.list_models),
-    "DeleteModel": _hosted(Hosting.delete_model),
-    "CreateEndpointConfig": _hosted(Hosting.create_endpoint_config),
-    "DescribeEndpointConfig": _hosted(Hosting.describe_endpoint_config),
-    "ListEndpointConfigs": _hosted(Hosting.list_endpoint_configs),
-    "DeleteEndpointConfig": _hosted(Hosting.delete_endpoint_config),
-    "CreateEndpoint": _hosted(Hosting.create_endpoint),
-    "DescribeEndpoint": _hosted(Hosting.describe_endpoint),
-    "ListEndpoints": _hosted(Hosting.list_endpoints),
+    "CreateInferenceExperiment": _of_experiments(Experiments.create),
+    "DescribeInferenceExperiment": _of_experiments(Experiments.describe),
+    "ListInferenceExperiments": _of_experiments(Experiments.list),
+    "UpdateInferenceExperiment": _of_experiments(Experiments.update),
+    "StartInferenceExperiment": _of_experiments(Experiments.start),
+    "StopInferenceExperiment": _of_experiments(Experiments.stop),
+    "DeleteInferenceExperiment": _of_experiments(Experiments.delete),
+    "CreateModel": _of_hosting(Hosting.create_model),
+    "DescribeModel": _of_hosting(Hosting.describe_model),
+    "ListModels": _of_hosting(Hosting.list_models),
+    "DeleteModel": _of_hosting(Hosting.delete_model),
+    "CreateEndpointConfig": _of_hosting(Hosting.create_endpoint_config),
+    "DescribeEndpointConfig": _of_hosting(Hosting.describe_endpoint_config),
+    "ListEndpointConfigs": _of_hosting(Hosting.list_endpoint_configs),
+    "DeleteEndpointConfig": _of_hosting(Hosting.delete_endpoint_config),
+    "CreateEndpoint": _of_hosting(Hosting.create_endpoint),
+    "DescribeEndpoint": _of_hosting(Hosting.describe_endpoint),
+    "ListEndpoints": _of_hosting(Hosting.list_endpoints),
     "UpdateEndpoint": _unless_tested(Hosting.update_endpoint),
     "UpdateEndpointWeightsAndCapacities": _unless_tested(Hosting.update_endpoint_weights_and_capacities),
     "DeleteEndpoint": _unless_tested(Hosting.delete_endpoint),
@@ -66,12 +71,24 @@ OPERATIONS: dict[str, Operation] = {
     "DeleteTags": SageMakerBackend.delete_tags,
 }
 
-# What a request must obey beyond its shape, before any record is looked at.
+# The rules for a request by itself, beyond its shape. They do not depend on any record.
 RULES: dict[str, tuple[Rule, ...]] = {
-    "CreateInferenceExperiment": (*rules.CREATE, tags.broken_rules),
-    "UpdateInferenceExperiment": rules.UPDATE,
-    "CreateModel": (rules.one_way_to_contain, tags.broken_rules),
-    "CreateEndpointConfig": (rules.variants_fit, rules.variant_names_differ, tags.broken_rules),
+    "CreateInferenceExperiment": (*experiment_rules.CREATE, tags.broken_rules),
+    "UpdateInferenceExperiment": experiment_rules.UPDATE,
+    "CreateModel": (hosting_rules.one_container_member, tags.broken_rules),
+    "CreateEndpointConfig": (hosting_rules.variants_fit, hosting_rules.variant_names_differ, tags.broken_rules),
     "CreateEndpoint": (tags.broken_rules,),
     "AddTags": (tags.broken_rules,),
 }
+
+
+def is_read(operation: str) -> bool:
+    """Return whether an operation changes nothing."""
+    return operation.startswith(("Describe", "List"))
+
+
+def operate(backend: SageMakerBackend, operation: str, params: Values, now: dt.datetime) -> Values:
+    """Answer an operation, after `backend.as_of(now)`. Raises AWSError when the service refuses it."""
+    if not is_read(operation):
+        backend.version += 1
+    return OPERATIONS[operation](backend, params, now)

@@ -1,7 +1,7 @@
-"""Lists page by page: filters, sorts, and tokens that stay good while records come and go.
+"""Lists in pages: filters, orders, and tokens that stay valid while records come and go.
 
-A token says which record was shown last, not how many: what is added or deleted between two pages can neither
-repeat a record nor skip one. It is bound to its query, so a token of another list is refused.
+A token names the record that was shown last, not a count of records. So a record that is added or deleted between two
+pages neither repeats another record nor hides one. A token is bound to its query: another list refuses it.
 """
 
 from __future__ import annotations
@@ -12,56 +12,53 @@ import hashlib
 import hmac
 import json
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mock_sagemaker_ie.protocol.errors import AWSError, validation_exception
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping, Sequence
+
+    from mock_sagemaker_ie.backend.store import Store
+
+R = TypeVar("R", bound=Any)
+T = TypeVar("T")
 
 DEFAULT_PAGE_SIZE = 10  # Inferred from SageMaker's other lists.
 
-
-class Record(Protocol):
-    """What every list shows: numbered in the order of creation."""
-
-    @property
-    def number(self) -> int: ...  # noqa: D102
-    @property
-    def name(self) -> str: ...  # noqa: D102
-    def summary(self) -> dict[str, Any]: ...  # noqa: D102
+# The place of a record in an order: JSON values that no two records share.
+Position = list[Any]
 
 
-R = TypeVar("R", bound=Record)
-R_co = TypeVar("R_co", bound=Record, covariant=True)
+def answer(store: Store[Any], query: Mapping[str, Any], scope: str) -> dict[str, Any]:
+    """Return the answer of a List operation: a page of summaries, and the token of the next page if there is one."""
+    shown, token = page(store, query, scope)
+    values: dict[str, Any] = {store.kind.listed: [record.summary() for record in shown]}
+    return values if token is None else {**values, "NextToken": token}
 
 
-class Records(Protocol[R_co]):
-    """Records in the order of their creation, such as a dict's values."""
+def page(store: Store[R], query: Mapping[str, Any], scope: str) -> tuple[list[R], str | None]:
+    """Return one page of the records in `store` and the token of the next page, which is None on the last page.
 
-    def __iter__(self) -> Iterator[R_co]: ...
-    def __reversed__(self) -> Iterator[R_co]: ...
+    `query`: the members of the List request. `scope`: operation, account and region; a token is bound to them too.
+    Raises AWSError (ValidationException) for a token that this query did not return.
+    """
+    after = _read_token(query, scope)
+    walk, position = ORDERS[query.get("SortBy", "CreationTime")]
+    tests = [(test, query[name]) for name, test in FILTERS.items() if name in query]
+    found = (
+        record
+        for record in walk(store, after, query.get("SortOrder", "Descending") == "Ascending")
+        if all(test(record, value) for test, value in tests)
+    )
+    shown = list(islice(found, query.get("MaxResults", DEFAULT_PAGE_SIZE)))
+    more = next(found, None) is not None
+    return shown, _write_token(query, scope, position(shown[-1])) if more else None
 
 
-# How a sort orders records: a key that no two records share, so that a position is unambiguous.
-SortKey = Callable[[Any], list[Any]]
-
-
-def by_creation(record: Record) -> list[Any]:
-    """Order of creation: time never goes back, so numbers order as CreationTime does."""
-    return [record.number]
-
-
-# By SortBy's value.
-SORTS: dict[str, SortKey] = {
-    "CreationTime": by_creation,
-    "Name": lambda record: [record.name],
-    "Status": lambda record: [record.status.value, record.number],
-}
-
-# By the request's member. Before and After are exclusive (inferred).
+# By the member of the request. Before and After are exclusive (inferred).
 FILTERS: dict[str, Callable[[Any, Any], bool]] = {
     "NameContains": lambda record, text: text in record.name,
     "Type": lambda record, kind: record.settings["Type"] == kind,
@@ -73,56 +70,71 @@ FILTERS: dict[str, Callable[[Any, Any], bool]] = {
 }
 
 
-def answer(member: str, records: Records[Record], query: Mapping[str, Any], scope: str) -> dict[str, Any]:
-    """What a List operation answers: a page of summaries under `member`, and the next page's token if there is one."""
-    shown, token = page(records, query, scope)
-    values: dict[str, Any] = {member: [record.summary() for record in shown]}
-    return values if token is None else {**values, "NextToken": token}
+# --- orders: each page starts at its position, without a look at the pages before, so a walk through pages is linear
 
 
-def page(records: Records[R], query: Mapping[str, Any], scope: str) -> tuple[list[R], str | None]:
-    """One page of `records` (in the order of creation) and the token of the next, None on the last.
+def _by_creation(store: Store[R], after: Position | None, ascending: bool) -> Iterator[R]:  # noqa: FBT001
+    """Yield the records in the order of creation. Time never goes back, so CreationTime gives the same order."""
+    number = None if after is None else after[0]
+    for _, name in _walk(store.by_number, number, ascending, key=lambda pair: pair[0]):
+        yield store.records[name]
 
-    `query`: the List request's members; what it sorts and filters by, the records have as attributes.
-    `scope`: operation, account and region; part of what a token is bound to.
-    Raises AWSError (ValidationException) for a token that this query did not give out.
+
+def _by_name(store: Store[R], after: Position | None, ascending: bool) -> Iterator[R]:  # noqa: FBT001
+    name = None if after is None else after[0]
+    return (store.records[name] for name in _walk(store.by_name, name, ascending, key=str))
+
+
+def _by_status(store: Store[R], after: Position | None, ascending: bool) -> Iterator[R]:  # noqa: FBT001
+    """Yield the records by status, and those with the same status in the order of creation."""
+    if not store.records:
+        return
+    statuses = sorted(status.value for status in type(next(iter(store.records.values())).status))
+    reached = None if after is None else after[0]
+    for status in _walk(statuses, reached, ascending, key=str, inclusive=True):
+        start = after[1:] if after is not None and status == reached else None
+        yield from (record for record in _by_creation(store, start, ascending) if record.status.value == status)
+
+
+def _walk(
+    items: Sequence[T],
+    after: Any,
+    ascending: bool,  # noqa: FBT001
+    *,
+    key: Callable[[T], Any],
+    inclusive: bool = False,
+) -> Iterator[T]:
+    """Yield the items of an ascending sequence that come after a key, or all when it is None, in either direction.
+
+    `inclusive`: yield the item with that key too.
     """
-    position = _read_token(query, scope)
-    key = SORTS[query.get("SortBy", "CreationTime")]
-    ascending = query.get("SortOrder", "Descending") == "Ascending"
-    tests = [(test, query[name]) for name, test in FILTERS.items() if name in query]
-    wanted = (
-        record
-        for record in _after(records, position, key, ascending=ascending)
-        if all(test(record, value) for test, value in tests)
-    )
-    size = query.get("MaxResults", DEFAULT_PAGE_SIZE)
-    shown = list(islice(wanted, size))
-    more = next(wanted, None) is not None
-    return shown, _write_token(query, scope, key(shown[-1])) if more else None
-
-
-def _after(records: Records[R], position: list[Any] | None, key: SortKey, *, ascending: bool) -> Iterator[R]:
-    """The records that come after `position` in the list's direction; all of them when it is None."""
-    if position is None and key is by_creation:  # The usual page looks at no more records than it shows.
-        return iter(records) if ascending else reversed(records)
-    ordered = list(records) if key is by_creation else sorted(records, key=key)
-    if position is None:
-        return iter(ordered) if ascending else reversed(ordered)
     if ascending:
-        return islice(ordered, bisect_right(ordered, position, key=key), None)
-    return reversed(ordered[: bisect_left(ordered, position, key=key)])
+        bisect = bisect_left if inclusive else bisect_right
+        indices = range(0 if after is None else bisect(items, after, key=key), len(items))
+    else:
+        bisect = bisect_right if inclusive else bisect_left
+        indices = range((len(items) if after is None else bisect(items, after, key=key)) - 1, -1, -1)
+    return (items[index] for index in indices)
 
 
-# --- tokens: the position and a digest that binds it to the query
+# By the value of SortBy: how to walk through the records, and the position of one.
+Walk = Callable[[Any, "Position | None", bool], Iterator[Any]]
+ORDERS: dict[str, tuple[Walk, Callable[[Any], Position]]] = {
+    "CreationTime": (_by_creation, lambda record: [record.number]),
+    "Name": (_by_name, lambda record: [record.name]),
+    "Status": (_by_status, lambda record: [record.status.value, record.number]),
+}
 
 
-def _write_token(query: Mapping[str, Any], scope: str, position: list[Any]) -> str:
+# --- tokens: a position, and a digest that binds it to the query
+
+
+def _write_token(query: Mapping[str, Any], scope: str, position: Position) -> str:
     text = json.dumps(position)
     return base64.urlsafe_b64encode(f"{_digest(query, scope, text)}{text}".encode()).decode()
 
 
-def _read_token(query: Mapping[str, Any], scope: str) -> list[Any] | None:
+def _read_token(query: Mapping[str, Any], scope: str) -> Position | None:
     if "NextToken" not in query:
         return None
     try:
@@ -132,7 +144,7 @@ def _read_token(query: Mapping[str, Any], scope: str) -> list[Any] | None:
     digest, text = content[:_DIGEST_LENGTH], content[_DIGEST_LENGTH:]
     if not hmac.compare_digest(digest.encode(), _digest(query, scope, text).encode()):
         raise invalid_token()
-    position: list[Any] = json.loads(text)
+    position: Position = json.loads(text)
     return position
 
 
@@ -140,11 +152,11 @@ _DIGEST_LENGTH = 32
 
 
 def _digest(query: Mapping[str, Any], scope: str, text: str) -> str:
-    # A page may have another size than the one before it; everything else must be the same.
+    # The next page may have another size; every other member of the query must be the same.
     bound = sorted((name, str(value)) for name, value in query.items() if name not in ("NextToken", "MaxResults"))
     return hashlib.sha256(repr((scope, bound, text)).encode()).hexdigest()[:_DIGEST_LENGTH]
 
 
 def invalid_token() -> AWSError:
-    """The error for a token that this query did not give out."""
+    """Return the error for a token that this query did not return."""
     return validation_exception("Invalid NextToken: no list with these filters and this order returned it.")

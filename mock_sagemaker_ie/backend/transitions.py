@@ -1,4 +1,4 @@
-"""What a lifecycle is written in: triggers, transitions, and the table that joins the statuses of one kind of thing."""
+"""The parts of a lifecycle table: triggers, transitions, and the table of one kind of resource."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 S = TypeVar("S", bound=Enum)
 
-# The instant of what never happens: some durations are longer than time.
+# The instant of an event that never happens: a duration may be longer than the calendar.
 NEVER = dt.datetime.max.replace(tzinfo=dt.timezone.utc)
 
 
 def later(when: dt.datetime, duration: dt.timedelta) -> dt.datetime:
-    """The instant that comes `duration` after another; NEVER when time ends before."""
+    """Return the instant `duration` after `when`; NEVER when it is beyond the calendar."""
     try:
         return when + duration
     except OverflowError:
@@ -26,7 +26,7 @@ def later(when: dt.datetime, duration: dt.timedelta) -> dt.datetime:
 
 @dataclass(frozen=True)
 class Call:
-    """The transition happens when this operation is called."""
+    """The transition happens when a client calls this operation."""
 
     operation: str
 
@@ -36,7 +36,7 @@ class Call:
 
 @dataclass(frozen=True)
 class After:
-    """The transition happens once the status has lasted this one of the Durations."""
+    """The transition happens when the status has lasted for this one of the Durations."""
 
     duration: str
 
@@ -46,7 +46,7 @@ class After:
 
 @dataclass(frozen=True)
 class At:
-    """The transition happens at this end of the schedule, at once when it is past."""
+    """The transition happens at this end of the schedule, or at once when that instant is past."""
 
     end: str
 
@@ -56,17 +56,27 @@ class At:
 
 @dataclass(frozen=True)
 class Failure:
-    """The transition happens when what the service does in this status fails."""
+    """The transition happens when the work that the service does in this status fails."""
 
     def __str__(self) -> str:
         return "failure"
 
 
-Trigger = Call | After | At | Failure
+@dataclass(frozen=True)
+class ByExperiment:
+    """The transition of an endpoint happens because an inference experiment does this."""
+
+    action: str
+
+    def __str__(self) -> str:
+        return f"an experiment {self.action}"
+
+
+Trigger = Call | After | At | Failure | ByExperiment
 
 
 class Derived(Enum):
-    """A target that the thing itself knows."""
+    """A target that depends on the history or the settings of the resource."""
 
     PREVIOUS = "the status it came from"
     DESIRED = "Completed or Cancelled"
@@ -74,7 +84,7 @@ class Derived(Enum):
 
 @dataclass(frozen=True)
 class Transition(Generic[S]):
-    """One row: in `source`, `trigger` leads to `target`. None is before creation and after deletion."""
+    """One row: in status `source`, `trigger` leads to `target`. None stands for before creation and after deletion."""
 
     source: S | None
     trigger: Trigger
@@ -82,24 +92,24 @@ class Transition(Generic[S]):
 
 
 class Table(Generic[S]):
-    """A lifecycle's rows. At most one transition of a status happens by itself."""
+    """The rows of a lifecycle. At most one row of each status is triggered by time."""
 
     def __init__(self, rows: Iterable[Transition[S]]) -> None:
         self._rows = tuple(rows)
         self._by_trigger = {(row.source, row.trigger): row for row in self._rows}
-        self._by_itself = {row.source: row for row in self._rows if isinstance(row.trigger, (After, At))}
+        self._by_time = {row.source: row for row in self._rows if isinstance(row.trigger, (After, At))}
 
     def __iter__(self) -> Iterator[Transition[S]]:
         return iter(self._rows)
 
     def permits(self, status: S, trigger: Trigger) -> bool:
-        """Whether there is a row for `trigger` in this status."""
+        """Return whether the table has a row for `trigger` in this status."""
         return (status, trigger) in self._by_trigger
 
-    def row(self, status: S, trigger: Trigger) -> Transition[S]:
-        """The row for `trigger` in this status. Raises KeyError when there is none: ask `permits` first."""
+    def row(self, status: S | None, trigger: Trigger) -> Transition[S]:
+        """Return the row for `trigger` in this status. Raises KeyError when there is none: check `permits` first."""
         return self._by_trigger[status, trigger]
 
-    def by_itself(self, status: S) -> Transition[S] | None:
-        """The row by which this status ends if nobody calls an operation."""
-        return self._by_itself.get(status)
+    def row_by_time(self, status: S) -> Transition[S] | None:
+        """Return the row that ends this status when nobody calls an operation; None when the status stays."""
+        return self._by_time.get(status)

@@ -1,7 +1,7 @@
-"""The door for every botocore client in the process: botocore's own, boto3's and aiobotocore's.
+"""Answers the calls of botocore's, boto3's and aiobotocore's clients.
 
-Most calls are answered at once, at `before-call`. Those that are to meet a fault travel as far as `before-send`, so
-that botocore's own retries run, and are answered there as HTTP responses.
+Most calls are answered at `before-call`. A call for which a fault is arranged goes on to `before-send`, so that
+botocore's own retries run, and gets HTTP responses there.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mock_sagemaker_ie.interception.botocore_hook import open_doors
 from mock_sagemaker_ie.interception.botocore_http import (
     AnsweredAtOnce,
     HTTPResponse,
@@ -17,143 +16,131 @@ from mock_sagemaker_ie.interception.botocore_http import (
     streaming_body,
 )
 from mock_sagemaker_ie.protocol.errors import AWSError
-from mock_sagemaker_ie.protocol.wire import (
-    WireRequest,
-    encode,
-    error_body,
-    error_headers,
-    response_headers,
-)
+from mock_sagemaker_ie.protocol.wire import WireRequest, encode, error_body, error_headers, response_headers
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable
 
     from botocore.model import OperationModel
 
-    from mock_sagemaker_ie.interception.botocore_hook import Arguments
-    from mock_sagemaker_ie.service.service import Answer, Service
+    from mock_sagemaker_ie.interception.stack import ActiveMock
+    from mock_sagemaker_ie.service.service import Answer
 
-# What botocore makes of an HTTP response: the response, and its body as values.
+# The arguments of a botocore event.
+Arguments = dict[str, Any]
+# An HTTP response as botocore has parsed it: the response, and its body as values.
 Parsed = tuple[AnsweredAtOnce, dict[str, Any]]
 
 
-class BotocoreDoor:
-    """While open, lets the calls of every botocore client in to `service`.
+# --- before-call
 
-    `passthrough`: operations that are none of its business: neither answered nor refused.
-    """
 
-    def __init__(self, service: Service, passthrough: Collection[str] = ()) -> None:
-        self.service = service
-        self.passthrough = frozenset(passthrough)
-
-    def open(self) -> None:
-        """Begin to answer; doors that are open already are hidden behind this one."""
-        open_doors.open(self)
-
-    def close(self) -> None:
-        """Answer no more. After the last door botocore's classes are exactly what they were."""
-        open_doors.close(self)
-
-    def after_fork(self) -> None:
-        """Put right what a fork may have broken in the child."""
-        self.service.after_fork()
-
-    # --- calls
-
-    def before_call(self, arguments: Arguments) -> Parsed | None:
-        """What a call gets; None when it is not ours, or is to travel."""
-        model: OperationModel = arguments["model"]
-        try:
-            if self._travels(model, arguments, asynchronous=False):
-                return None
-            answer = self.service.answer(model, **_call(arguments))
-        except AWSError as error:
-            return _refused(model, error, error.at or self.service.now())
-        return None if answer is None else _accepted(answer, streaming_body)
-
-    async def before_call_async(self, arguments: Arguments) -> Parsed | None:
-        """The same for a client of aiobotocore."""
-        model: OperationModel = arguments["model"]
-        try:
-            if self._travels(model, arguments, asynchronous=True):
-                return None
-            answer = await self.service.answer_async(model, **_call(arguments))
-        except AWSError as error:
-            return _refused(model, error, error.at or self.service.now())
-        return None if answer is None else _accepted(answer, async_streaming_body)
-
-    # --- requests on the wire, of calls that meet faults
-
-    def _travels(self, model: OperationModel, arguments: Arguments, *, asynchronous: bool) -> bool:
-        """Whether a call goes over the wire to meet a fault. Without credentials it meets the fault, raised, here."""
-        _journey.set(None)
-        if not self.service.faults.awaits(model.name):
-            self.service.delay(model.name)
-            return False
-        call = _call(arguments)
-        if getattr(arguments["request_signer"], "_credentials", None) is None:
-            error = self.service.meet_fault(model, **call)
-            if error is not None:
-                raise error
-            return False
-        _journey.set(_Journey(self, model, call, asynchronous))
-        return True
-
-    def expects(self, operation: str) -> bool:
-        """Whether a request of the operation belongs to a call that travels."""
-        journey = _journey.get()
-        return journey is not None and journey.door is self and journey.model.name == operation
-
-    def before_send(self, operation: str, arguments: Arguments) -> Any:
-        """What an attempt gets over the wire: a fault as long as one waits, then the answer."""
-        journey = _journey.get()
-        if journey is None or not self.expects(operation):
+def before_call(active: ActiveMock, arguments: Arguments) -> Parsed | None:
+    """Answer a call. Return None when the mock does not have the operation, or when the call uses the wire."""
+    model: OperationModel = arguments["model"]
+    try:
+        if _uses_wire(active, model, arguments, asynchronous=False):
             return None
-        return (self._arrive_async if journey.asynchronous else self._arrive)(journey, arguments["request"].url)
+        answer = active.service.answer(model, **_call(arguments))
+    except AWSError as error:
+        return _parsed_error(model, error, error.at or active.service.now())
+    return None if answer is None else _parsed_answer(answer, streaming_body)
 
-    def _arrive(self, journey: _Journey, url: str) -> HTTPResponse | None:
-        model, call = journey.model, journey.call
-        try:
-            self._meet_fault(journey)
-            answer = self.service.answer(model, **call)
-        except AWSError as error:
-            return _refused_on_wire(model, error, error.at or self.service.now(), url)
-        return None if answer is None else _accepted_on_wire(answer, url)
 
-    async def _arrive_async(self, journey: _Journey, url: str) -> HTTPResponse | None:
-        model, call = journey.model, journey.call
-        try:
-            self._meet_fault(journey)
-            answer = await self.service.answer_async(model, **call)
-        except AWSError as error:
-            return _refused_on_wire(model, error, error.at or self.service.now(), url)
-        return None if answer is None else _accepted_on_wire(answer, url)
+async def before_call_async(active: ActiveMock, arguments: Arguments) -> Parsed | None:
+    """Answer a call of aiobotocore in the same way."""
+    model: OperationModel = arguments["model"]
+    try:
+        if _uses_wire(active, model, arguments, asynchronous=True):
+            return None
+        answer = await active.service.answer_async(model, **_call(arguments))
+    except AWSError as error:
+        return _parsed_error(model, error, error.at or active.service.now())
+    return None if answer is None else _parsed_answer(answer, async_streaming_body)
 
-    def _meet_fault(self, journey: _Journey) -> None:
-        error = self.service.meet_fault(journey.model, **journey.call)
+
+def _uses_wire(active: ActiveMock, model: OperationModel, arguments: Arguments, *, asynchronous: bool) -> bool:
+    """Return whether a call goes on to the wire, where a fault waits for it.
+
+    A client without credentials cannot sign, so its call gets the fault here: the fault is raised.
+    """
+    _in_flight.set(None)
+    if not active.service.faults.awaits(model.name):
+        active.service.delay(model.name)
+        return False
+    call = _call(arguments)
+    if getattr(arguments["request_signer"], "_credentials", None) is None:
+        error = active.service.take_fault(model, **call)
         if error is not None:
             raise error
+        return False
+    _in_flight.set(_InFlightCall(active, model, call, asynchronous))
+    return True
 
 
-class _Journey(NamedTuple):
-    """A call that travels; its attempts arrive one by one, in the thread or task that made it."""
+# --- before-send, of calls that use the wire
 
-    door: BotocoreDoor
+
+class _InFlightCall(NamedTuple):
+    """A call that uses the wire. Its attempts come one by one, in the thread or task that made the call."""
+
+    active: ActiveMock
     model: OperationModel
     call: dict[str, Any]
     asynchronous: bool
 
 
-_journey: ContextVar[_Journey | None] = ContextVar("_journey", default=None)
+_in_flight: ContextVar[_InFlightCall | None] = ContextVar("_in_flight", default=None)
+
+
+def in_flight(active: ActiveMock, operation: str) -> bool:
+    """Return whether a request of the operation is an attempt of a call that uses the wire."""
+    call = _in_flight.get()
+    return call is not None and call.active is active and call.model.name == operation
+
+
+def before_send(active: ActiveMock, operation: str, arguments: Arguments) -> Any:
+    """Answer an attempt by an HTTP response, or an awaitable of one for aiobotocore; None when it is not in flight."""
+    call = _in_flight.get()
+    if call is None or not in_flight(active, operation):
+        return None
+    return (_answer_attempt_async if call.asynchronous else _answer_attempt)(call, arguments["request"].url)
+
+
+def _answer_attempt(call: _InFlightCall, url: str) -> HTTPResponse | None:
+    try:
+        _raise_fault(call)
+        answer = call.active.service.answer(call.model, **call.call)
+    except AWSError as error:
+        return _http_error(call.model, error, error.at or call.active.service.now(), url)
+    return None if answer is None else _http_answer(answer, url)
+
+
+async def _answer_attempt_async(call: _InFlightCall, url: str) -> HTTPResponse | None:
+    try:
+        _raise_fault(call)
+        answer = await call.active.service.answer_async(call.model, **call.call)
+    except AWSError as error:
+        return _http_error(call.model, error, error.at or call.active.service.now(), url)
+    return None if answer is None else _http_answer(answer, url)
+
+
+def _raise_fault(call: _InFlightCall) -> None:
+    """Raise the fault that is arranged for this attempt, if there is one."""
+    error = call.active.service.take_fault(call.model, **call.call)
+    if error is not None:
+        raise error
+
+
+# --- requests
 
 
 def _call(arguments: Arguments) -> dict[str, Any]:
-    """The arguments of `before-call` as those of `service.answer`."""
+    """Return the arguments of `Service.answer` for those of `before-call`."""
     params = arguments["params"]
     rest = arguments["model"].service_model.metadata["protocol"] == "rest-json"
-    # In JSON 1.1 all members are in the body.
+    # In JSON 1.1 the body has all members.
     headers = {name.lower(): _text(value) for name, value in params["headers"].items()} if rest else {}
     return {
         "request": WireRequest(_read(params["body"]), params["url_path"], headers),
@@ -163,7 +150,7 @@ def _call(arguments: Arguments) -> dict[str, Any]:
 
 
 def _read(body: Any) -> bytes | str:
-    """A request's body, which the caller cannot change; a file is left where it was, for whoever signs it."""
+    """Return the body of a request in a form that the caller cannot change; a file keeps its position for the signer."""
     if not hasattr(body, "read"):
         return bytes(body) if isinstance(body, bytearray) else body
     position = body.tell()
@@ -177,9 +164,9 @@ def _text(value: str | bytes) -> str:
 
 
 def _explicit_account(signer: Any) -> str | None:
-    """The account that a client was explicitly given with its keys.
+    """Return the account that the code gave a client together with its keys.
 
-    A profile's or the environment's would make a test depend on the machine it runs on.
+    The account of a profile or of the environment would make a test depend on the machine.
     """
     credentials = getattr(signer, "_credentials", None)
     return getattr(credentials, "account_id", None) if getattr(credentials, "method", None) == "explicit" else None
@@ -188,39 +175,40 @@ def _explicit_account(signer: Any) -> str | None:
 # --- answers, as values and as HTTP
 
 
-def _accepted(answer: Answer, stream: Callable[[bytes], Any]) -> Parsed:
-    body, headers = answer.wire
+def _parsed_answer(answer: Answer, stream: Callable[[bytes], Any]) -> Parsed:
     values = answer.values
+    body = None  # Nobody reads the body of a JSON answer here, so it is not encoded.
     if answer.model.has_streaming_output:
-        values[answer.model.output_shape.serialization["payload"]] = stream(body)
-    return _parsed(200, response_headers(headers, body, answer.at), values)
+        payload = answer.model.output_shape.serialization["payload"]
+        body = values[payload]
+        values[payload] = stream(body)
+    return _parsed(200, response_headers(answer.headers, answer.at, body), values)
 
 
-def _refused(model: OperationModel, error: AWSError, at: dt.datetime) -> Parsed:
+def _parsed_error(model: OperationModel, error: AWSError, at: dt.datetime) -> Parsed:
     values = error_body(error, model.service_model)
-    headers = response_headers(error_headers(error, model.service_model), encode(values), at)
+    headers = response_headers(error_headers(error, model.service_model), at)
     del values["__type"]
-    values.pop("message", None)  # Only a modelled exception's own members stand beside Error.
+    values.pop("message", None)  # Beside Error, botocore shows only the members of a modelled exception.
     return _parsed(error.status, headers, {"Error": {"Message": error.message, "Code": error.code}, **values})
 
 
 def _parsed(status: int, headers: dict[str, str], values: dict[str, Any]) -> Parsed:
-    metadata = {
+    values["ResponseMetadata"] = {
         "RequestId": headers["x-amzn-requestid"],
         "HTTPStatusCode": status,
         "HTTPHeaders": headers,
         "RetryAttempts": 0,
     }
-    values["ResponseMetadata"] = metadata
     return AnsweredAtOnce(status, headers), values
 
 
-def _accepted_on_wire(answer: Answer, url: str) -> HTTPResponse:
+def _http_answer(answer: Answer, url: str) -> HTTPResponse:
     body, headers = answer.wire
-    return HTTPResponse(url, 200, response_headers(headers, body, answer.at), body)
+    return HTTPResponse(url, 200, response_headers(headers, answer.at, body), body)
 
 
-def _refused_on_wire(model: OperationModel, error: AWSError, at: dt.datetime, url: str) -> HTTPResponse:
+def _http_error(model: OperationModel, error: AWSError, at: dt.datetime, url: str) -> HTTPResponse:
     body = encode(error_body(error, model.service_model))
-    headers = response_headers(error_headers(error, model.service_model), body, at)
+    headers = response_headers(error_headers(error, model.service_model), at, body)
     return HTTPResponse(url, error.status, headers, body)

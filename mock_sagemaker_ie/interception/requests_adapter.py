@@ -1,4 +1,4 @@
-"""What a session of `requests` sends by while the mock answers SageMaker's hosts: see requests.py."""
+"""The adapter by which a session of `requests` sends while a mock answers SageMaker's hosts."""
 
 from __future__ import annotations
 
@@ -11,34 +11,34 @@ from mock_sagemaker_ie.interception.botocore_hook import unanswered
 from mock_sagemaker_ie.service.aws_http import BrokenConnection, HTTPRequest, NotOurs, answer, is_sagemaker
 
 if TYPE_CHECKING:
-    from mock_sagemaker_ie.interception.requests_hook import RequestsDoor
+    from mock_sagemaker_ie.interception.stack import ActiveMock
     from mock_sagemaker_ie.service.aws_http import HTTPAnswer
 
 
-def adapter_for(door: RequestsDoor, url: str, behind: Any) -> Any:
-    """What sends a request to `url`: `behind`, as ever, unless the host is SageMaker's."""
-    return Adapter(door, behind) if is_sagemaker(urlsplit(url).hostname or "") else behind
+def adapter_for(active: ActiveMock, url: str, original: Any) -> Any:
+    """Return the adapter that sends a request to `url`: the original one, unless the host is SageMaker's."""
+    return Adapter(active, original) if is_sagemaker(urlsplit(url).hostname or "") else original
 
 
 class Adapter:
-    """What a session sends a request to SageMaker by, in place of `behind`, which takes what is not ours."""
+    """Sends a request to SageMaker to the mock. The original adapter gets what the mock does not answer."""
 
-    def __init__(self, door: RequestsDoor, behind: Any) -> None:
-        self._door = door
-        self._behind = behind
+    def __init__(self, active: ActiveMock, original: Any) -> None:
+        self._active = active
+        self._original = original
 
     def send(self, request: Any, **options: Any) -> Any:
-        """The answer to a prepared request, as requests reads it."""
-        came, door = _read(request), self._door
+        """Return the answer to a prepared request, as requests reads it."""
+        received, active = _read(request), self._active
         try:
-            return _response(request, answer(door.service, came, door.passthrough))
+            return _response(request, answer(active.service, received, active.passthrough))
         except BrokenConnection as broken:
             raise broken.error from None
         except NotOurs as other:
-            if other.operation not in door.passthrough and _leaves(self._behind):
+            if other.operation not in active.passthrough and _leaves_process(self._original):
                 raise unanswered(other.service, other.operation) from None
-        request.body = came.body  # Where it was a file or an iterator, it has been read.
-        return self._behind.send(request, **options)
+        request.body = received.body  # A file or an iterator has been read.
+        return self._original.send(request, **options)
 
 
 def _read(request: Any) -> HTTPRequest:
@@ -53,7 +53,7 @@ def _read(request: Any) -> HTTPRequest:
 
 
 def _content(body: Any) -> bytes:
-    """The bytes of a body: text, bytes, a file, or pieces of these."""
+    """Return the bytes of a body, which may be text, bytes, a file, or an iterator of these."""
     if hasattr(body, "read"):
         body = body.read()
     if isinstance(body, str):
@@ -66,7 +66,7 @@ def _text(value: str | bytes) -> str:
 
 
 def _response(request: Any, answered: HTTPAnswer) -> Any:
-    import responses  # noqa: PLC0415 - slow, and wanted only by who calls SageMaker with requests
+    import responses  # noqa: PLC0415 - slow, and only callers that use requests need it
 
     headers = {name: value for name, value in answered.headers.items() if name != "content-type"}
     canned = responses.Response(
@@ -81,6 +81,6 @@ def _response(request: Any, answered: HTTPAnswer) -> Any:
     return HTTPAdapter().build_response(request, canned.get_response(request))
 
 
-def _leaves(adapter: Any) -> bool:
-    """Whether what an adapter sends leaves the process: neither `responses` nor moto stands in for requests' own."""
+def _leaves_process(adapter: Any) -> bool:
+    """Return whether requests of an adapter leave the process: neither `responses` nor moto has replaced its method."""
     return isinstance(adapter, HTTPAdapter) and HTTPAdapter.send.__module__ == HTTPAdapter.__module__

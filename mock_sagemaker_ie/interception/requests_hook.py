@@ -1,8 +1,8 @@
-"""The door for callers that use `requests`: calls to SageMaker's hosts are answered, all others go on as before.
+"""Patches `requests` while a mock is active: calls to SageMaker's hosts are answered, all others go on as before.
 
-It stands at `requests.Session.get_adapter`, above the adapters that `responses` and moto replace, so that it does not
-matter who is nested in whom; and below `Session.send`, whose hooks and cookies are as ever. Nothing is imported unless
-`requests` is in use.
+The patch is at `requests.Session.get_adapter`: above the adapters that `responses` and moto replace, so the order in
+which they and the mock are entered does not matter, and below `Session.send`, so hooks and cookies work as usual.
+Nothing is imported unless `requests` is in use.
 """
 
 from __future__ import annotations
@@ -11,88 +11,72 @@ import sys
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from mock_sagemaker_ie.interception.stack import OpenDoors
+from mock_sagemaker_ie.interception import stack
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Sequence
     from importlib.machinery import ModuleSpec
 
-    from mock_sagemaker_ie.service.service import Service
+    from mock_sagemaker_ie.interception.stack import ActiveMock
 
 SESSIONS = "requests.sessions"
 
 
-class RequestsDoor:
-    """While open, lets the calls of every `requests.Session` in to `service`.
+class _Patch:
+    """Our version of the method, in a module `requests.sessions` that is imported now or later."""
 
-    `passthrough`: operations that are none of its business: neither answered nor refused.
-    """
-
-    def __init__(self, service: Service, passthrough: Collection[str] = ()) -> None:
-        self.service = service
-        self.passthrough = frozenset(passthrough)
-
-    def open(self) -> None:
-        """Begin to answer; doors that are open already are hidden behind this one."""
-        open_doors.open(self)
-
-    def close(self) -> None:
-        """Answer no more. After the last door requests' class is exactly what it was."""
-        open_doors.close(self)
-
-
-class _Wrapping:
-    """Wraps `requests.Session.get_adapter`, at once or as soon as somebody imports requests."""
-
-    def start(self) -> None:
+    def __init__(self) -> None:
         self._original: Any = None
         if SESSIONS in sys.modules:
-            self.wrap(sys.modules[SESSIONS])
+            self.apply(sys.modules[SESSIONS])
         else:
-            sys.meta_path.insert(0, _watch)
+            sys.meta_path.insert(0, self)
 
-    def wrap(self, sessions: Any) -> None:
-        """Wrap the method of a module that is there now."""
-        from mock_sagemaker_ie.interception.requests_adapter import adapter_for  # noqa: PLC0415 - wanted only with requests
+    def apply(self, sessions: Any) -> None:
+        """Replace the method of a module that has been imported."""
+        from mock_sagemaker_ie.interception.requests_adapter import adapter_for  # noqa: PLC0415 - it imports requests
 
         self._session = sessions.Session
         self._original = original = sessions.Session.get_adapter
 
         def get_adapter(session: Any, url: str) -> Any:
             adapter = original(session, url)
-            door = open_doors.innermost
-            return adapter if door is None else adapter_for(door, url, adapter)
+            active = stack.answering()
+            return adapter if active is None else adapter_for(active, url, adapter)
 
-        self._wrapper = sessions.Session.get_adapter = get_adapter
+        self._replacement = sessions.Session.get_adapter = get_adapter
 
-    def stop(self) -> None:
-        if _watch in sys.meta_path:
-            sys.meta_path.remove(_watch)
-        # Whoever wrapped it after us keeps what they have; with no door open our wrapper does nothing.
-        if self._original is not None and self._session.get_adapter is self._wrapper:
+    def remove(self) -> None:
+        """Restore the original method, unless somebody else has replaced ours; then ours only calls the original."""
+        if self in sys.meta_path:
+            sys.meta_path.remove(self)
+        if self._original is not None and self._session.get_adapter is self._replacement:
             self._session.get_adapter = self._original
 
-
-class _Watch:
-    """Waits for the import of requests."""
-
     def find_spec(self, name: str, _path: Sequence[str] | None = None, _target: Any = None) -> ModuleSpec | None:
+        """Apply the patch when somebody imports requests: the import system calls this for each new module."""
         if name != SESSIONS:
             return None
-        sys.meta_path.remove(_watch)
+        sys.meta_path.remove(self)
         spec = find_spec(name)
         if spec is not None and spec.loader is not None:
             execute = spec.loader.exec_module
 
             def exec_module(module: Any) -> None:
                 execute(module)
-                if open_doors.innermost is not None:
-                    _wrapping.wrap(module)
+                if self in _patches:
+                    self.apply(module)
 
             spec.loader.exec_module = exec_module  # type: ignore[method-assign]
         return spec
 
 
-_watch: Any = _Watch()
-_wrapping = _Wrapping()
-open_doors: OpenDoors[RequestsDoor] = OpenDoors(_wrapping.start, _wrapping.stop)
+_patches: list[_Patch] = []  # At most one.
+
+
+def update(active: Sequence[ActiveMock]) -> None:
+    """Patch requests while a mock is active."""
+    if active and not _patches:
+        _patches.append(_Patch())
+    elif _patches and not active:
+        _patches.pop().remove()

@@ -1,69 +1,64 @@
-"""Virtual sleep: `time.sleep` and `asyncio.sleep` pass time on a clock instead of waiting.
+"""Virtual sleep: `time.sleep` and `asyncio.sleep` move the clock of a mock instead of waiting.
 
-What imported one of the functions itself before keeps the real one.
+A module that imported one of the functions by name before keeps the real one.
 """
 
 from __future__ import annotations
 
-import asyncio
-import threading
-import time
-from contextlib import contextmanager
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from mock_sagemaker_ie.clock import movable
+from mock_sagemaker_ie.interception import stack
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Sequence
 
-    from mock_sagemaker_ie.clock import Clock
+    from mock_sagemaker_ie.interception.stack import ActiveMock
 
-Sleeps = tuple["Callable[[Any], None]", "Callable[..., Any]"]
-
-# What the functions have been, from the real ones to the innermost world's: worlds may be left in any order.
-_sleeps: list[Sleeps] = [(time.sleep, asyncio.sleep)]
-_switching = threading.RLock()
-
-
-@contextmanager
-def sleeping_on(clock: Clock) -> Iterator[None]:
-    """Have sleepers pass time on `clock`. Raises TypeError when it cannot be moved."""
-    move = movable(clock, "sleep")
-
-    def sleep(seconds: float, /) -> None:
-        if (other := _instead_of(sleeps, before)) is not None:
-            return other[0](seconds)
-        return move(seconds)
-
-    async def async_sleep(delay: float, result: Any = None) -> Any:
-        if (other := _instead_of(sleeps, before)) is not None:
-            return await other[1](delay, result)
-        if delay > 0:
-            move(delay)
-        return await before[1](0, result)  # Others get their turn, as ever.
-
-    sleeps = sleep, async_sleep
-    with _switching:
-        if len(_sleeps) == 1:  # Somebody else may have replaced them since.
-            _sleeps[0] = time.sleep, asyncio.sleep
-        before = _sleeps[0]
-        _sleeps.append(sleeps)
-        _install()
-    try:
-        yield
-    finally:
-        with _switching:
-            _sleeps.remove(sleeps)
-            _install()
+# The functions that ours replace; empty while no active mock needs that.
+_replaced: dict[str, Callable[..., Any]] = {}
+# The same functions, still there for callers that took hold of ours and call it after the last mock has exited.
+_originals: dict[str, Callable[..., Any]] = {}
 
 
-def _instead_of(sleeps: Sleeps, before: Sleeps) -> Sleeps | None:
-    """What somebody shall call who took hold of a world's functions that has been left since; None if it was not."""
-    active = _sleeps[1:]
-    if any(each is sleeps for each in active):
-        return None
-    return active[-1] if active else before
+def update(active: Sequence[ActiveMock]) -> None:
+    """Replace both functions while an active mock has virtual sleep."""
+    wanted = any(each.virtual_sleep for each in active)
+    if wanted and not _replaced:
+        for name, replacement in _REPLACEMENTS.items():
+            module: Any = import_module(name)  # Here, because asyncio is slow to import and few need it.
+            _replaced[name] = _originals[name] = module.sleep
+            module.sleep = replacement
+    elif _replaced and not wanted:
+        for name, replacement in _REPLACEMENTS.items():
+            module = import_module(name)
+            if module.sleep is replacement:  # Nobody else has replaced it meanwhile.
+                module.sleep = _replaced.pop(name)
+        _replaced.clear()
 
 
-def _install() -> None:
-    time.sleep, asyncio.sleep = _sleeps[-1]
+def _sleep(seconds: float, /) -> None:
+    move = _mover()
+    if move is None:
+        _originals["time"](seconds)
+    else:
+        move(seconds)
+
+
+async def _async_sleep(delay: float, result: Any = None) -> Any:
+    move = _mover()
+    if move is None:
+        return await _originals["asyncio"](delay, result)
+    if delay > 0:
+        move(delay)
+    return await _originals["asyncio"](0, result)  # Other tasks get their turn, as with the real function.
+
+
+def _mover() -> Callable[[float], None] | None:
+    """Return the function that moves the clock of the mock that counts here, or None."""
+    sleeper = stack.choose([each for each in stack.active_mocks() if each.virtual_sleep])
+    return None if sleeper is None else movable(sleeper.service.clock, "sleep")
+
+
+_REPLACEMENTS: dict[str, Callable[..., Any]] = {"time": _sleep, "asyncio": _async_sleep}

@@ -1,45 +1,136 @@
-"""The open doors of one transport: the innermost answers, and the first and the last switch what they stand in."""
+"""The stack of active mocks. Everybody who wants to know which mock answers asks here.
+
+The answer is the mock that was entered last among those entered in the caller's own context (its task or thread, or
+the task that started it). A caller whose context has entered no mock gets the mock that was entered last of all: so a
+worker thread of the code under test sees the mock of its test, and tests that run side by side keep apart.
+"""
 
 from __future__ import annotations
 
+import os
 import threading
-from typing import TYPE_CHECKING, Generic, TypeVar
+from collections import deque
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Iterable, Sequence
+    from types import TracebackType
 
-D = TypeVar("D")
+    from mock_sagemaker_ie.mock import InferenceExperimentMock
+    from mock_sagemaker_ie.service.service import Service
+
+    # Gets the active mocks after each change: installs its patches when it needs them, else removes them.
+    Interceptor = Callable[[Sequence["ActiveMock"]], None]
+    Exit = Callable[[type[BaseException] | None, BaseException | None, TracebackType | None], object]
 
 
-class OpenDoors(Generic[D]):
-    """A stack of doors that any thread may look at. `wrap` is called before the first, `unwrap` after the last."""
+@dataclass(eq=False)
+class ActiveMock:
+    """One active mock.
 
-    def __init__(self, wrap: Callable[[], None], unwrap: Callable[[], None]) -> None:
-        self._wrap, self._unwrap = wrap, unwrap
-        self._doors: tuple[D, ...] = ()  # Replaced, never changed.
-        self._switching = threading.Lock()
+    `passthrough`: operations that the mock neither answers nor refuses. `virtual_sleep`: sleeping moves its clock.
+    `entered_by`: the object that entered it and will exit it. `owner`: the test class or the test instance that it was
+    entered for, if any. `started`: entered by start(), so that somebody must stop it. `exit`: ends it.
+    """
 
-    def open(self, door: D) -> None:
-        """Let calls in to `door`; doors that are open already are hidden behind it."""
-        with self._switching:
-            if not self._doors:
-                self._wrap()
-            self._doors = (*self._doors, door)
+    mock: InferenceExperimentMock
+    service: Service
+    passthrough: Collection[str] = ()
+    virtual_sleep: bool = False
+    entered_by: object = None
+    owner: object = None
+    started: bool = False
+    exit: Exit = field(init=False)
+    _outer: ActiveMock | None = field(default=None, init=False)
 
-    def close(self, door: D) -> None:
-        """Let none in any more. After the last door everything is exactly as it was."""
-        with self._switching:
-            self._doors = tuple(each for each in self._doors if each is not door)
-            if not self._doors:
-                self._unwrap()
+    def is_inside(self, other: ActiveMock) -> bool:
+        """Return whether this is the other mock, or was entered in a context that had entered the other mock."""
+        each: ActiveMock | None = self
+        while each is not None and each is not other:
+            each = each._outer  # noqa: SLF001 - of this class
+        return each is other
 
-    @property
-    def innermost(self) -> D | None:
-        """The door that answers, if one is open."""
-        doors = self._doors
-        return doors[-1] if doors else None
 
-    def after_fork(self) -> tuple[D, ...]:
-        """Be usable in a child, where no thread is left that could release a lock. Gives the open doors."""
-        self._switching = threading.Lock()
-        return self._doors
+# Replaced and never changed, so that any thread may read it without a lock.
+_stack: tuple[ActiveMock, ...] = ()
+_changing = threading.RLock()
+_entered_here: ContextVar[ActiveMock | None] = ContextVar("_entered_here", default=None)
+
+# The last mocks that were entered, also those that have exited, for the report of a failed test.
+recent: deque[InferenceExperimentMock] = deque(maxlen=5)
+
+
+def push(active: ActiveMock, interceptors: Iterable[Interceptor]) -> None:
+    """Add a mock, and let each interceptor patch what it needs."""
+    global _stack  # noqa: PLW0603
+    active._outer = _innermost_here()
+    with _changing:
+        _stack = (*_stack, active)
+        for update in interceptors:
+            update(_stack)
+    _entered_here.set(active)
+    recent.append(active.mock)
+
+
+def remove(active: ActiveMock, interceptors: Iterable[Interceptor]) -> None:
+    """Remove a mock, in any order, and let each interceptor restore what nobody needs any more."""
+    global _stack  # noqa: PLW0603
+    with _changing:
+        _stack = tuple(each for each in _stack if each is not active)
+        for update in interceptors:
+            update(_stack)
+    _entered_here.set(_innermost_here())
+
+
+def _innermost_here() -> ActiveMock | None:
+    """Return the innermost mock that was entered in this context and is still active."""
+    active = _entered_here.get()
+    while active is not None and active not in _stack:
+        active = active._outer
+    return active
+
+
+def active_mocks() -> tuple[ActiveMock, ...]:
+    """Return the active mocks in the order in which they were entered."""
+    return _stack
+
+
+def answering() -> ActiveMock | None:
+    """Return the mock that answers a call of this context, or None."""
+    return _stack[-1] if len(_stack) == 1 else choose(_stack)
+
+
+def choose(candidates: Sequence[ActiveMock]) -> ActiveMock | None:
+    """Return the candidate that counts for this context, or None when there are no candidates."""
+    here = _entered_here.get()
+    while here is not None:
+        # A fixture may enter a mock in a task of its own: it is inside the mocks of the task that started it.
+        for candidate in reversed(candidates):
+            if candidate.is_inside(here):
+                return candidate
+        here = here._outer
+    return candidates[-1] if candidates else None
+
+
+def entered_by(entrant: object) -> ActiveMock | None:
+    """Return the mock that this object has to exit next, or None."""
+    return choose([each for each in _stack if each.entered_by is entrant])
+
+
+def entered_for(owner: object) -> ActiveMock | None:
+    """Return the mock that was entered for this test class or test instance, or None."""
+    return next((each for each in _stack if each.owner is owner), None)
+
+
+def _after_fork() -> None:
+    """Replace the locks in a child process, which has no thread that could release them."""
+    global _changing  # noqa: PLW0603
+    _changing = threading.RLock()
+    for active in _stack:
+        active.service.after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -1,6 +1,6 @@
-"""AWS's JSON 1.1 and REST-JSON wires: requests to Python values, answers to fresh values or to bytes, by the shapes.
+"""AWS's JSON 1.1 and REST-JSON: decode requests to Python values, and encode answers, as the shapes say.
 
-Python values are what botocore's own parser gives: str, int, float, bool, dict, list and aware datetimes.
+The Python values are those of botocore's own parser: str, int, float, bool, dict, list and aware datetimes.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import json
 import math
 import random
 import re
-import time
 from collections.abc import Callable
 from email.utils import format_datetime
 from functools import lru_cache, partial
@@ -39,7 +38,7 @@ Values = dict[str, Any]
 
 
 class WireRequest(NamedTuple):
-    """What of a request carries its members; header names are in lower case."""
+    """The parts of a request that carry its members. Header names are in lower case."""
 
     body: bytes | str
     path: str = "/"
@@ -47,9 +46,9 @@ class WireRequest(NamedTuple):
 
 
 def read_request(model: OperationModel, request: WireRequest) -> Values:
-    """Read a request's members, wherever the operation's protocol puts them. Raises AWSError as `decode` does."""
+    """Return the members of a request, from wherever the protocol puts them. Raises AWSError as `decode` does."""
     shape = model.input_shape
-    if shape is None or model.service_model.metadata["protocol"] != "rest-json":
+    if shape is None or not _is_rest(model):
         return decode(shape, request.body)
     return {
         member: value for member in shape.members if (value := _rest_member(model, shape, member, request)) is not None
@@ -68,70 +67,38 @@ def _rest_member(model: OperationModel, shape: Shape, member: str, request: Wire
 
 @lru_cache(maxsize=64)
 def _path_pattern(uri: str) -> re.Pattern[str]:
-    """`/endpoints/{EndpointName}/invocations` as a pattern that finds the labels in a path."""
+    """Return a pattern that finds the labels of `/endpoints/{EndpointName}/invocations` in a path."""
     return re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(uri)))
 
 
-class Said(dict[str, Any]):
-    """What was said of records that are the same ever since, never changed: who asks again gets the same again."""
-
-    wire: tuple[bytes, dict[str, str]] | None = None
-    read: Flat | None = None
-    read_on: tuple[object, ...] = ()
-
-
-class Flat:
-    """Values to be copied often: all their dicts and lists side by side, and which holds which under what key."""
-
-    def __init__(self, values: Values) -> None:
-        self._containers: list[Any] = []
-        self._links: list[tuple[int, Any, int]] = []
-        self._add(values)
-
-    def _add(self, container: Any) -> None:
-        holder = len(self._containers)
-        self._containers.append(container)
-        for key, item in container.items() if isinstance(container, dict) else enumerate(container):
-            if isinstance(item, (dict, list)):
-                self._links.append((holder, key, len(self._containers)))
-                self._add(item)
-
-    def copy(self) -> Values:
-        """The values, in dicts and lists of their own."""
-        fresh = [container.copy() for container in self._containers]
-        for holder, key, held in self._links:
-            fresh[holder][key] = fresh[held]
-        values: Values = fresh[0]
-        return values
+def encode_answer(model: OperationModel, values: Values) -> tuple[bytes, dict[str, str]]:
+    """Encode an answer: return its body, and its headers as `answer_headers` does."""
+    if _is_rest(model):
+        return values[model.output_shape.serialization["payload"]], answer_headers(model, values)
+    members = {} if model.output_shape is None else copier(model.output_shape, _epoch_seconds)(values)
+    return encode(members), answer_headers(model, values)
 
 
-def write_answer(model: OperationModel, values: Values) -> tuple[bytes, dict[str, str]]:
-    """An answer as it travels: its body and the headers that say something of it."""
-    if not isinstance(values, Said):
-        return _write_answer(model, values)
-    if values.wire is None:
-        values.wire = _write_answer(model, values)
-    return values.wire
-
-
-def _write_answer(model: OperationModel, values: Values) -> tuple[bytes, dict[str, str]]:
-    shape = model.output_shape
-    if model.service_model.metadata["protocol"] != "rest-json":
-        travelling = {} if shape is None else _copier(shape, _epoch_seconds)(values)
-        return encode(travelling), {"content-type": JSON_CONTENT_TYPE}
-    located = {
+def answer_headers(model: OperationModel, values: Values) -> dict[str, str]:
+    """Return the headers of an answer that describe its body or carry its members."""
+    if not _is_rest(model):
+        return {"content-type": JSON_CONTENT_TYPE}
+    return {
         member.serialization["name"].lower(): values[name]
-        for name, member in shape.members.items()
+        for name, member in model.output_shape.members.items()
         if member.serialization.get("location") == "header" and name in values
     }
-    return values[shape.serialization["payload"]], located
+
+
+def _is_rest(model: OperationModel) -> bool:
+    return bool(model.service_model.metadata["protocol"] == "rest-json")
 
 
 def decode(shape: Shape | None, body: bytes | str) -> Values:
-    """Read a request's JSON `body` as the values of `shape`.
+    """Decode the JSON `body` of a request to the values of `shape`.
 
-    Members unknown to the shape and JSON nulls are left out, as AWS leaves them out.
-    Raises AWSError (SerializationException) for broken JSON and for a value of another type.
+    Members that the shape does not know, and JSON nulls, are left out, as AWS leaves them out.
+    Raises AWSError (SerializationException) for invalid JSON and for a value of another type.
     """
     try:
         value = json.loads(body or b"{}")
@@ -160,7 +127,7 @@ def _decode(shape: Shape, value: Any) -> Any:
 
 
 def _typed(shape: Shape, value: Any, *types: type) -> Any:
-    """`value` itself when it is of one of `types`; a bool never passes for a number."""
+    """Return `value` when it has one of `types`; a bool is not a number. Raises AWSError otherwise."""
     if isinstance(value, types) and (bool in types or not isinstance(value, bool)):
         return value
     found = _JSON_NAMES.get(type(value), "A value")
@@ -181,7 +148,7 @@ _JSON_NAMES = {
 def _decode_integer(shape: Shape, value: Any) -> int:
     number = _typed(shape, value, int, float)
     limit = 2 ** (63 if shape.type_name == "long" else 31)
-    if not -limit <= number < limit or number != int(number):  # NaN and the infinities are within no limits.
+    if not -limit <= number < limit or number != int(number):  # NaN and infinity fail too.
         raise serialization_exception(f"{value} can not be converted to {shape.type_name} {shape.name}")
     return int(number)
 
@@ -191,13 +158,13 @@ def _decode_float(shape: Shape, value: Any) -> float:
         number = float(_typed(shape, value, int, float))
     except OverflowError:
         number = math.inf
-    if not math.isfinite(number):  # json.loads takes NaN and Infinity, which JSON has not.
+    if not math.isfinite(number):  # json.loads accepts NaN and Infinity, JSON does not.
         raise serialization_exception(f"{value} can not be converted to {shape.type_name} {shape.name}")
     return number
 
 
 def _decode_timestamp(shape: Shape, value: Any) -> dt.datetime:
-    """Epoch seconds, cut to the milliseconds in which SageMaker keeps time."""
+    """Decode epoch seconds, cut to whole milliseconds as SageMaker keeps them."""
     try:
         return whole_milliseconds(EPOCH + dt.timedelta(seconds=_typed(shape, value, int, float)))
     except (OverflowError, ValueError):
@@ -216,74 +183,47 @@ _SCALARS: dict[str, Callable[[Shape, Any], Any]] = {
 
 
 def whole_milliseconds(when: dt.datetime) -> dt.datetime:
-    """`when` cut to whole milliseconds: what the wire can carry."""
+    """Cut an instant to whole milliseconds, the precision of the wire."""
     return when.replace(microsecond=when.microsecond // 1000 * 1000)
-
-
-def answer_values(shape: Shape | None, values: Values, *, local: bool = True) -> Values:
-    """The members of `values` that `shape` knows, as fresh values of the types botocore's parser gives.
-
-    `local`: whether times are in the machine's time zone, as the parser's, or in UTC.
-    Nothing mutable in the result is shared with `values`.
-    """
-    if shape is None:
-        return {}
-    if local:
-        _notice_the_machine()
-        if isinstance(values, Said):
-            if values.read is None or values.read_on is not _machine:
-                values.read, values.read_on = Flat(_copier(shape, _local_time)(values)), _machine
-            return values.read.copy()
-    fresh: Values = _copier(shape, _local_time if local else _same)(values)
-    return fresh
 
 
 Copier = Callable[[Any], Any]
 
 
 @per_shape
-def _copier(shape: Shape, time: Copier) -> Copier:
-    """A function that copies values of `shape`: walking the shape once per process is what makes answers fast."""
+def copier(shape: Shape, time: Copier) -> Copier:
+    """Return a function that copies the members that `shape` knows, and gives each timestamp to `time`.
+
+    The copy shares no dict and no list with the original. To walk the shape once per process makes answers fast.
+    """
     kind = shape.type_name
     if kind == "structure":
-        members = [(name, _copier(member, time)) for name, member in shape.members.items()]
+        members = [(name, copier(member, time)) for name, member in shape.members.items()]
         return lambda value: {
-            name: value[name] if copy is _same else copy(value[name]) for name, copy in members if name in value
+            name: value[name] if copy is same else copy(value[name]) for name, copy in members if name in value
         }
     if kind == "list":
-        item = _copier(shape.member, time)
-        return list if item is _same else lambda value: [item(each) for each in value]
+        item = copier(shape.member, time)
+        return list if item is same else lambda value: [item(each) for each in value]
     if kind == "map":
-        entry = _copier(shape.value, time)
+        entry = copier(shape.value, time)
         return lambda value: {key: entry(each) for key, each in value.items()}
-    return time if kind == "timestamp" else _same
+    return time if kind == "timestamp" else same
 
 
-def _same(value: Any) -> Any:
+def same(value: Any) -> Any:
+    """Return the value itself: times stay in UTC."""
     return value
 
 
-@lru_cache(maxsize=4096)
-def _local_time(when: dt.datetime) -> dt.datetime:
-    """The same instant as botocore's parser reads it off the wire: in the machine's time zone."""
+def local_time(when: dt.datetime) -> dt.datetime:
+    """Return the same instant as botocore's parser reads it: in the time zone of the machine."""
     local: dt.datetime = parse_timestamp(_epoch_seconds(when))
     return local
 
 
-_machine: tuple[object, ...] = ()
-
-
-def _notice_the_machine() -> None:
-    """Forget local times when a test has moved to another zone, or freezegun has replaced the datetimes."""
-    global _machine  # noqa: PLW0603 - so is the machine
-    machine = dt.datetime, time.tzname, time.timezone
-    if machine != _machine:
-        _local_time.cache_clear()
-        _machine = machine
-
-
 def copy_values(value: Any) -> Any:
-    """A copy of plain values that shares no dict and no list with the original."""
+    """Return a copy of plain values that shares no dict and no list with the original."""
     if isinstance(value, dict):
         return {key: copy_values(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -292,7 +232,7 @@ def copy_values(value: Any) -> Any:
 
 
 def encode(values: Values) -> bytes:
-    """An answer as the JSON bytes that travel: times are epoch seconds with milliseconds."""
+    """Encode an answer to JSON. Times are epoch seconds with milliseconds."""
     return _encoder.encode(values).encode()
 
 
@@ -300,12 +240,12 @@ def _epoch_seconds(when: dt.datetime) -> float:
     return when.timestamp() if when.microsecond % 1000 == 0 else (when - EPOCH) // MILLISECOND / 1000
 
 
-# Its own, so that it neither depends on what a test seeds nor disturbs it.
+# A generator of our own neither depends on the seed of a test nor changes its random numbers.
 _random = random.Random()  # noqa: S311 - no secret
 
 
 def _request_id() -> str:
-    """A UUID, of the kind that is drawn at random (version 4)."""
+    """Return a random UUID (version 4)."""
     drawn = f"{_random.getrandbits(128):032x}"
     return f"{drawn[:8]}-{drawn[8:12]}-4{drawn[13:16]}-a{drawn[17:20]}-{drawn[20:]}"
 
@@ -314,24 +254,23 @@ _http_date = lru_cache(maxsize=64)(partial(format_datetime, usegmt=True))
 _encoder = json.JSONEncoder(default=_epoch_seconds, separators=(",", ":"))
 
 
-def response_headers(headers: dict[str, str], body: bytes, at: dt.datetime) -> dict[str, str]:
-    """All headers of an answer, given those that say something of its body."""
-    return {
-        "x-amzn-requestid": _request_id(),
-        **headers,
-        "content-length": str(len(body)),
-        "date": _http_date(at.replace(microsecond=0)),
-    }
+def response_headers(headers: dict[str, str], at: dt.datetime, body: bytes | None = None) -> dict[str, str]:
+    """Return all headers of an answer at the instant `at` (UTC).
+
+    `headers`: the headers that describe its body. `body`: None when no body is encoded, so that its length is unknown.
+    """
+    length = {} if body is None else {"content-length": str(len(body))}
+    return {"x-amzn-requestid": _request_id(), **headers, **length, "date": _http_date(at.replace(microsecond=0))}
 
 
 def error_headers(error: AWSError, model: ServiceModel) -> dict[str, str]:
-    """The headers that say something of an error's body; REST-JSON names the error there."""
+    """Return the headers that describe the body of an error; REST-JSON names the error in a header."""
     if model.metadata["protocol"] == "rest-json":
         return {"content-type": "application/json", "x-amzn-errortype": error.code}
     return {"content-type": JSON_CONTENT_TYPE}
 
 
 def error_body(error: AWSError, model: ServiceModel) -> Values:
-    """An error as it travels: modelled exceptions write Message, the common ones message."""
+    """Return the body of an error: modelled exceptions have Message, the common ones message."""
     modelled = model.shape_for_error_code(error.code) is not None
     return {"__type": error.code, "Message" if modelled else "message": error.message, **error.members}

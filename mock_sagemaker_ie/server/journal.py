@@ -153,7 +153,7 @@ class Journal:
         self._service.answer(operation, WireRequest(entry["body"]), region=entry["region"], account_id=entry["account"])
 
     def _repeat_failure(self, entry: Entry) -> None:
-        with self._service.looking(entry["region"], entry["account"]) as (backend, now):
+        with self._service.view(entry["region"], entry["account"]) as (backend, now):
             if entry["failure"] == "experiment":
                 backend.fail_experiment(entry["name"], entry["reason"], now, now)
             else:

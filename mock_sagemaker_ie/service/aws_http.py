@@ -81,7 +81,7 @@ def answer(service: Service, request: HTTPRequest, passthrough: Collection[str] 
         rest = model.metadata["protocol"] == "rest-json"
         # In JSON 1.1 all members are in the body.
         call = WireRequest(request.body, request.path, request.headers) if rest else WireRequest(request.body)
-        fault = service.meet_fault(operation, call, region=region, account_id=account_id)
+        fault = service.take_fault(operation, call, region=region, account_id=account_id)
         if fault is not None:
             raise fault if isinstance(fault, AWSError) else BrokenConnection(fault)
         answered = service.answer(operation, call, region=region, account_id=account_id)

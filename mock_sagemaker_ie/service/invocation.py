@@ -1,4 +1,4 @@
-"""sagemaker-runtime without I/O: one InvokeEndpoint from its route to its answer, and what is kept of it."""
+"""One InvokeEndpoint from its route to its answer, and the captures and metrics that it leaves."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ OK, FAILED = 200, 500
 
 
 class Runtime:
-    """The models' handlers, and the captures and metrics of every account and region.
+    """The handlers of the models, and the captures and metrics of every account and region.
 
-    `delivery`: what brings captures and metrics to where the user wants them. `keep`: how many captures are kept at
-    most, the last ones; None for all.
+    `delivery`: writes captures and metrics where the user wants them. `keep`: the most captures to keep, the last
+    ones; None for all.
     """
 
     def __init__(self, delivery: Delivery, keep: int | None) -> None:
@@ -48,56 +48,57 @@ class Runtime:
         self.captures: deque[Capture] = deque(maxlen=keep)
         self._metrics: dict[tuple[str, str, str, dt.datetime], Datapoint] = {}
         self._delivery = delivery
-        self._keeping = threading.Lock()
+        self._lock = threading.Lock()
 
     @property
     def metrics(self) -> tuple[Datapoint, ...]:
-        """Every minute of every metric of every variant so far, in the order in which they began."""
-        with self._keeping:
+        """Every minute of every metric of every variant so far, in the order of the first samples."""
+        with self._lock:
             return tuple(replace(datapoint) for datapoint in self._metrics.values())
 
     @property
     def captured(self) -> tuple[Capture, ...]:
         """The captures, oldest first, as copies."""
-        with self._keeping:
+        with self._lock:
             return tuple(replace(each, record=copy_values(each.record)) for each in self.captures)
 
     def after_fork(self) -> None:
-        """In a child, no thread is left that could release a lock."""
-        self._keeping = threading.Lock()
+        """Replace the locks in a child process, which has no thread that could release them."""
+        self._lock = threading.Lock()
         self._delivery.after_fork()
 
     def reset(self) -> None:
-        """Forget captures and metrics, and the files that they were written to."""
-        with self._keeping:
+        """Forget captures and metrics. Later captures go to new files."""
+        with self._lock:
             self.captures.clear()
             self._metrics.clear()
         self._delivery.reset()
 
-    def exchange(
+    def invoke(
         self, route: Route, params: Values, at: dt.datetime, now: Callable[[], dt.datetime], log_group: str
     ) -> Steps[Values]:
-        """Have production answer and the shadow try, keep what is to be kept, and give the answer's values.
+        """Call production and, if the route has one, the shadow; keep captures and metrics; return the answer.
 
-        Raises AWSError (ModelError) when the production model fails, HandlerError when its handler is at fault.
+        Raises AWSError (ModelError) when the production model fails, HandlerError when its handler is wrong.
         """
-        answer, took = yield from self._tried(route.production, params, now)
+        answer, took = yield from self._call_model(route.production, params, now)
         if isinstance(answer.error, HandlerError):
             raise answer.error
-        exchanged = [(route.production, answer, took)]
+        outcomes = [(route.production, answer, took)]
         if route.shadow is not None:
-            exchanged.append((route.shadow, *(yield from self._tried(route.shadow, params, now))))
-        self._keep(route, params, at, exchanged)
-        for _, shadow, _ in exchanged[1:]:  # Where warnings are errors, nothing may be lost by one.
+            outcomes.append((route.shadow, *(yield from self._call_model(route.shadow, params, now))))
+        self._keep(route, params, at, outcomes)
+        for _, shadow, _ in outcomes[1:]:  # Last, because a warning may be an error, which must lose nothing.
             if isinstance(shadow.error, HandlerError):
                 warnings.warn(f"in the shadow, {shadow.error}", HandlerWarning, stacklevel=2)
         if answer.response is None:
             raise _model_error(answer.error, params["EndpointName"], log_group)
         return _answer_values(answer.response, route.production)
 
-    def _tried(
+    def _call_model(
         self, target: Target, params: Values, now: Callable[[], dt.datetime]
     ) -> Steps[tuple[Outcome, dt.timedelta]]:
+        """Return the outcome of a variant's model, and its latency."""
         request = ModelRequest(
             params["Body"],
             endpoint=params["EndpointName"],
@@ -114,15 +115,15 @@ class Runtime:
         return outcome, now() - began if latency is None else seconds(latency)
 
     def _keep(
-        self, route: Route, params: Values, at: dt.datetime, exchanged: Iterable[tuple[Target, Outcome, dt.timedelta]]
+        self, route: Route, params: Values, at: dt.datetime, outcomes: Iterable[tuple[Target, Outcome, dt.timedelta]]
     ) -> None:
         endpoint, request = params["EndpointName"], captures.Message(params["Body"], params.get("ContentType"))
         kept, invocations = [], []
-        for target, outcome, took in exchanged:
+        for target, outcome, took in outcomes:
             status = FAILED if outcome.response is None else OK
             invocations.append(Invocation(endpoint, target.variant, at, status, took, target.instances))
             if outcome.response is None:
-                continue  # What a model failed to answer is not captured (inferred).
+                continue  # A failed answer is not captured (inferred).
             kept += [
                 captures.capture(
                     settings,
@@ -136,7 +137,7 @@ class Runtime:
                 )
                 for settings in route.captures
             ]
-        with self._keeping:
+        with self._lock:
             self.captures.extend(kept)
             for invocation in invocations:
                 self._count(invocation)
@@ -152,7 +153,7 @@ class Runtime:
 
 
 class HandlerWarning(UserWarning):
-    """The handler of a shadow model is at fault: no caller will ever see it."""
+    """The handler of a shadow model is wrong. No caller sees that, so a warning says it."""
 
 
 def _answer_values(response: ModelResponse, target: Target) -> Values:

@@ -1,7 +1,7 @@
-"""The service without I/O: an operation and its request in, an answer's values or an AWS error out.
+"""The service: one call in, one answer or AWS error out. It does no I/O.
 
-A request reads the clock once. It is validated, answered by the backend of its account and region, and recorded.
-Only an invocation may take more time: its models are called while no lock is held.
+A call reads the clock once. It is validated, answered by the backend of its account and region, and recorded. Only an
+invocation may take more time: no lock is held while its models run.
 """
 
 from __future__ import annotations
@@ -9,114 +9,99 @@ from __future__ import annotations
 import threading
 from collections import deque
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import botocore.loaders
 from botocore.endpoint_provider import RuleSetStandardLibrary
 
 from mock_sagemaker_ie.backend.backend import SageMakerBackend
-from mock_sagemaker_ie.backend.operations import OPERATIONS, RESOURCE_TYPES, RULES
+from mock_sagemaker_ie.backend.operations import OPERATIONS, RESOURCE_TYPES, RULES, is_read, operate
+from mock_sagemaker_ie.calls import Call
 from mock_sagemaker_ie.clock import MockClock, movable, read
+from mock_sagemaker_ie.protocol.cache import AnswerCache, CachedAnswer
 from mock_sagemaker_ie.protocol.errors import AWSError
 from mock_sagemaker_ie.protocol.validation import refuse, violations
 from mock_sagemaker_ie.protocol.wire import (
-    WireRequest,
-    answer_values,
+    answer_headers,
+    copier,
     copy_values,
+    encode_answer,
+    local_time,
     read_request,
+    same,
     whole_milliseconds,
-    write_answer,
 )
 from mock_sagemaker_ie.service.faults import Faults
 from mock_sagemaker_ie.service.models import run, run_async
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
-    from botocore.model import OperationModel, Shape
+    from botocore.model import OperationModel
 
-    from mock_sagemaker_ie.backend.hosting.operations import World
+    from mock_sagemaker_ie.backend.settings import Settings
     from mock_sagemaker_ie.clock import Clock
-    from mock_sagemaker_ie.protocol.validation import Violation
+    from mock_sagemaker_ie.protocol.wire import WireRequest
     from mock_sagemaker_ie.service.invocation import Runtime
     from mock_sagemaker_ie.service.models import Steps
 
 Values = dict[str, Any]
 
 ARN_PARTS = 6
-SMALL = 256  # bytes of a request that is worth remembering
 INVOKE_ENDPOINT = "InvokeEndpoint"
 ANSWERED = (*OPERATIONS, INVOKE_ENDPOINT)
 
 
-@dataclass(frozen=True)
-class Call:
-    """One call that the mock answered.
-
-    `operation`: AWS's name. `params`: the request's members. `at`: the instant (UTC) at which it was answered.
-    Exactly one of `response` (the answer's members) and `error` is not None: an AWSError with its code and message,
-    or an error of the connection that a test arranged.
-    """
-
-    operation: str
-    params: Values
-    account_id: str
-    region: str
-    at: dt.datetime
-    error: AWSError | Exception | None = None
-    _answer: Values | None = None
-    _shape: Shape | None = None
-
-    @cached_property
-    def response(self) -> Values | None:
-        """The answer's members, times in UTC; None when the call was answered with an error."""
-        return None if self._answer is None else answer_values(self._shape, self._answer, local=False)
-
-
 class Answer(NamedTuple):
-    """An answer and its instant. `said` is shared with the records and has more members than the answer."""
+    """An answer, and the instant (UTC) at which it was given."""
 
     model: OperationModel
-    said: Values
+    answer: CachedAnswer
     at: dt.datetime
 
     @property
     def values(self) -> Values:
-        """The answer's values, fresh and of the types botocore's parser gives."""
-        return answer_values(self.model.output_shape, self.said)
+        """The members of the answer: fresh values with the types of botocore's parser."""
+        shape = self.model.output_shape
+        return {} if shape is None else self.answer.fresh(copier(shape, local_time))
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers that describe the body or carry members."""
+        return answer_headers(self.model, self.answer.values)
 
     @property
     def wire(self) -> tuple[bytes, dict[str, str]]:
-        """The answer's body, and the headers that say something of it."""
-        return write_answer(self.model, self.said)
+        """The encoded body, and the headers that describe it."""
+        return encode_answer(self.model, self.answer.values)
 
 
 class Service:
-    """SageMaker as far as we answer it, for every account and region. Safe to call from many threads."""
+    """The part of SageMaker that the mock answers, for every account and region. Many threads may call it."""
 
-    def __init__(self, clock: Clock, world: World, account_id: str, runtime: Runtime, keep: int | None = None) -> None:
+    def __init__(
+        self, clock: Clock, settings: Settings, account_id: str, runtime: Runtime, keep: int | None = None
+    ) -> None:
         self.clock = clock
         self.account_id = account_id
         self.runtime = runtime
         self.calls: deque[Call] = deque(maxlen=keep)
         self.faults = Faults()
-        self.on_call: Callable[[Call], None] | None = None  # Told of each call before it is answered.
-        self._world = world
+        self.on_call: Callable[[Call], None] | None = None  # Gets each call before it is answered.
+        self._settings = settings
         self._lock = threading.RLock()
         self._latest: dt.datetime | None = None
         self._backends: dict[tuple[str, str], SageMakerBackend] = {}
-        # Who waits for a status asks the same again and again. Kept no longer than the service: a model is large.
-        self._understand_small = lru_cache(maxsize=256)(_understand_body)
+        self._cache = AnswerCache()  # A poll loop makes the same call again and again.
 
     def answer(
         self, model: OperationModel, request: WireRequest, *, region: str, account_id: str | None = None
     ) -> Answer | None:
-        """Answer a call of `model`; None when the operation or its resource is not ours.
+        """Answer a call of `model`. Return None when the mock does not have the operation or its resource.
 
-        Raises AWSError when the service refuses, HandlerError when the handler of a model is at fault.
+        Raises AWSError when the service refuses the call, HandlerError when the handler of a model is wrong.
         """
         account_id = account_id or self.account_id
         if model.name == INVOKE_ENDPOINT:
@@ -126,7 +111,7 @@ class Service:
     async def answer_async(
         self, model: OperationModel, request: WireRequest, *, region: str, account_id: str | None = None
     ) -> Answer | None:
-        """The same for an asynchronous caller, whose models' handlers may be coroutine functions."""
+        """Answer an asynchronous caller in the same way. The handlers of models may be coroutine functions."""
         if model.name == INVOKE_ENDPOINT:
             return await run_async(self._invoke(model, request, region, account_id or self.account_id))
         return self.answer(model, request, region=region, account_id=account_id)
@@ -134,14 +119,14 @@ class Service:
     # --- faults
 
     def delay(self, operation: str) -> None:
-        """Let pass the time that a call, or an attempt of it, was arranged to take."""
+        """Move the clock by the delay that was arranged for this call or attempt, if there is one."""
         if (delay := self.faults.take_delay(operation)) is not None:
             movable(self.clock, "sleep")(delay.total_seconds())
 
-    def meet_fault(
+    def take_fault(
         self, model: OperationModel, request: WireRequest, *, region: str, account_id: str | None = None
     ) -> Exception | None:
-        """The error that a call, or an attempt of it, meets now, for the transport to deliver; None for none."""
+        """Return the error that was arranged for this call or attempt, and record it; None when there is none."""
         self.delay(model.name)
         error = self.faults.take_error(model.name)
         if error is None:
@@ -150,50 +135,71 @@ class Service:
             params = read_request(model, request)
         except AWSError:
             params = {}
-        account_id = account_id or self.account_id
-        self._record(Call(model.name, params, account_id, region, self.now(), error=error))
+        self._record(Call(model.name, params, account_id or self.account_id, region, self.now(), error=error))
         return error
 
     # --- answers
 
     def _operate(self, model: OperationModel, request: WireRequest, region: str, account_id: str) -> Answer | None:
-        params: Values = {}
+        key = region, account_id, request.body
         with self._lock:
             now = self.now()
-            try:
-                params, broken = self._understood(model, request)
-                if not _is_ours(params):
-                    return None
-                _refuse_broken(model, params, broken, now)
-                values = OPERATIONS[model.name](self.backend(region, account_id).as_of(now), params, now)
-            except AWSError as error:
-                self._record(Call(model.name, copy_values(params), account_id, region, now, error=error))
-                raise
-            params = copy_values(params)
-            self._record(Call(model.name, params, account_id, region, now, None, values, model.output_shape))
-        return Answer(model, values, now)
+            answer = self._find_answer(model, key, now)
+            if answer is None and (answer := self._make_answer(model, request, region, account_id, now)) is None:
+                return None
+            self._record_answer(model, copy_values(answer.params), account_id, region, now, answer.values)
+        return Answer(model, answer, now)
+
+    def _find_answer(self, model: OperationModel, key: tuple[Any, ...], now: dt.datetime) -> CachedAnswer | None:
+        """Return the answer that the same call got before, if no record of its account and region has changed since."""
+        answer = self._cache.find(model, key)
+        if answer is None:
+            return None
+        backend, version = answer.state
+        return answer if backend.as_of(now).version == version else None
+
+    def _make_answer(
+        self, model: OperationModel, request: WireRequest, region: str, account_id: str, now: dt.datetime
+    ) -> CachedAnswer | None:
+        params: Values = {}
+        try:
+            params = read_request(model, request)
+            if not _is_ours(params):
+                return None
+            _validate(model, params, now)
+            backend = self.backend(region, account_id).as_of(now)
+            values = operate(backend, model.name, params, now)
+        except AWSError as error:
+            self._record(Call(model.name, copy_values(params), account_id, region, now, error=error))
+            raise
+        answer = CachedAnswer(params, values, (backend, backend.version))
+        if is_read(model.name) and len(request.body) <= AnswerCache.MAX_KEY_SIZE:
+            self._cache.put(model, (region, account_id, request.body), answer)
+        return answer
 
     def _invoke(self, model: OperationModel, request: WireRequest, region: str, account_id: str) -> Steps[Answer]:
         params: Values = {}
         now = self.now()
         try:
-            params, broken = _understand(model, request)  # Its path says something too.
-            _refuse_broken(model, params, broken, now)
+            params = read_request(model, request)
+            _validate(model, params, now)
             with self._lock:
                 route = self.backend(region, account_id).as_of(now).route(params)
             arn = f"arn:{partition(region)}:logs:{region}:{account_id}:log-group:/aws/sagemaker/Endpoints"
-            values = yield from self.runtime.exchange(route, params, now, self.now, f"{arn}/{params['EndpointName']}")
+            values = yield from self.runtime.invoke(route, params, now, self.now, f"{arn}/{params['EndpointName']}")
         except AWSError as error:
             self._record(Call(model.name, params, account_id, region, now, error=error))
             raise
-        self._record(Call(model.name, params, account_id, region, now, None, values, model.output_shape))
-        return Answer(model, values, now)
+        self._record_answer(model, params, account_id, region, now, values)
+        return Answer(model, CachedAnswer(params, values), now)
 
-    def _understood(self, model: OperationModel, request: WireRequest) -> tuple[Values, Sequence[Violation]]:
-        """A request's members, not to be changed, and what they break of the operation's shape."""
-        if len(request.body) <= SMALL and not request.headers:
-            return self._understand_small(model, request.body)
-        return _understand(model, request)
+    def _record_answer(
+        self, model: OperationModel, params: Values, account_id: str, region: str, now: dt.datetime, values: Values
+    ) -> None:
+        shape = model.output_shape
+        # Not the shape: it would keep the service model of its session in memory.
+        read = dict if shape is None else copier(shape, same)
+        self._record(Call(model.name, params, account_id, region, now, None, values, read))
 
     def _record(self, call: Call) -> None:
         if isinstance(call.error, AWSError):
@@ -206,49 +212,51 @@ class Service:
                 self.clock.advance(self.clock.auto_advance)
 
     def recorded(self) -> tuple[Call, ...]:
-        """The calls, while none is recorded."""
+        """Return the recorded calls, oldest first."""
         with self._lock:
             return tuple(self.calls)
 
-    def now(self) -> dt.datetime:
-        """The present instant, in the whole milliseconds that SageMaker keeps.
+    # --- time and state
 
-        Time never goes back: should the clock do so, it stands still here until the clock has caught up.
+    def now(self) -> dt.datetime:
+        """Return the present instant (UTC) in whole milliseconds, as SageMaker keeps it.
+
+        Time never goes back. If the clock does, the service waits at its latest instant until the clock has caught up.
         """
         now = whole_milliseconds(read(self.clock))
         with self._lock:
             self._latest = now if self._latest is None else max(self._latest, now)
             return self._latest
 
+    @property
+    def latest(self) -> dt.datetime | None:
+        """The latest instant that anybody was given."""
+        return self._latest
+
     def backend(self, region: str, account_id: str | None = None) -> SageMakerBackend:
-        """What an account (default: the mock's) holds in a region."""
+        """Return the backend of an account (by default the mock's) in a region."""
         key = (account_id or self.account_id, region)
         with self._lock:
             if key not in self._backends:
-                self._backends[key] = SageMakerBackend(partition(region), region, key[0], self._world)
+                self._backends[key] = SageMakerBackend(partition(region), region, key[0], self._settings)
             return self._backends[key]
 
-    def worlds(self) -> list[tuple[str, str]]:
-        """The accounts and regions that there are backends of."""
+    def scopes(self) -> list[tuple[str, str]]:
+        """Return the accounts and regions that have a backend."""
         with self._lock:
             return list(self._backends)
 
-    @property
-    def latest(self) -> dt.datetime | None:
-        """The last instant that anybody was told of."""
-        return self._latest
-
     @contextmanager
     def pause(self) -> Iterator[None]:
-        """Let no call change anything meanwhile."""
+        """Let no call change anything during the context."""
         with self._lock:
             yield
 
     @contextmanager
-    def looking(self, region: str, account_id: str | None = None) -> Iterator[tuple[SageMakerBackend, dt.datetime]]:
-        """A backend to look at (default account: the mock's) and the present instant, while no call is answered.
+    def view(self, region: str, account_id: str | None = None) -> Iterator[tuple[SageMakerBackend, dt.datetime]]:
+        """Give the backend of an account (by default the mock's) and the present instant; no call is answered meanwhile.
 
-        What the service refuses is raised as LookupError when something is missing, else as ValueError.
+        An AWSError becomes LookupError when a resource is missing, else ValueError.
         """
         with self._lock:
             try:
@@ -259,14 +267,14 @@ class Service:
                 raise kind(error.message) from None
 
     def adopt(self, other: Service) -> None:
-        """Take over a copy of all that another service holds, but for its calls."""
+        """Copy everything that another service has, except its calls."""
         with other._lock:
             self._backends = {key: backend.copy() for key, backend in other._backends.items()}
             self._latest = other._latest
             self.runtime.handlers.update(other.runtime.handlers)
 
     def after_fork(self) -> None:
-        """In a child, no thread is left that could release a lock."""
+        """Replace the locks in a child process, which has no thread that could release them."""
         self._lock = threading.RLock()
         self.faults.after_fork()
         self.runtime.after_fork()
@@ -274,41 +282,34 @@ class Service:
             self.clock.after_fork()
 
     def reset(self) -> None:
-        """Forget everything but the models' handlers."""
+        """Forget everything except the handlers of the models."""
         with self._lock:
             self._backends.clear()
+            self._cache.clear()
             self.faults.clear()
             self.calls.clear()
             self._latest = None
         self.runtime.reset()
 
 
-def _understand(model: OperationModel, request: WireRequest) -> tuple[Values, Sequence[Violation]]:
-    params = read_request(model, request)
-    return params, [] if model.input_shape is None else list(violations(model.input_shape, params))
-
-
-def _understand_body(model: OperationModel, body: bytes | str) -> tuple[Values, Sequence[Violation]]:
-    return _understand(model, WireRequest(body))
-
-
-def _refuse_broken(model: OperationModel, params: Values, broken: Sequence[Violation], now: dt.datetime) -> None:
-    """Raise one AWSError for all that a request breaks before any record is looked at."""
+def _validate(model: OperationModel, params: Values, now: dt.datetime) -> None:
+    """Raise one AWSError that names every constraint and rule that a request breaks. No record matters here."""
+    broken = [] if model.input_shape is None else list(violations(model.input_shape, params))
     for rule in RULES.get(model.name, ()):
-        broken = [*broken, *rule(params, now)]
-    if broken:  # The runtime has a name of its own for it.
+        broken += rule(params, now)
+    if broken:  # The runtime has another error code.
         runtime = model.service_model.service_id.hyphenize() == "sagemaker-runtime"
         refuse(broken, "ValidationError" if runtime else None)
 
 
 def _is_ours(params: Values) -> bool:
-    """Whether a call concerns resources we hold: tags of any other resource are another mock's to answer."""
+    """Return whether the mock has resources of this kind. Tags of other resources are for another mock."""
     arn = params.get("ResourceArn", "").split(":", 5)
     return len(arn) < ARN_PARTS or arn[-1].partition("/")[0] in RESOURCE_TYPES
 
 
 @lru_cache(maxsize=64)
 def partition(region: str) -> str:
-    """The partition of a region by botocore's own data: aws, aws-cn, aws-us-gov and so on."""
+    """Return the partition of a region by botocore's own data: aws, aws-cn, aws-us-gov and so on."""
     library = RuleSetStandardLibrary(botocore.loaders.Loader().load_data("partitions"))
     return str(library.aws_partition(region)["name"])

@@ -1,6 +1,6 @@
-"""What an experiment deploys on its endpoint, status by status, and what Describe says of both.
+"""What an experiment deploys on its endpoint in each status, and what Describe shows of endpoint and variants.
 
-Pure: it says what is wanted; SageMakerBackend has it done.
+Pure: it returns deployments; Experiments hands them to Hosting. README's fidelity table says what of this is inferred.
 """
 
 from __future__ import annotations
@@ -8,10 +8,9 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any
 
-from mock_sagemaker_ie.backend.experiments.lifecycle import FINISHED, Status
+from mock_sagemaker_ie.backend.experiments.lifecycle import Status
 from mock_sagemaker_ie.backend.experiments.rules import PROMOTE, REMOVE
-from mock_sagemaker_ie.backend.hosting.endpoints import variant_named
-from mock_sagemaker_ie.backend.transitions import At
+from mock_sagemaker_ie.backend.hosting.deployment import variant_named
 
 if TYPE_CHECKING:
     from mock_sagemaker_ie.backend.experiments.record import Experiment
@@ -19,61 +18,52 @@ if TYPE_CHECKING:
 
 Values = dict[str, Any]
 
-LONGEST_CONFIG_NAME = 63
+MAX_CONFIG_NAME_LENGTH = 63
 
 
-def wanted(experiment: Experiment) -> Values | None:
-    """The settings to deploy during the status that the experiment has just entered; None to leave the endpoint.
-
-    README's fidelity table says which of this is inferred.
-    """
-    if experiment.status is Status.STARTING:
+def target_deployment(experiment: Experiment) -> Values | None:
+    """Return what to deploy during the status that has just begun, or None to leave the endpoint as it is."""
+    status = experiment.status
+    if status is Status.STARTING or (status is Status.UPDATING and experiment.started):
         return with_shadow(experiment)
-    if experiment.status is Status.STOPPING:
-        return _at_the_end(experiment)
-    if experiment.status is Status.UPDATING and experiment.started:
-        return with_shadow(experiment)
-    if experiment.status in (Status.CREATING, Status.UPDATING) and experiment.before is None:
+    if status in (Status.CREATING, Status.UPDATING) and experiment.before is None:
         return production_only(experiment)
+    if status is Status.STOPPING:
+        return _final_deployment(experiment)
     return None
 
 
-def _at_the_end(experiment: Experiment) -> Values | None:
-    if isinstance(experiment.life.entries[-1].trigger, At):
-        return restored(experiment)
-    shadow = experiment.actions[experiment.shadow]
-    if shadow == PROMOTE:
+def _final_deployment(experiment: Experiment) -> Values | None:
+    if experiment.ended_by_schedule:  # The endpoint reverts; an endpoint that the test created stays.
+        return production_only(experiment) if experiment.before is None else experiment.before
+    action = experiment.actions[experiment.shadow]
+    if action == PROMOTE:
         return _settings(experiment, production=experiment.shadow)
-    if shadow != REMOVE:
+    if action != REMOVE:
         return with_shadow(experiment)
-    # What a test has not touched before it is stopped, it leaves alone.
-    touched = experiment.started or experiment.before is None or experiment.production in experiment.desired
-    return production_only(experiment) if touched else None
-
-
-def restored(experiment: Experiment) -> Values:
-    """What the endpoint was before the test; one that the test made stays without the shadow."""
-    return production_only(experiment) if experiment.before is None else experiment.before
+    # A test that is stopped before it has changed the endpoint leaves it alone.
+    changed = experiment.started or experiment.before is None or experiment.production in experiment.desired
+    return production_only(experiment) if changed else None
 
 
 def production_only(experiment: Experiment) -> Values:
-    """The settings of an endpoint that has the production variant alone."""
+    """Return the settings of an endpoint with the production variant alone."""
     return _settings(experiment, production=experiment.production)
 
 
 def with_shadow(experiment: Experiment) -> Values:
-    """The settings under test: traffic is copied by the ratio of the weights."""
+    """Return the settings of an endpoint under test. The ratio of the weights is the share of copied traffic."""
     return _settings(experiment, production=experiment.production, shadow=experiment.shadow)
 
 
 def _settings(experiment: Experiment, *, production: str, shadow: str | None = None) -> Values:
-    """An endpoint configuration of the experiment's own: what the endpoint had before, with the test's variants."""
+    """Return the endpoint configuration of an experiment: the endpoint's settings from before, with these variants."""
     digest = hashlib.sha256(f"{experiment.arn} {experiment.number} {len(experiment.life.entries)}".encode()).hexdigest()
     suffix = digest[:12]
     before = experiment.before or {}
     settings: Values = {
         **{member: value for member, value in before.items() if member != "ShadowProductionVariants"},
-        "EndpointConfigName": f"{experiment.name[: LONGEST_CONFIG_NAME - len(suffix) - 1].rstrip('-')}-{suffix}",
+        "EndpointConfigName": f"{experiment.name[: MAX_CONFIG_NAME_LENGTH - len(suffix) - 1].rstrip('-')}-{suffix}",
         "ProductionVariants": [_variant(experiment, production, 1.0)],
     }
     if "KmsKey" in experiment.settings:
@@ -84,7 +74,7 @@ def _settings(experiment: Experiment, *, production: str, shadow: str | None = N
 
 
 def _variant(experiment: Experiment, name: str, weight: float) -> Values:
-    """A ProductionVariant: the experiment's InfrastructureConfig wins over what the endpoint had."""
+    """Return a ProductionVariant: InfrastructureConfig of the experiment takes precedence over the endpoint's."""
     config = experiment.variants[name]
     infrastructure = config["InfrastructureConfig"]["RealTimeInferenceConfig"]
     before = variant_named(experiment.before, name)
@@ -99,17 +89,16 @@ def _variant(experiment: Experiment, name: str, weight: float) -> Values:
 
 
 def describe(experiment: Experiment, endpoint: Endpoint | None) -> Values:
-    """EndpointMetadata and ModelVariants of DescribeInferenceExperiment, as the endpoint has them at this moment."""
-    gone = {"EndpointName": experiment.settings["EndpointName"]}
+    """Return EndpointMetadata and ModelVariants of DescribeInferenceExperiment at this moment."""
+    deleted = {"EndpointName": experiment.endpoint}
+    statuses = variant_statuses(experiment, endpoint)
     return {
-        "EndpointMetadata": gone if endpoint is None else endpoint.metadata(),
-        "ModelVariants": [
-            {**variant, "Status": _variant_status(experiment, name, endpoint)}
-            for name, variant in experiment.variants.items()
-        ],
+        "EndpointMetadata": deleted if endpoint is None else endpoint.metadata(),
+        "ModelVariants": [{**variant, "Status": statuses[name]} for name, variant in experiment.variants.items()],
     }
 
 
-def _variant_status(experiment: Experiment, name: str, endpoint: Endpoint | None) -> str:
-    deployed = endpoint and endpoint.variant_status(name)
-    return deployed or ("Deleted" if experiment.status in FINISHED else "Creating")
+def variant_statuses(experiment: Experiment, endpoint: Endpoint | None) -> dict[str, str]:
+    """Return the status of each variant at this moment, by name (AWS: ModelVariantStatus)."""
+    undeployed = "Deleted" if experiment.finished else "Creating"
+    return {name: (endpoint and endpoint.variant_status(name)) or undeployed for name in experiment.variants}

@@ -1,23 +1,26 @@
-"""An inference experiment's statuses, the table that joins them, and the few lines that walk it.
+"""The lifecycle of an inference experiment: its statuses, the table of transitions, and functions that follow it.
 
-SageMakerBackend.as_of walks it, since a step may change the endpoint too. Nothing here reads a clock or does I/O.
-README's table and diagram are generated from LIFECYCLE.
+Pure: nothing here reads a clock. README's table and diagram are generated from LIFECYCLE.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import datetime as dt
 from dataclasses import dataclass
 from enum import Enum
+from typing import TYPE_CHECKING
 
-from mock_sagemaker_ie.backend.transitions import After, At, Call, Derived, Failure, Table, Transition, Trigger, later
+from mock_sagemaker_ie.backend.transitions import After, At, Call, Derived, Failure, Table, Transition, later
 
-ZERO = dt.timedelta(0)
+if TYPE_CHECKING:
+    import datetime as dt
+
+    from mock_sagemaker_ie.backend.settings import Durations
+    from mock_sagemaker_ie.backend.transitions import Trigger
 
 
 class Status(str, Enum):
-    """The status of an inference experiment, in AWS's words."""
+    """The statuses of an inference experiment, in AWS's words."""
 
     CREATING = "Creating"
     CREATED = "Created"
@@ -34,58 +37,6 @@ class Status(str, Enum):
 
 FINISHED = frozenset({Status.COMPLETED, Status.CANCELLED})
 UNFINISHED = tuple(status for status in Status if status not in FINISHED)
-
-
-@dataclass(frozen=True)
-class Durations:
-    """How long each transitional status lasts, as timedeltas; zero by default, so that a poll loop returns at once.
-
-    `creating` to `stopping` are an experiment's, and its endpoint takes as long; the others are those of an endpoint
-    that CreateEndpoint, UpdateEndpoint, UpdateEndpointWeightsAndCapacities and DeleteEndpoint change.
-    Raises TypeError for anything but a timedelta, ValueError for a negative one.
-    """
-
-    creating: dt.timedelta = ZERO
-    starting: dt.timedelta = ZERO
-    updating: dt.timedelta = ZERO
-    stopping: dt.timedelta = ZERO
-    endpoint_creating: dt.timedelta = ZERO
-    endpoint_updating: dt.timedelta = ZERO
-    endpoint_rolling_back: dt.timedelta = ZERO
-    endpoint_deleting: dt.timedelta = ZERO
-
-    def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            if not isinstance(value, dt.timedelta):
-                raise TypeError(f"Durations({field.name}={value!r}): expected a timedelta")
-            if value < ZERO:
-                raise ValueError(f"Durations({field.name}={value!r}): a status cannot last less than no time")
-
-    @classmethod
-    def realistic(cls) -> Durations:
-        """Minutes, as deployments of small models take them on AWS (a guess: AWS publishes no figures)."""
-        minutes = {"creating": 6, "starting": 8, "updating": 7, "stopping": 5}
-        minutes |= {"endpoint_creating": 6, "endpoint_updating": 8, "endpoint_rolling_back": 5, "endpoint_deleting": 1}
-        return cls(**{name: dt.timedelta(minutes=number) for name, number in minutes.items()})
-
-    @classmethod
-    def parse(cls, text: str) -> Durations:
-        """Read `zero`, `realistic`, or seconds by name: `creating=60 starting=300`. Raises ValueError otherwise."""
-        words = text.replace(",", " ").split()
-        if words in ([], ["zero"]):
-            return cls()
-        if words == ["realistic"]:
-            return cls.realistic()
-        try:
-            pairs = dict(word.split("=") for word in words)
-            return cls(**{name: dt.timedelta(seconds=float(seconds)) for name, seconds in pairs.items()})
-        except (TypeError, ValueError, OverflowError) as error:
-            names = ", ".join(field.name for field in dataclasses.fields(cls))
-            raise ValueError(
-                f"durations {text!r}: expected zero, realistic, or seconds by name "
-                f"such as 'starting=300' (names: {names}); {error}",
-            ) from None
 
 
 CREATE = Call("CreateInferenceExperiment")
@@ -118,7 +69,7 @@ LIFECYCLE: Table[Status] = Table(
 
 @dataclass(frozen=True)
 class Entry:
-    """A status, the instant it began and what led to it."""
+    """A status, the instant (UTC) at which it began, and the trigger that led to it."""
 
     status: Status
     since: dt.datetime
@@ -127,10 +78,10 @@ class Entry:
 
 @dataclass(frozen=True)
 class Life:
-    """Where an experiment stands and how it came there.
+    """The history of an experiment's statuses, and its schedule. Instants are in UTC.
 
-    `entries`: every status so far, the present one last. `start_time`, `end_time`: the schedule's ends.
-    `desired_state`: where Stopping leads.
+    `entries`: every status so far, the present one last. `start_time`, `end_time`: the ends of the schedule.
+    `desired_state`: the status that follows Stopping.
     """
 
     entries: tuple[Entry, ...]
@@ -150,38 +101,38 @@ class Life:
 
 
 def begin(now: dt.datetime, start_time: dt.datetime, end_time: dt.datetime) -> Life:
-    """The life of an experiment that is created `now`."""
+    """Return the life of an experiment that is created `now`."""
     return Life((Entry(Status.CREATING, now, CREATE),), start_time, end_time)
 
 
-def due(life: Life, durations: Durations) -> tuple[Transition[Status], dt.datetime] | None:
-    """The transition that comes next by itself, and its instant; None when the status stays."""
-    row = LIFECYCLE.by_itself(life.status)
+def next_by_time(life: Life, durations: Durations) -> tuple[Transition[Status], dt.datetime] | None:
+    """Return the next transition that time triggers, and its instant; None when the status stays."""
+    row = LIFECYCLE.row_by_time(life.status)
     if row is None:
         return None
     if isinstance(row.trigger, After):
         return row, later(life.since, getattr(durations, row.trigger.duration))
-    # An end of the schedule that came while another status held takes effect as soon as that one ends.
+    # A deadline that passed during another status takes effect as soon as that status ends.
     end = life.start_time if row.trigger == At("StartTime") else life.end_time
     return row, max(life.since, end)
 
 
 def permits(life: Life, trigger: Trigger) -> bool:
-    """Whether the table has a row for `trigger` in the present status."""
+    """Return whether the table has a row for `trigger` in the present status."""
     return LIFECYCLE.permits(life.status, trigger)
 
 
 def follow(life: Life, trigger: Trigger, now: dt.datetime) -> Life:
-    """Take the row for `trigger`, `now`. Raises KeyError when the table has none: ask `permits` first."""
+    """Follow the row for `trigger` at `now`. Raises KeyError when there is none: check `permits` first."""
     return enter(life, LIFECYCLE.row(life.status, trigger), now)
 
 
 def enter(life: Life, row: Transition[Status], at: dt.datetime) -> Life:
-    """Take `row` at the instant `at`."""
+    """Follow `row` at the instant `at`."""
     target = row.target
     if target is Derived.PREVIOUS:
         target = life.entries[-2].status
     elif target is Derived.DESIRED:
         target = life.desired_state
-    assert isinstance(target, Status), f"{row} leads out of life"  # noqa: S101 - deletion is the backend's
+    assert isinstance(target, Status), f"{row} deletes the experiment"  # noqa: S101 - the caller handles deletion
     return dataclasses.replace(life, entries=(*life.entries, Entry(target, at, row.trigger)))

@@ -1,33 +1,30 @@
-"""The Endpoint record: its lifecycle table, what it serves and what Describe says of it.
+"""The Endpoint record: its lifecycle table, what it serves, and what Describe and List show of it.
 
-Pure: an endpoint in, a new endpoint out. A *deployment* is what an endpoint serves or is about to serve: the values
-of an endpoint configuration, changed since by weights and capacities. An endpoint keeps its own copy, so that deleting
-the configuration changes nothing.
+Every function is pure: an endpoint in, a new endpoint out.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from mock_sagemaker_ie.backend.transitions import After, Call, Failure, Table, Transition, later
-from mock_sagemaker_ie.protocol.wire import Said
+from mock_sagemaker_ie.backend.hosting.deployment import VARIANT_LISTS, variant_named, variant_names
+from mock_sagemaker_ie.backend.transitions import After, ByExperiment, Call, Failure, Table, Transition, later
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable
 
-    from mock_sagemaker_ie.backend.experiments.lifecycle import Durations
+    from mock_sagemaker_ie.backend.settings import Durations
+    from mock_sagemaker_ie.backend.tags import Tags
     from mock_sagemaker_ie.backend.transitions import Trigger
 
 Values = dict[str, Any]
 
 
 class EndpointStatus(str, Enum):
-    """The status of an endpoint, in AWS's words; those that a mock can bring about."""
+    """The statuses of an endpoint that the mock uses, in AWS's words."""
 
     CREATING = "Creating"
     IN_SERVICE = "InService"
@@ -40,20 +37,27 @@ class EndpointStatus(str, Enum):
         return self.value
 
 
+# The statuses in which a deployment is under way.
 DEPLOYING = frozenset({EndpointStatus.CREATING, EndpointStatus.UPDATING})
 
 CREATE_ENDPOINT = Call("CreateEndpoint")
 UPDATE_ENDPOINT = Call("UpdateEndpoint")
 UPDATE_WEIGHTS = Call("UpdateEndpointWeightsAndCapacities")
 DELETE_ENDPOINT = Call("DeleteEndpoint")
+EXPERIMENT_CREATES = ByExperiment("creates the endpoint")
+EXPERIMENT_UPDATES = ByExperiment("updates the endpoint")
+EXPERIMENT_FAILS = ByExperiment("fails")
 
 ENDPOINT_LIFECYCLE: Table[EndpointStatus] = Table(
     (
         Transition(None, CREATE_ENDPOINT, EndpointStatus.CREATING),
+        Transition(None, EXPERIMENT_CREATES, EndpointStatus.CREATING),
         Transition(EndpointStatus.CREATING, After("endpoint_creating"), EndpointStatus.IN_SERVICE),
         Transition(EndpointStatus.CREATING, Failure(), EndpointStatus.FAILED),
         Transition(EndpointStatus.IN_SERVICE, UPDATE_ENDPOINT, EndpointStatus.UPDATING),
         Transition(EndpointStatus.IN_SERVICE, UPDATE_WEIGHTS, EndpointStatus.UPDATING),
+        Transition(EndpointStatus.IN_SERVICE, EXPERIMENT_UPDATES, EndpointStatus.UPDATING),
+        Transition(EndpointStatus.IN_SERVICE, EXPERIMENT_FAILS, EndpointStatus.ROLLING_BACK),
         Transition(EndpointStatus.UPDATING, After("endpoint_updating"), EndpointStatus.IN_SERVICE),
         Transition(EndpointStatus.UPDATING, Failure(), EndpointStatus.ROLLING_BACK),
         Transition(EndpointStatus.ROLLING_BACK, After("endpoint_rolling_back"), EndpointStatus.IN_SERVICE),
@@ -66,12 +70,13 @@ ENDPOINT_LIFECYCLE: Table[EndpointStatus] = Table(
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One endpoint.
+    """One endpoint. Instants are in UTC.
 
-    `modified`: the instant (UTC) at which the present status began. `until`: when it ends by itself, None if it stays.
-    `serving`: the deployment that answers requests. `pending`: the one on its way, or that failed to be the first.
-    `rescaling`: what is on its way is the same configuration, with other weights and capacities.
-    `doom`: why the deployment on its way will have failed at its end. `number`: counts endpoints as they are created.
+    `modified`: the instant at which the present status began. `until`: the instant at which it ends by itself, None
+    when it stays. `serving`: the deployment that answers requests. `pending`: the deployment that is under way, that
+    failed to be the first, or that the endpoint rolls back to. `rescaling`: the pending deployment is the same
+    configuration with other weights and capacities. `pending_failure`: why the deployment under way will fail at its
+    end. `number`: counts the endpoints in the order of creation.
     """
 
     name: str
@@ -79,68 +84,86 @@ class Endpoint:
     number: int
     created: dt.datetime
     modified: dt.datetime
-    status: EndpointStatus = EndpointStatus.CREATING
+    status: EndpointStatus
     until: dt.datetime | None = None
     serving: Values | None = None
     pending: Values | None = None
     deployment_config: Values | None = None
     failure_reason: str | None = None
-    doom: str | None = None
+    pending_failure: str | None = None
     rescaling: bool = False
+    tags: Tags = field(default_factory=dict)
+
+    @classmethod
+    def create(cls, trigger: Trigger, now: dt.datetime, takes: dt.timedelta, **members: Any) -> Endpoint:
+        """Return the endpoint that `trigger` creates; its first status lasts `takes`."""
+        status = _target(None, trigger)
+        assert status is not None, "a creation has a status"  # noqa: S101
+        return cls(status=status, created=now, modified=now, until=later(now, takes), **members)
 
     def follow(self, trigger: Trigger, at: dt.datetime, takes: dt.timedelta | None, **changes: Any) -> Endpoint | None:
-        """Take the row for `trigger`; the new status lasts `takes`, or stays. None when the endpoint is gone."""
-        target = ENDPOINT_LIFECYCLE.row(self.status, trigger).target
+        """Return the endpoint after the row for `trigger`, or None when the endpoint is gone.
+
+        The new status lasts `takes`, or stays when that is None.
+        """
+        target = _target(self.status, trigger)
         if target is None:
             return None
-        assert isinstance(target, EndpointStatus), "no endpoint's target is derived"  # noqa: S101
         until = None if takes is None else later(at, takes)
         return dataclasses.replace(self, status=target, modified=at, until=until, **changes)
 
-    def ended(self, durations: Durations) -> Endpoint | None:
-        """The endpoint at the end of a status that ends by itself. None when it is gone."""
-        at = self.until
-        row = ENDPOINT_LIFECYCLE.by_itself(self.status)
+    def end_status(self, durations: Durations) -> Endpoint | None:
+        """Return the endpoint after the present status has ended by itself, or None when the endpoint is gone."""
+        at, row = self.until, ENDPOINT_LIFECYCLE.row_by_time(self.status)
         assert at is not None, "this status stays"  # noqa: S101
         assert row is not None, "this status stays"  # noqa: S101
-        if self.doom is not None:
-            return self.failed(self.doom, at, durations)
-        landed = {"serving": self.pending, "pending": None} if self.status in DEPLOYING else {}
-        return self.follow(row.trigger, at, None, **landed)
+        if self.pending_failure is not None:
+            return self.fail(self.pending_failure, at, durations)
+        return self.follow(row.trigger, at, None, serving=self.pending or self.serving, pending=None)
 
-    def failed(self, reason: str, at: dt.datetime, durations: Durations) -> Endpoint | None:
-        """What is being deployed fails: a first deployment for good, an update rolls back to what serves."""
+    def fail(self, reason: str, at: dt.datetime, durations: Durations, before: Values | None = None) -> Endpoint | None:
+        """Return the endpoint after its deployment, or the experiment that uses it, has failed.
+
+        A first deployment fails for good. Every other endpoint rolls back, to `before` or else to what it serves.
+        """
         first = self.status is EndpointStatus.CREATING
         return self.follow(
-            Failure(),
+            Failure() if self.status in DEPLOYING else EXPERIMENT_FAILS,
             at,
             None if first else durations.endpoint_rolling_back,
-            pending=self.pending if first else None,
+            pending=self.pending if first else before,
+            rescaling=False,
             failure_reason=reason,
-            doom=None,
+            pending_failure=None,
         )
 
+    @property
+    def failed_for_good(self) -> bool:
+        """Whether the first deployment has failed."""
+        return self.status is EndpointStatus.FAILED
+
     def variant_status(self, variant: str) -> str | None:
-        """How a variant stands in the deployments (AWS: ModelVariantStatus); None when it is in neither."""
+        """Return the status of a variant (AWS: ModelVariantStatus); None when no deployment has the variant."""
         serves = variant in variant_names(self.serving)
         if self.status is EndpointStatus.DELETING:
             return "Deleting" if serves else None
-        if self.status not in DEPLOYING:
-            return "InService" if serves else None
-        comes = variant in variant_names(self.pending)
-        return {(True, True): "Updating", (True, False): "Deleting", (False, True): "Creating"}.get((serves, comes))
+        if self.failed_for_good:
+            return None
+        stays = variant in variant_names(self.serving if self.pending is None else self.pending)
+        unchanged = "Updating" if self.status in DEPLOYING else "InService"
+        return {(True, True): unchanged, (True, False): "Deleting", (False, True): "Creating"}.get((serves, stays))
 
     def metadata(self) -> Values:
-        """What DescribeInferenceExperiment says of it (AWS: EndpointMetadata)."""
+        """Return what DescribeInferenceExperiment shows of it (AWS: EndpointMetadata)."""
         metadata: Values = {"EndpointName": self.name, "EndpointStatus": self.status.value}
         if (shown := self.serving or self.pending) is not None:
-            metadata["EndpointConfigName"] = _config(shown)
+            metadata["EndpointConfigName"] = shown["EndpointConfigName"]
         if self.failure_reason is not None:
             metadata["FailureReason"] = self.failure_reason
         return metadata
 
     def summary(self) -> Values:
-        """What List says of it."""
+        """Return what ListEndpoints shows of it."""
         return {
             "EndpointName": self.name,
             "EndpointArn": self.arn,
@@ -149,19 +172,16 @@ class Endpoint:
             "LastModifiedTime": self.modified,
         }
 
-    @cached_property
-    def facts(self) -> Said:
-        """What Describe says of it; the output shape picks its members."""
+    def facts(self) -> Values:
+        """Return what DescribeEndpoint shows of it, and more; the output shape selects its members."""
         shown = self.serving or self.pending or {}
-        # A change of weights and capacities is on its way within the configuration that serves.
+        # A change of weights and capacities happens within the configuration that serves.
         same = self.rescaling and self.pending is not None
-        facts = Said(
-            {
-                **{member: value for member, value in shown.items() if member not in VARIANT_LISTS},
-                **self._variants(self.serving, desired=self.pending if same else self.serving),
-                **self.summary(),
-            }
-        )
+        facts: Values = {
+            **{member: value for member, value in shown.items() if member not in VARIANT_LISTS},
+            **self._variants(self.serving, desired=self.pending if same else self.serving),
+            **self.summary(),
+        }
         if "DataCaptureConfig" in shown:
             facts["DataCaptureConfig"] = _capture_summary(shown["DataCaptureConfig"])
         if self.failure_reason is not None:
@@ -170,14 +190,14 @@ class Endpoint:
             facts["LastDeploymentConfig"] = self.deployment_config
         if self.status in DEPLOYING and self.pending is not None and not same:
             facts["PendingDeploymentSummary"] = {
-                "EndpointConfigName": _config(self.pending),
+                "EndpointConfigName": self.pending["EndpointConfigName"],
                 "StartTime": self.modified,
                 **self._variants(self.pending, desired=self.pending),
             }
         return facts
 
     def _variants(self, deployment: Values | None, *, desired: Values | None) -> Values:
-        """The summaries of a deployment's variants, under each member that lists some."""
+        """Return the summaries of the variants of a deployment, by the member that lists them."""
         return {
             member: [self._summary(variant, variant_named(desired, variant["VariantName"])) for variant in listed]
             for member in VARIANT_LISTS
@@ -185,7 +205,7 @@ class Endpoint:
         }
 
     def _summary(self, variant: Values, desired: Values) -> Values:
-        """ProductionVariantSummary or PendingProductionVariantSummary: what serves now, and what is wanted."""
+        """Return a ProductionVariantSummary or a PendingProductionVariantSummary: what serves, and what is desired."""
         name = variant["VariantName"]
         current = variant_named(self.serving, name)
         summary = dict(variant)
@@ -199,11 +219,13 @@ class Endpoint:
         return summary
 
 
-# --- deployments
+def _target(status: EndpointStatus | None, trigger: Trigger) -> EndpointStatus | None:
+    target = ENDPOINT_LIFECYCLE.row(status, trigger).target
+    assert target is None or isinstance(target, EndpointStatus), "no target of an endpoint is derived"  # noqa: S101
+    return target
 
-VARIANT_LISTS = ("ProductionVariants", "ShadowProductionVariants")
 
-# A variant's members that can be one thing and be wanted another.
+# The members of a variant that have a current and a desired value.
 _MEASURES = {
     "InitialVariantWeight": "Weight",
     "InitialInstanceCount": "InstanceCount",
@@ -211,43 +233,8 @@ _MEASURES = {
 }
 
 
-def variants(deployment: Values | None) -> list[Values]:
-    """Every variant of a deployment, production and shadow."""
-    return [variant for member in VARIANT_LISTS for variant in (deployment or {}).get(member, ())]
-
-
-def variant_names(deployment: Values | None) -> list[str]:
-    """The names of a deployment's variants."""
-    return [variant["VariantName"] for variant in variants(deployment)]
-
-
-def variant_named(deployment: Values | None, name: str) -> Values:
-    """A variant of a deployment by its name, empty when there is none."""
-    return next((variant for variant in variants(deployment) if variant["VariantName"] == name), {})
-
-
-def with_variants(deployment: Values, change: Callable[[Values], Values]) -> Values:
-    """The deployment with every variant changed."""
-    lists = {member: [change(v) for v in deployment[member]] for member in VARIANT_LISTS if member in deployment}
-    return {**deployment, **lists}
-
-
-def instances(deployment: Values | None) -> dict[str, int]:
-    """How many instances of each type a deployment takes."""
-    counts: dict[str, int] = {}
-    for variant in variants(deployment):
-        if "InstanceType" in variant:
-            kind = variant["InstanceType"]
-            counts[kind] = counts.get(kind, 0) + variant.get("InitialInstanceCount", 0)
-    return counts
-
-
-def _config(deployment: Values) -> str:
-    return str(deployment["EndpointConfigName"])
-
-
 def _pools(pools: list[Values], count: int) -> list[Values]:
-    """Instances are taken from the pool of the first priority, which never runs dry here."""
+    """Return InstancePools: all instances come from the pool with the first priority, which never runs out here."""
     first = min(pools, key=lambda pool: int(pool["Priority"]))
     return [
         {"InstanceType": pool["InstanceType"], "CurrentInstanceCount": count if pool is first else 0} for pool in pools
@@ -255,7 +242,7 @@ def _pools(pools: list[Values], count: int) -> list[Values]:
 
 
 def _capture_summary(config: Values) -> Values:
-    """DataCaptureConfigSummary. The key is required there, and empty when none was given (inferred)."""
+    """Return DataCaptureConfigSummary. It requires a key, which is empty when none was given (inferred)."""
     enabled = config.get("EnableCapture", True)
     return {
         "EnableCapture": enabled,

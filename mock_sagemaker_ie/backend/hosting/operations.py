@@ -1,376 +1,290 @@
-"""Models, endpoint configurations and endpoints of one account in one region: their operations, and a few verbs.
+"""Hosting: the operations on models, endpoint configurations and endpoints of one account in one region.
 
-It knows no experiment; what one does to an endpoint goes through the verbs.
+It does not know experiments. The second half of the class is what an experiment may do to its endpoint.
 """
 
 from __future__ import annotations
 
-import copy
-import dataclasses
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from mock_sagemaker_ie.backend import pages
-from mock_sagemaker_ie.backend.event_queue import Kind
-from mock_sagemaker_ie.backend.experiments.lifecycle import Durations
+from mock_sagemaker_ie.backend import pages, tags
+from mock_sagemaker_ie.backend.event_queue import EventKind
+from mock_sagemaker_ie.backend.hosting import deployment as deployments
+from mock_sagemaker_ie.backend.hosting import rules
 from mock_sagemaker_ie.backend.hosting.endpoints import (
+    CREATE_ENDPOINT,
     DELETE_ENDPOINT,
     ENDPOINT_LIFECYCLE,
+    EXPERIMENT_CREATES,
+    EXPERIMENT_UPDATES,
     UPDATE_ENDPOINT,
     UPDATE_WEIGHTS,
     Endpoint,
-    EndpointStatus,
-    instances,
-    variant_named,
-    variant_names,
-    variants,
-    with_variants,
 )
-from mock_sagemaker_ie.backend.hosting.resources import ENDPOINT, ENDPOINT_CONFIG, MODEL, Resource, Shelf
-from mock_sagemaker_ie.backend.transitions import later
+from mock_sagemaker_ie.backend.hosting.quotas import exceeded_quota
+from mock_sagemaker_ie.backend.hosting.resources import ENDPOINT, ENDPOINT_CONFIG, MODEL, Resource
+from mock_sagemaker_ie.backend.store import Store
 from mock_sagemaker_ie.protocol.errors import AWSError, validation_exception
-from mock_sagemaker_ie.protocol.validation import Violation, refuse, unique
+from mock_sagemaker_ie.protocol.validation import refuse
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
-    from mock_sagemaker_ie.backend.event_queue import Agenda
-    from mock_sagemaker_ie.backend.tags import TagStore
-    from mock_sagemaker_ie.backend.transitions import Call
+    from mock_sagemaker_ie.backend.event_queue import EventQueue
+    from mock_sagemaker_ie.backend.settings import Settings
+    from mock_sagemaker_ie.backend.transitions import Call, Trigger
 
 Values = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class World:
-    """What holds in every account and region of a mock: how long statuses last, and what endpoints may be made of.
-
-    `strict`: refuse the names of models that nobody created; otherwise they are presumed.
-    `quotas`: how many instances of a type all endpoints together may take; a type not named has no limit.
-    """
-
-    durations: Durations = field(default_factory=Durations)
-    strict: bool = False
-    quotas: Mapping[str, int] = field(default_factory=dict)
-
-
 class Hosting:
-    """Models, endpoint configurations and endpoints. Each operation is a method of (request, now)."""
+    """Models, endpoint configurations and endpoints. Each operation takes a request and the present instant (UTC)."""
 
-    def __init__(self, arn_prefix: str, world: World, agenda: Agenda, tags: TagStore) -> None:
-        self._durations, self._strict, self._quotas = world.durations, world.strict, world.quotas
-        self._agenda = agenda
-        self._scope = arn_prefix
-        self._models: Shelf[Resource] = Shelf(MODEL, arn_prefix, tags)
-        self._configs: Shelf[Resource] = Shelf(ENDPOINT_CONFIG, arn_prefix, tags)
-        self._endpoints: Shelf[Endpoint] = Shelf(ENDPOINT, arn_prefix, tags)
-        self._dooms: dict[str, str] = {}
+    def __init__(self, arn_prefix: str, settings: Settings, events: EventQueue) -> None:
+        self._arn_prefix = arn_prefix
+        self._settings, self._durations = settings, settings.durations
+        self._events = events
+        self.models: Store[Resource] = Store(MODEL, arn_prefix)
+        self.configs: Store[Resource] = Store(ENDPOINT_CONFIG, arn_prefix)
+        self.endpoints: Store[Endpoint] = Store(ENDPOINT, arn_prefix)
+        self._pending_failures: dict[str, str] = {}
 
-    def copy(self, agenda: Agenda, tags: TagStore) -> Hosting:
-        """An independent hosting that holds the same."""
-        twin = copy.copy(self)
-        twin._agenda = agenda
-        twin._models, twin._configs = self._models.copy(tags), self._configs.copy(tags)
-        twin._endpoints = self._endpoints.copy(tags)
-        twin._dooms = dict(self._dooms)
-        return twin
+    def copy(self, events: EventQueue) -> Hosting:
+        """Return an independent copy, whose events are in `events` already."""
+        duplicate = Hosting(self._arn_prefix, self._settings, events)
+        duplicate.models, duplicate.configs = self.models.copy(), self.configs.copy()
+        duplicate.endpoints = self.endpoints.copy()
+        duplicate._pending_failures = dict(self._pending_failures)
+        return duplicate
+
+    def copy_of_one(self, endpoint: str, events: EventQueue) -> Hosting:
+        """Return a copy that has one endpoint only, to look ahead. It shares the models and adds to `events`."""
+        duplicate = Hosting(self._arn_prefix, self._settings, events)
+        duplicate.models = self.models
+        if endpoint in self.endpoints.records:
+            duplicate._put(self.endpoints.records[endpoint])
+        if endpoint in self._pending_failures:
+            duplicate._pending_failures[endpoint] = self._pending_failures[endpoint]
+        return duplicate
 
     # --- models
 
     def create_model(self, params: Values, now: dt.datetime) -> Values:
         """Create a model."""
-        return self._create(self._models, params, now)
+        return self._create(self.models, params, now)
 
     def describe_model(self, params: Values, _now: dt.datetime) -> Values:
         """Describe a model."""
-        return self._models.get(params["ModelName"]).facts()
+        return self.models.get(params["ModelName"]).facts()
 
     def list_models(self, params: Values, _now: dt.datetime) -> Values:
-        """List models, a page at a time."""
-        return self._list("ListModels", self._models, params)
+        """List a page of models."""
+        return self._list("ListModels", self.models, params)
 
     def delete_model(self, params: Values, _now: dt.datetime) -> Values:
-        """Delete a model; what was deployed of it goes on."""
-        return self._models.remove(params["ModelName"])
+        """Delete a model; endpoints that serve it stay."""
+        self.models.remove(params["ModelName"])
+        return {}
 
     # --- endpoint configurations
 
     def create_endpoint_config(self, params: Values, now: dt.datetime) -> Values:
-        """Create an endpoint configuration; a variant's weight is 1 unless given (AWS: InitialVariantWeight)."""
-        self.require_models(variant["ModelName"] for variant in variants(params) if "ModelName" in variant)
-        settings = with_variants(params, lambda variant: {"InitialVariantWeight": 1.0, **variant})
-        return self._create(self._configs, settings, now)
+        """Create an endpoint configuration. The default weight of a variant is 1 (AWS: InitialVariantWeight)."""
+        self.require_models(each["ModelName"] for each in deployments.variants(params) if "ModelName" in each)
+        settings = deployments.with_variants(params, lambda variant: {"InitialVariantWeight": 1.0, **variant})
+        return self._create(self.configs, settings, now)
 
     def describe_endpoint_config(self, params: Values, _now: dt.datetime) -> Values:
         """Describe an endpoint configuration."""
-        return self._configs.get(params["EndpointConfigName"]).facts()
+        return self.configs.get(params["EndpointConfigName"]).facts()
 
     def list_endpoint_configs(self, params: Values, _now: dt.datetime) -> Values:
-        """List endpoint configurations, a page at a time."""
-        return self._list("ListEndpointConfigs", self._configs, params)
+        """List a page of endpoint configurations."""
+        return self._list("ListEndpointConfigs", self.configs, params)
 
     def delete_endpoint_config(self, params: Values, _now: dt.datetime) -> Values:
-        """Delete an endpoint configuration; endpoints made of it go on."""
-        return self._configs.remove(params["EndpointConfigName"])
+        """Delete an endpoint configuration; endpoints that were made of it stay."""
+        self.configs.remove(params["EndpointConfigName"])
+        return {}
 
     # --- endpoints
 
     def create_endpoint(self, params: Values, now: dt.datetime) -> Values:
-        """Create an endpoint of an endpoint configuration."""
+        """Create an endpoint with an endpoint configuration."""
         name = params["EndpointName"]
-        self._endpoints.require_free(name)
+        self.endpoints.require_free(name)
         deployment = self._deployment(params["EndpointConfigName"], now)
         self.require_capacity(name, deployment)
-        self.launch(name, deployment, now, self._durations.endpoint_creating, params)
-        return {"EndpointArn": self._endpoints.arn(name)}
+        return self._create_endpoint(CREATE_ENDPOINT, params, deployment, now, self._durations.endpoint_creating)
 
     def describe_endpoint(self, params: Values, _now: dt.datetime) -> Values:
         """Describe an endpoint."""
-        return self._endpoints.get(params["EndpointName"]).facts
+        return self.endpoints.get(params["EndpointName"]).facts()
 
     def list_endpoints(self, params: Values, _now: dt.datetime) -> Values:
-        """List endpoints, a page at a time."""
-        return self._list("ListEndpoints", self._endpoints, params)
+        """List a page of endpoints."""
+        return self._list("ListEndpoints", self.endpoints, params)
 
     def update_endpoint(self, params: Values, now: dt.datetime) -> Values:
-        """Deploy another endpoint configuration; the old one serves until that is done."""
+        """Deploy another endpoint configuration; the old configuration serves until that is done."""
         endpoint = self._permitting(params["EndpointName"], UPDATE_ENDPOINT)
         deployment = self._deployment(params["EndpointConfigName"], now)
         if params.get("RetainAllVariantProperties"):
-            excluded = params.get("ExcludeRetainedVariantProperties", ())
-            deployment = _retained(endpoint.serving, deployment, {each["VariantPropertyType"] for each in excluded})
+            excluded = {each["VariantPropertyType"] for each in params.get("ExcludeRetainedVariantProperties", ())}
+            deployment = deployments.retain_properties(endpoint.serving, deployment, excluded)
         self.require_capacity(endpoint.name, deployment)
         kept = endpoint.deployment_config if params.get("RetainDeploymentConfig") else None
         takes, config = self._durations.endpoint_updating, params.get("DeploymentConfig", kept)
-        self._start(endpoint, UPDATE_ENDPOINT, deployment, now, takes, deployment_config=config)
+        self._update(endpoint, UPDATE_ENDPOINT, deployment, now, takes, deployment_config=config)
         return {"EndpointArn": endpoint.arn}
 
     def update_endpoint_weights_and_capacities(self, params: Values, now: dt.datetime) -> Values:
         """Change weights and capacities within the endpoint configuration that serves."""
         endpoint = self._permitting(params["EndpointName"], UPDATE_WEIGHTS)
-        refuse(_unknown_variants(endpoint, params["DesiredWeightsAndCapacities"]))
-        wanted = {each["VariantName"]: each for each in params["DesiredWeightsAndCapacities"]}
-        deployment = with_variants(
-            endpoint.serving or {}, lambda variant: _rescaled(variant, wanted.get(variant["VariantName"], {}))
+        refuse(rules.variants_exist(deployments.variant_names(endpoint.serving), params["DesiredWeightsAndCapacities"]))
+        desired = {each["VariantName"]: each for each in params["DesiredWeightsAndCapacities"]}
+        deployment = deployments.with_variants(
+            endpoint.serving or {},
+            lambda variant: deployments.rescale(variant, desired.get(variant["VariantName"], {})),
         )
         self.require_capacity(endpoint.name, deployment)
-        self._start(endpoint, UPDATE_WEIGHTS, deployment, now, self._durations.endpoint_updating, rescaling=True)
+        self._update(endpoint, UPDATE_WEIGHTS, deployment, now, self._durations.endpoint_updating, rescaling=True)
         return {"EndpointArn": endpoint.arn}
 
     def delete_endpoint(self, params: Values, now: dt.datetime) -> Values:
-        """Delete an endpoint; its name is free once it is gone."""
+        """Delete an endpoint; its name is free when the deletion is done."""
         endpoint = self._permitting(params["EndpointName"], DELETE_ENDPOINT)
-        self._keep(endpoint.name, endpoint.follow(DELETE_ENDPOINT, now, self._durations.endpoint_deleting))
+        self._replace(endpoint, endpoint.follow(DELETE_ENDPOINT, now, self._durations.endpoint_deleting))
         return {}
 
-    # --- verbs: what others do to endpoints
+    # --- what an experiment does to its endpoint
 
     def find(self, endpoint: str) -> Endpoint | None:
-        """The endpoint of this name, if there is one."""
-        return self._endpoints.records.get(endpoint)
-
-    def arn(self, endpoint: str) -> str:
-        """The ARN of the endpoint of this name."""
-        return self._endpoints.arn(endpoint)
+        """Return the endpoint with this name, or None."""
+        return self.endpoints.records.get(endpoint)
 
     def configure(self, settings: Values, now: dt.datetime) -> Values:
-        """Make an endpoint configuration of `settings`, name included, and give the deployment of it."""
-        self._create(self._configs, settings, now)
+        """Create an endpoint configuration with these settings, and return the deployment of it."""
+        self._create(self.configs, settings, now)
         return self._deployment(settings["EndpointConfigName"], now)
 
-    def launch(
-        self, endpoint: str, deployment: Values, now: dt.datetime, takes: dt.timedelta, params: Values | None = None
-    ) -> None:
-        """Create an endpoint that serves `deployment` once `takes` has passed. Its name must be free."""
-        params = params or {}
-        made = Endpoint(
-            **self._endpoints.place(endpoint, params),
-            created=now,
-            modified=now,
-            until=later(now, takes),
-            pending=deployment,
-            deployment_config=params.get("DeploymentConfig"),
-            doom=self._dooms.pop(endpoint, None),
-        )
-        self._keep(endpoint, made)
-
     def deploy(self, endpoint: str, deployment: Values, now: dt.datetime, takes: dt.timedelta) -> None:
-        """Update an endpoint in service to `deployment`, once `takes` has passed."""
-        self._start(self._endpoints.get(endpoint), UPDATE_ENDPOINT, deployment, now, takes, deployment_config=None)
+        """Create the endpoint, or update it when it exists. It serves `deployment` after `takes`."""
+        present = self.find(endpoint)
+        if present is None:
+            self._create_endpoint(EXPERIMENT_CREATES, {"EndpointName": endpoint}, deployment, now, takes)
+        else:
+            self._update(present, EXPERIMENT_UPDATES, deployment, now, takes, deployment_config=None)
 
-    def restore(self, endpoint: str, deployment: Values | None, reason: str, now: dt.datetime) -> None:
-        """An update failed: the endpoint is in service at once on `deployment`, or on what it serves."""
-        present = self._endpoints.get(endpoint)
-        restored = dataclasses.replace(
-            present,
-            status=EndpointStatus.IN_SERVICE,
-            modified=now,
-            until=None,
-            serving=deployment or present.serving,
-            pending=None,
-            failure_reason=reason,
-            doom=None,
-        )
-        self._keep(endpoint, restored)
-
-    def fail(self, endpoint: str, reason: str, now: dt.datetime) -> None:
-        """Make what is being deployed on the endpoint fail now."""
-        self._keep(endpoint, self._endpoints.get(endpoint).failed(reason, now, self._durations))
+    def fail(self, endpoint: str, reason: str, now: dt.datetime, before: Values | None = None) -> None:
+        """Make the deployment of an endpoint, or the experiment that uses it, fail now. See Endpoint.fail."""
+        present = self.endpoints.get(endpoint)
+        self._replace(present, present.fail(reason, now, self._durations, before))
 
     def fail_next(self, endpoint: str, reason: str) -> None:
-        """Make the next deployment on the endpoint, which may not exist yet, fail at its end."""
-        self._dooms[endpoint] = reason
+        """Make the next deployment of an endpoint fail at its end. The endpoint need not exist yet."""
+        self._pending_failures[endpoint] = reason
 
-    def ended(self, endpoint: str, at: dt.datetime) -> None:
-        """Go on from a status that ends at the instant `at`; nothing when it does not."""
+    def end_status(self, endpoint: str, at: dt.datetime) -> None:
+        """End the status of an endpoint that lasts until the instant `at`. Any other endpoint stays as it is."""
         present = self.find(endpoint)
         if present is not None and present.until == at:
-            self._keep(endpoint, present.ended(self._durations))
+            self._replace(present, present.end_status(self._durations))
 
-    # --- what a deployment must obey
+    # --- what a deployment must satisfy
 
     def require_models(self, names: Iterable[str]) -> None:
         """Raise AWSError (ValidationException) for a model that nobody created, in strict mode."""
-        if self._strict:
+        if self._settings.strict:
             for name in names:
-                self._models.get(name)
+                self.models.get(name)
 
     def require_capacity(self, endpoint: str, deployment: Values) -> None:
         """Raise AWSError (ResourceLimitExceeded) when `deployment` would exceed a quota."""
-        if (message := self.over_quota(endpoint, deployment)) is not None:
+        if (message := self.exceeded_quota(endpoint, deployment)) is not None:
             raise AWSError("ResourceLimitExceeded", message)
 
-    def over_quota(self, endpoint: str, deployment: Values) -> str | None:
-        """Which quota is exceeded when the endpoint gets `deployment`, in AWS's words."""
-        present = self.find(endpoint)
-        for kind, count in instances(deployment).items():
-            if kind not in self._quotas:
-                continue
-            used = sum(_usage(each, kind) for each in self._endpoints.records.values())
-            more = count - (0 if present is None else _usage(present, kind))
-            if more > 0 and used + more > self._quotas[kind]:
-                return (
-                    f"The account-level service limit '{kind} for endpoint usage' is {self._quotas[kind]} Instances, "
-                    f"with current utilization of {used} Instances and a request delta of {more} Instances. Please use "
-                    "AWS Service Quotas to request an increase for this quota. If AWS Service Quotas is not "
-                    "available, contact AWS support to request an increase for this quota."
-                )
-        return None
+    def exceeded_quota(self, endpoint: str, deployment: Values) -> str | None:
+        """Return AWS's message for a quota that is exceeded when the endpoint gets `deployment`, or None."""
+        endpoints = self.endpoints.records
+        return exceeded_quota(self._settings.quotas, endpoints.values(), endpoints.get(endpoint), deployment)
 
     def traits(self, deployment: Values) -> Iterator[str]:
-        """What is special about a deployment: serverless, asynchronous, multi-container, multi-model."""
-        if "AsyncInferenceConfig" in deployment:
-            yield "asynchronous"
-        if len(deployment["ProductionVariants"]) > 1:
-            yield "of several production variants"
-        for variant in variants(deployment):
-            if "ServerlessConfig" in variant:
-                yield "serverless"
-            containers = self._containers(variant)
-            if len(containers) > 1:
-                yield "multi-container"
-            if any(container.get("Mode") == "MultiModel" for container in containers):
-                yield "multi-model"
+        """Yield what makes a deployment unfit for a shadow test."""
+        return deployments.traits(deployment, self.models.records)
 
     # --- records
 
-    def _create(self, shelf: Shelf[Resource], params: Values, now: dt.datetime) -> Values:
+    def _create(self, store: Store[Resource], params: Values, now: dt.datetime) -> Values:
         settings = {member: value for member, value in params.items() if member != "Tags"}
-        resource = Resource(
-            kind=shelf.kind, **shelf.place(params[shelf.kind.name], params), created=now, settings=settings
-        )
-        shelf.records[resource.name] = resource
-        return {shelf.kind.arn: resource.arn}
+        labels = tags.add({}, params.get("Tags", ()))
+        identity = store.new_identity(params[store.kind.name])
+        store.put(Resource(kind=store.kind, **identity, created=now, settings=settings, tags=labels))
+        return {store.kind.arn: identity["arn"]}
 
-    def _list(self, operation: str, shelf: Shelf[Any], params: Values) -> Values:
-        return pages.answer(shelf.kind.listed, shelf.records.values(), params, f"{operation} {self._scope}")
+    def _list(self, operation: str, store: Store[Any], params: Values) -> Values:
+        return pages.answer(store, params, f"{operation} {self._arn_prefix}")
 
     def _permitting(self, name: str, operation: Call) -> Endpoint:
-        endpoint = self._endpoints.get(name)
+        """Return an endpoint. Raises AWSError (ValidationException) when its status does not permit the operation."""
+        endpoint = self.endpoints.get(name)
         if ENDPOINT_LIFECYCLE.permits(endpoint.status, operation):
             return endpoint
-        if endpoint.status is EndpointStatus.FAILED:  # Only DeleteEndpoint is for a failed one (AWS: EndpointStatus).
+        if endpoint.failed_for_good:  # A failed endpoint permits only DeleteEndpoint (AWS: EndpointStatus).
             raise validation_exception(f'Cannot update failed endpoint "{endpoint.arn}".')
         raise validation_exception(f'Cannot update in-progress endpoint "{endpoint.arn}".')
 
-    def _start(
+    def _create_endpoint(
+        self, trigger: Trigger, params: Values, deployment: Values, now: dt.datetime, takes: dt.timedelta
+    ) -> Values:
+        name = params["EndpointName"]
+        labels = tags.add({}, params.get("Tags", ()))
+        endpoint = Endpoint.create(
+            trigger,
+            now,
+            takes,
+            **self.endpoints.new_identity(name),
+            pending=deployment,
+            deployment_config=params.get("DeploymentConfig"),
+            pending_failure=self._pending_failures.pop(name, None),
+            tags=labels,
+        )
+        self._put(endpoint)
+        return {"EndpointArn": endpoint.arn}
+
+    def _update(
         self,
         endpoint: Endpoint,
-        trigger: Call,
+        trigger: Trigger,
         deployment: Values,
         now: dt.datetime,
         takes: dt.timedelta,
         **changes: Any,
     ) -> None:
-        doom = self._dooms.pop(endpoint.name, None)
-        changes = {"rescaling": False, "failure_reason": None, "doom": doom, "pending": deployment, **changes}
-        started = endpoint.follow(trigger, now, takes, **changes)
-        self._keep(endpoint.name, started)
+        failure = self._pending_failures.pop(endpoint.name, None)
+        changes = {"rescaling": False, "failure_reason": None, **changes}
+        updated = endpoint.follow(trigger, now, takes, pending=deployment, pending_failure=failure, **changes)
+        self._replace(endpoint, updated)
 
-    def _keep(self, name: str, endpoint: Endpoint | None) -> None:
-        if endpoint is None:
-            self._endpoints.remove(name)
-            return
-        self._endpoints.records[name] = endpoint
+    def _replace(self, endpoint: Endpoint, changed: Endpoint | None) -> None:
+        """Store the changed record of an endpoint, or remove the endpoint when it is gone."""
+        if changed is None:
+            self.endpoints.remove(endpoint.name)
+        else:
+            self._put(changed)
+
+    def _put(self, endpoint: Endpoint) -> None:
+        self.endpoints.put(endpoint)
         if endpoint.until is not None:
-            self._agenda.add(endpoint.until, Kind.ENDPOINT, name)
+            self._events.add(endpoint.until, EventKind.ENDPOINT, endpoint.name)
 
     def _deployment(self, config: str, now: dt.datetime) -> Values:
-        """What an endpoint of this configuration serves, with the images that are deployed `now`."""
+        """Return the deployment of an endpoint configuration, with the images that are resolved `now`."""
 
         def with_images(variant: Values) -> Values:
-            images = [each["Image"] for each in self._containers(variant) if "Image" in each]
+            images = [each["Image"] for each in deployments.containers(variant, self.models.records) if "Image" in each]
             deployed = [{"SpecifiedImage": image, "ResolutionTime": now} for image in images]
             return {**variant, "DeployedImages": deployed} if deployed else variant
 
-        return with_variants(self._configs.get(config).settings, with_images)
-
-    def _containers(self, variant: Values) -> list[Values]:
-        model = self._models.records.get(variant.get("ModelName", ""))
-        if model is None:
-            return []
-        return model.settings.get("Containers") or [model.settings["PrimaryContainer"]]
-
-
-def _usage(endpoint: Endpoint, kind: str) -> int:
-    """How many instances of a type an endpoint takes; during an update the larger of both deployments counts."""
-    if endpoint.status is EndpointStatus.FAILED:
-        return 0
-    return max(instances(deployment).get(kind, 0) for deployment in (endpoint.serving, endpoint.pending))
-
-
-_RETAINED = {"DesiredInstanceCount": "InitialInstanceCount", "DesiredWeight": "InitialVariantWeight"}
-
-
-def _retained(serving: Values | None, deployment: Values, excluded: Collection[str]) -> Values:
-    """The deployment with the properties of the variants that serve, but for those excluded."""
-    members = [member for kind, member in _RETAINED.items() if kind not in excluded]
-
-    def with_present(variant: Values) -> Values:
-        present = variant_named(serving, variant["VariantName"])
-        return {**variant, **{member: present[member] for member in members if member in present}}
-
-    retained = with_variants(deployment, with_present)
-    if "DataCaptureConfig" not in excluded and serving and "DataCaptureConfig" in serving:
-        retained["DataCaptureConfig"] = serving["DataCaptureConfig"]
-    return retained
-
-
-def _rescaled(variant: Values, wanted: Values) -> Values:
-    """A variant with the weight and capacity of a DesiredWeightAndCapacity."""
-    changes = {member: wanted[kind] for kind, member in _RETAINED.items() if kind in wanted}
-    if "ServerlessUpdateConfig" in wanted:
-        changes["ServerlessConfig"] = {**variant.get("ServerlessConfig", {}), **wanted["ServerlessUpdateConfig"]}
-    return {**variant, **changes}
-
-
-def _unknown_variants(endpoint: Endpoint, wanted: list[Values]) -> Iterator[Violation]:
-    yield from unique(wanted, "VariantName", "desiredWeightsAndCapacities")
-    names = variant_names(endpoint.serving)
-    for number, each in enumerate(wanted, start=1):
-        if each["VariantName"] not in names:
-            path = f"desiredWeightsAndCapacities.{number}.member.variantName"
-            yield Violation(
-                path, each["VariantName"], f"Member must name a variant of the endpoint: [{', '.join(names)}]"
-            )
+        return deployments.with_variants(self.configs.get(config).settings, with_images)

@@ -1,0 +1,252 @@
+"""Experiments: the operations on the experiments of one account in one region, and how each drives its endpoint.
+
+docs/how-an-experiment-drives-its-endpoint.md explains the order of the steps.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+from mock_sagemaker_ie.backend import pages, tags
+from mock_sagemaker_ie.backend.event_queue import EventKind
+from mock_sagemaker_ie.backend.experiments import deployments, lifecycle, record
+from mock_sagemaker_ie.backend.hosting.deployment import variant_names
+from mock_sagemaker_ie.backend.hosting.endpoints import DEPLOYING, EndpointStatus
+from mock_sagemaker_ie.backend.store import ResourceKind, Store
+from mock_sagemaker_ie.protocol.errors import AWSError, validation_exception
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Callable
+
+    from mock_sagemaker_ie.backend.event_queue import EventQueue
+    from mock_sagemaker_ie.backend.experiments.record import Experiment
+    from mock_sagemaker_ie.backend.hosting.operations import Hosting
+    from mock_sagemaker_ie.backend.settings import Settings
+
+Values = dict[str, Any]
+
+
+class ExperimentKind(ResourceKind):
+    """Inference experiments have errors of their own (their texts are inferred)."""
+
+    def missing(self, name: str, arn: str) -> AWSError:  # noqa: ARG002 - other kinds name the resource by its ARN
+        """Return the error for a name that no experiment has."""
+        return AWSError("ResourceNotFound", f"Inference experiment {name} does not exist.")
+
+    def taken(self, arn: str) -> AWSError:
+        """Return the error for a name that another experiment has."""
+        return AWSError(
+            "ResourceInUse",
+            "Inference experiment names must be unique within an AWS account and region, "
+            f"and an inference experiment with this name already exists ({arn})",
+        )
+
+
+EXPERIMENT = ExperimentKind(
+    "inference-experiment", "inference experiment", "Name", "InferenceExperimentArn", "InferenceExperiments"
+)
+
+
+class Experiments:
+    """The experiments of one account in one region. Each operation takes a request and the present instant (UTC)."""
+
+    def __init__(self, arn_prefix: str, settings: Settings, events: EventQueue, hosting: Hosting) -> None:
+        self._arn_prefix = arn_prefix
+        self._settings, self._durations = settings, settings.durations
+        self._events = events
+        self._hosting = hosting
+        self.store: Store[Experiment] = Store(EXPERIMENT, arn_prefix)
+        self._pending_failures: dict[str, dict[dt.datetime, str]] = {}  # By name and instant: the reason.
+        self._last_users: dict[str, str] = {}  # By endpoint: the name of the last experiment that used it.
+
+    def copy(self, events: EventQueue, hosting: Hosting) -> Experiments:
+        """Return an independent copy, whose events are in `events` already."""
+        duplicate = Experiments(self._arn_prefix, self._settings, events, hosting)
+        duplicate.store, duplicate._last_users = self.store.copy(), dict(self._last_users)
+        duplicate._pending_failures = {name: dict(failures) for name, failures in self._pending_failures.items()}
+        return duplicate
+
+    def copy_of_one(self, name: str, events: EventQueue, hosting: Hosting) -> Experiments:
+        """Return a copy that has one experiment only, to look ahead. It adds the experiment's events to `events`."""
+        duplicate = Experiments(self._arn_prefix, self._settings, events, hosting)
+        experiment = self.store.get(name)
+        duplicate._last_users[experiment.endpoint] = self._last_users.get(experiment.endpoint, "")
+        duplicate._put(experiment)
+        for at, reason in self._pending_failures.get(name, {}).items():
+            duplicate._fail_later(name, reason, at)
+        return duplicate
+
+    # --- operations
+
+    def create(self, params: Values, now: dt.datetime) -> Values:
+        """Create an experiment. Refuse a taken name, and an endpoint that is in use or unfit."""
+        name, endpoint = params["Name"], params["EndpointName"]
+        identity = self.store.new_identity(name)
+        before = self._testable(endpoint)
+        labels = tags.add({}, params.get("Tags", ()))
+        experiment = record.create(params, before=before, tags=labels, now=now, **identity)
+        self._check_models(experiment)
+        self._hosting.require_capacity(endpoint, deployments.with_shadow(experiment))
+        self._last_users[endpoint] = name
+        self._enter(experiment, now)
+        return {"InferenceExperimentArn": experiment.arn}
+
+    def describe(self, params: Values, _now: dt.datetime) -> Values:
+        """Describe an experiment."""
+        experiment = self.store.get(params["Name"])
+        return {**experiment.facts(), **deployments.describe(experiment, self._hosting.find(experiment.endpoint))}
+
+    def list(self, params: Values, _now: dt.datetime) -> Values:
+        """List a page of experiments."""
+        return pages.answer(self.store, params, f"ListInferenceExperiments {self._arn_prefix}")
+
+    def start(self, params: Values, now: dt.datetime) -> Values:
+        """Start an experiment early."""
+        return self._change(record.start, params, now)
+
+    def update(self, params: Values, now: dt.datetime) -> Values:
+        """Update what the status permits."""
+        return self._change(record.update, params, now)
+
+    def stop(self, params: Values, now: dt.datetime) -> Values:
+        """Stop an experiment, which becomes Completed or Cancelled."""
+        return self._change(record.stop, params, now)
+
+    def delete(self, params: Values, _now: dt.datetime) -> Values:
+        """Delete the record; endpoint, variants and captured data stay."""
+        experiment = self.store.get(params["Name"])
+        record.require_deletable(experiment)
+        self.store.remove(experiment.name)
+        self._pending_failures.pop(experiment.name, None)
+        # Another experiment with the same name may use another endpoint.
+        if self._last_users.get(experiment.endpoint) == experiment.name:
+            del self._last_users[experiment.endpoint]
+        return {"InferenceExperimentArn": experiment.arn}
+
+    # --- time and failures
+
+    def pass_deadline(self, name: str, at: dt.datetime) -> None:
+        """Follow the transition that time triggers at the instant `at`, if there is one."""
+        experiment = self.store.records.get(name)
+        coming = None if experiment is None else lifecycle.next_by_time(experiment.life, self._durations)
+        if experiment is not None and coming is not None and coming[1] == at:
+            self._enter(record.pass_deadline(experiment, coming[0], at), at)
+
+    def fail_pending(self, name: str, at: dt.datetime) -> None:
+        """Make an experiment fail if a failure was arranged for the instant `at` and it has not finished."""
+        reason = self._pending_failures.get(name, {}).pop(at, None)
+        experiment = self.store.records.get(name)
+        if reason is not None and experiment is not None and not experiment.finished:
+            self.fail(experiment, reason, at)
+
+    def fail(self, experiment: Experiment, reason: str, now: dt.datetime) -> None:
+        """Make an experiment fail now. Raises AWSError (ConflictException) when it has finished."""
+        self._enter(record.fail(experiment, reason, now), now)
+
+    def arrange_failure(self, name: str, reason: str, at: dt.datetime, now: dt.datetime) -> None:
+        """Make an experiment fail now, or at a later instant if it has not finished by then."""
+        experiment = self.store.get(name)
+        if at > now and not experiment.finished:
+            self._fail_later(name, reason, at)
+        else:
+            self.fail(experiment, reason, now)
+
+    def _fail_later(self, name: str, reason: str, at: dt.datetime) -> None:
+        self._pending_failures.setdefault(name, {})[at] = reason
+        self._events.add(at, EventKind.EXPERIMENT_FAILURE, name)
+
+    # --- what an experiment does to its endpoint
+
+    def user_of(self, endpoint: str) -> Experiment | None:
+        """Return the unfinished experiment that uses an endpoint, or None."""
+        experiment = self.store.records.get(self._last_users.get(endpoint, ""))
+        return None if experiment is None or experiment.finished else experiment
+
+    def require_untested(self, endpoint: str) -> None:
+        """Raise AWSError (ValidationException) for an endpoint that an unfinished experiment uses."""
+        if (user := self.user_of(endpoint)) is not None:
+            arn = self._hosting.endpoints.arn(endpoint)
+            raise validation_exception(
+                f'Cannot change endpoint "{arn}": it is in use by inference experiment {user.arn}.'
+            )
+
+    def _change(
+        self,
+        operation: Callable[[Experiment, Values, dt.datetime], Experiment],
+        params: Values,
+        now: dt.datetime,
+    ) -> Values:
+        changed = operation(self.store.get(params["Name"]), params, now)
+        if "ModelVariants" in params:
+            self._check_models(changed)
+        self._enter(changed, now)
+        return {"InferenceExperimentArn": changed.arn}
+
+    def _enter(self, experiment: Experiment, now: dt.datetime) -> None:
+        """Store an experiment that entered a status `now`. Its endpoint changes first, so that it is stored once."""
+        coming = lifecycle.next_by_time(experiment.life, self._durations)
+        if experiment.failed:
+            self._roll_back(experiment, now)
+        elif coming is not None and (deployment := deployments.target_deployment(experiment)) is not None:
+            self._deploy(experiment, deployment, now, takes=coming[1] - now)
+        history = (*experiment.variant_history, self._variant_statuses(experiment))
+        self._put(dataclasses.replace(experiment, variant_history=history))
+
+    def _variant_statuses(self, experiment: Experiment) -> dict[str, str]:
+        """Return the status of each variant during the status that has just begun, by name."""
+        endpoint = self._hosting.find(experiment.endpoint)
+        if endpoint is not None and endpoint.status is EndpointStatus.ROLLING_BACK:
+            endpoint = endpoint.end_status(self._durations)  # The experiment is Cancelled for longer than that.
+        return deployments.variant_statuses(experiment, endpoint)
+
+    def _put(self, experiment: Experiment) -> None:
+        self.store.put(experiment)
+        coming = lifecycle.next_by_time(experiment.life, self._durations)
+        if coming is not None:
+            self._events.add(coming[1], EventKind.EXPERIMENT, experiment.name)
+
+    def _deploy(self, experiment: Experiment, settings: Values, now: dt.datetime, takes: dt.timedelta) -> None:
+        if settings is experiment.before:  # What the endpoint served before the test needs no new capacity.
+            self._hosting.deploy(experiment.endpoint, settings, now, takes)
+            return
+        deployment = self._hosting.configure(settings, now)
+        if (message := self._hosting.exceeded_quota(experiment.endpoint, deployment)) is not None:
+            self._hosting.fail_next(experiment.endpoint, message)
+        self._hosting.deploy(experiment.endpoint, deployment, now, takes)
+
+    def _roll_back(self, experiment: Experiment, now: dt.datetime) -> None:
+        """Make the endpoint of a failed experiment fail, or roll back to what it served before the test."""
+        name, reason = experiment.endpoint, str(experiment.status_reason)
+        endpoint = self._hosting.find(name)
+        assert endpoint is not None, "nobody can delete an endpoint under test"  # noqa: S101
+        if not experiment.started and endpoint.status not in DEPLOYING:
+            return  # The experiment has not changed the endpoint yet, or its change is complete.
+        before = experiment.before
+        if before is None and experiment.shadow in variant_names(endpoint.serving):
+            before = self._hosting.configure(deployments.production_only(experiment), now)
+        self._hosting.fail(name, reason, now, before)
+
+    # --- checks
+
+    def _testable(self, name: str) -> Values | None:
+        """Return what an endpoint serves, or None when it does not exist. Raises AWSError when it cannot be tested."""
+        if (user := self.user_of(name)) is not None:
+            raise AWSError("ResourceInUse", f"Endpoint {name} is in use by inference experiment {user.arn}.")
+        endpoint = self._hosting.find(name)
+        if endpoint is None:
+            return None
+        if endpoint.status is not EndpointStatus.IN_SERVICE:
+            raise validation_exception(f'Cannot test on endpoint "{endpoint.arn}" in status {endpoint.status}.')
+        self._check_traits(name, endpoint.serving or {})
+        return endpoint.serving
+
+    def _check_models(self, experiment: Experiment) -> None:
+        self._hosting.require_models(variant["ModelName"] for variant in experiment.settings["ModelVariants"])
+        self._check_traits(experiment.endpoint, deployments.with_shadow(experiment))
+
+    def _check_traits(self, endpoint: str, deployment: Values) -> None:
+        """Raise AWSError unless all variants are real-time, single-model and single-container (AWS: Shadow tests)."""
+        for trait in self._hosting.traits(deployment):
+            raise validation_exception(f"Inference experiments do not support endpoint {endpoint}: it is {trait}.")

@@ -1,0 +1,53 @@
+"""Which quota a deployment would exceed: the number of instances of a type that all endpoints together may use."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from mock_sagemaker_ie.backend.hosting.deployment import variants
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from mock_sagemaker_ie.backend.hosting.endpoints import Endpoint
+
+Values = dict[str, Any]
+
+
+def exceeded_quota(
+    quotas: Mapping[str, int], endpoints: Collection[Endpoint], present: Endpoint | None, deployment: Values
+) -> str | None:
+    """Return AWS's message for a quota that is exceeded when the endpoint `present` gets `deployment`, or None.
+
+    `quotas`: the most instances of a type that all endpoints together may use. `present` is None for a new endpoint.
+    """
+    for instance_type, count in _instances(deployment).items():
+        if instance_type not in quotas:
+            continue
+        used = sum(_usage(endpoint, instance_type) for endpoint in endpoints)
+        more = count - (0 if present is None else _usage(present, instance_type))
+        if more > 0 and used + more > quotas[instance_type]:
+            return (
+                f"The account-level service limit '{instance_type} for endpoint usage' is {quotas[instance_type]} "
+                f"Instances, with current utilization of {used} Instances and a request delta of {more} Instances. "
+                "Please use AWS Service Quotas to request an increase for this quota. If AWS Service Quotas is not "
+                "available, contact AWS support to request an increase for this quota."
+            )
+    return None
+
+
+def _instances(deployment: Values | None) -> dict[str, int]:
+    """Count the instances of each type that a deployment uses."""
+    counts: dict[str, int] = {}
+    for variant in variants(deployment):
+        if "InstanceType" in variant:
+            instance_type = variant["InstanceType"]
+            counts[instance_type] = counts.get(instance_type, 0) + variant.get("InitialInstanceCount", 0)
+    return counts
+
+
+def _usage(endpoint: Endpoint, instance_type: str) -> int:
+    """Count the instances of a type that an endpoint uses; during an update, those of the larger deployment."""
+    if endpoint.failed_for_good:
+        return 0
+    return max(_instances(deployment).get(instance_type, 0) for deployment in (endpoint.serving, endpoint.pending))

@@ -1,0 +1,115 @@
+"""The records of one kind of resource in one account and region: by name, and in two orders for lists."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+
+from mock_sagemaker_ie.protocol.errors import AWSError, validation_exception
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from mock_sagemaker_ie.backend.tags import Tags
+
+
+@dataclass(frozen=True)
+class ResourceKind:
+    """AWS's words for one kind of resource.
+
+    `type`: in ARNs. `noun`: in messages. `name`, `arn`, `listed`: members of requests and answers.
+    """
+
+    type: str
+    noun: str
+    name: str
+    arn: str
+    listed: str
+
+    def missing(self, name: str, arn: str) -> AWSError:  # noqa: ARG002 - other kinds name the resource by its name
+        """Return the error for a name that no resource has."""
+        return validation_exception(f'Could not find {self.noun} "{arn}".')
+
+    def taken(self, arn: str) -> AWSError:
+        """Return the error for a name that another resource has."""
+        return validation_exception(f'Cannot create already existing {self.noun} "{arn}".')
+
+
+class Record(Protocol):
+    """One resource. Records are immutable: a change replaces the record."""
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def arn(self) -> str: ...  # noqa: D102
+    @property
+    def number(self) -> int: ...  # noqa: D102
+    @property
+    def tags(self) -> Tags: ...  # noqa: D102
+    def summary(self) -> dict[str, Any]: ...  # noqa: D102
+
+
+R = TypeVar("R", bound=Record)
+
+
+class Store(Generic[R]):
+    """Records by name.
+
+    `records`: in the order of creation. `by_number`: (number, name) in ascending order. `by_name`: the names, sorted.
+    """
+
+    def __init__(self, kind: ResourceKind, arn_prefix: str) -> None:
+        self.kind = kind
+        self.records: dict[str, R] = {}
+        self.by_number: list[tuple[int, str]] = []
+        self.by_name: list[str] = []
+        self._arn_prefix = arn_prefix
+        self._created = 0
+
+    def copy(self, names: Collection[str] | None = None) -> Store[R]:
+        """Return an independent store with the same records, or with those of these names only."""
+        duplicate: Store[R] = Store(self.kind, self._arn_prefix)
+        duplicate._created = self._created
+        if names is None:
+            duplicate.records = dict(self.records)
+            duplicate.by_number, duplicate.by_name = list(self.by_number), list(self.by_name)
+        else:
+            for record in [self.records[name] for name in names if name in self.records]:
+                duplicate.put(record)
+        return duplicate
+
+    def arn(self, name: str) -> str:
+        """Return the ARN of the resource with this name."""
+        return f"{self._arn_prefix}:{self.kind.type}/{name}"
+
+    def get(self, name: str) -> R:
+        """Return the record with this name. Raises AWSError when there is none."""
+        if name not in self.records:
+            raise self.kind.missing(name, self.arn(name))
+        return self.records[name]
+
+    def require_free(self, name: str) -> None:
+        """Raise AWSError when the name is taken."""
+        if name in self.records:
+            raise self.kind.taken(self.arn(name))
+
+    def new_identity(self, name: str) -> dict[str, Any]:
+        """Return the name, ARN and number of a record to add. Raises AWSError when the name is taken."""
+        self.require_free(name)
+        return {"name": name, "arn": self.arn(name), "number": self._created + 1}
+
+    def put(self, record: R) -> None:
+        """Add a record, or replace the record with the same name."""
+        if record.name not in self.records:
+            self._created = max(self._created, record.number)
+            insort(self.by_number, (record.number, record.name))
+            insort(self.by_name, record.name)
+        self.records[record.name] = record
+
+    def remove(self, name: str) -> None:
+        """Remove a record. Raises AWSError when there is none."""
+        record = self.get(name)
+        del self.by_number[bisect_left(self.by_number, (record.number, name))]
+        del self.by_name[bisect_left(self.by_name, name)]
+        del self.records[name]
