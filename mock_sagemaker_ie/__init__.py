@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mock_sagemaker_ie.activation.activation import mock_inference_experiment
-    from mock_sagemaker_ie.backend.experiments.lifecycle import Durations, Status
+    from mock_sagemaker_ie.backend.experiments.lifecycle import Status
+    from mock_sagemaker_ie.backend.settings import Durations
     from mock_sagemaker_ie.clock import Clock, FrozenClock, MockClock
     from mock_sagemaker_ie.interception.botocore_hook import UnansweredCallError
     from mock_sagemaker_ie.mock import InferenceExperimentMock
@@ -40,7 +41,7 @@ __all__ = [
 _HOMES = {
     "Clock": "clock",
     "DeliveryWarning": "service.delivery",
-    "Durations": "backend.experiments.lifecycle",
+    "Durations": "backend.settings",
     "FrozenClock": "clock",
     "HandlerError": "service.models",
     "HandlerWarning": "service.invocation",

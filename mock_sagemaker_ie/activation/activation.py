@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from mock_sagemaker_ie.activation.decorators import decorate
 from mock_sagemaker_ie.activation.options import complete
-from mock_sagemaker_ie.backend.experiments.lifecycle import Durations
-from mock_sagemaker_ie.backend.hosting.operations import World
+from mock_sagemaker_ie.backend.settings import Durations, Settings
 from mock_sagemaker_ie.clock import FrozenClock, as_clock
 from mock_sagemaker_ie.interception.botocore_calls import BotocoreDoor
 from mock_sagemaker_ie.interception.requests_hook import RequestsDoor
@@ -118,9 +117,9 @@ def mock_inference_experiment(target: Any = None, /, **options: Any) -> Any:
 
 def make_service(options: Options) -> tuple[Service, Delivery]:
     """A fresh service of these options, which are complete, and what delivers its captures and metrics."""
-    world = World(options["durations"] or Durations(), strict=options["strict"], quotas=options["quotas"])
+    settings = Settings(options["durations"] or Durations(), strict=options["strict"], quotas=options["quotas"])
     delivery, keep = Delivery(options["s3"], options["cloudwatch"]), options["keep"]
-    service = Service(as_clock(options["clock"]), world, options["account_id"], Runtime(delivery, keep), keep)
+    service = Service(as_clock(options["clock"]), settings, options["account_id"], Runtime(delivery, keep), keep)
     return service, delivery
 
 

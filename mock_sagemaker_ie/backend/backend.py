@@ -12,7 +12,7 @@ from mock_sagemaker_ie.backend.experiments import deployments, lifecycle
 from mock_sagemaker_ie.backend.experiments import record as experiments
 from mock_sagemaker_ie.backend.experiments.lifecycle import FINISHED
 from mock_sagemaker_ie.backend.hosting.endpoints import DEPLOYING, EndpointStatus, variant_names
-from mock_sagemaker_ie.backend.hosting.operations import Hosting, World
+from mock_sagemaker_ie.backend.hosting.operations import Hosting
 from mock_sagemaker_ie.backend.hosting.traffic import CaptureSettings, Shares, route
 from mock_sagemaker_ie.backend.transitions import NEVER, Failure
 from mock_sagemaker_ie.protocol.errors import AWSError
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from mock_sagemaker_ie.backend.experiments.record import Experiment
     from mock_sagemaker_ie.backend.hosting.endpoints import Endpoint
     from mock_sagemaker_ie.backend.hosting.traffic import Route
+    from mock_sagemaker_ie.backend.settings import Settings
 
 Values = dict[str, Any]
 
@@ -36,14 +37,14 @@ class SageMakerBackend:
     Values given out may be shared with the records: they are never changed, and must not be.
     """
 
-    def __init__(self, partition: str, region: str, account_id: str, world: World) -> None:
+    def __init__(self, partition: str, region: str, account_id: str, settings: Settings) -> None:
         self._arn_prefix = f"arn:{partition}:sagemaker:{region}:{account_id}"
         self._account_id = account_id
         self._shares = Shares()
-        self._durations = world.durations
+        self._durations = settings.durations
         self._agenda = Agenda()
         self._tags: tags.TagStore = {}
-        self.hosting = Hosting(self._arn_prefix, world, self._agenda, self._tags)
+        self.hosting = Hosting(self._arn_prefix, settings, self._agenda, self._tags)
         self._experiments: dict[str, Experiment] = {}
         self._failures: dict[tuple[str, dt.datetime], str] = {}  # Arranged for later: the reason.
         self._users: dict[str, str] = {}  # The last experiment on each endpoint.

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from botocore.model import OperationModel, Shape
 
-    from mock_sagemaker_ie.backend.hosting.operations import World
+    from mock_sagemaker_ie.backend.settings import Settings
     from mock_sagemaker_ie.clock import Clock
     from mock_sagemaker_ie.protocol.validation import Violation
     from mock_sagemaker_ie.service.invocation import Runtime
@@ -97,14 +97,16 @@ class Answer(NamedTuple):
 class Service:
     """SageMaker as far as we answer it, for every account and region. Safe to call from many threads."""
 
-    def __init__(self, clock: Clock, world: World, account_id: str, runtime: Runtime, keep: int | None = None) -> None:
+    def __init__(
+        self, clock: Clock, settings: Settings, account_id: str, runtime: Runtime, keep: int | None = None
+    ) -> None:
         self.clock = clock
         self.account_id = account_id
         self.runtime = runtime
         self.calls: deque[Call] = deque(maxlen=keep)
         self.faults = Faults()
         self.on_call: Callable[[Call], None] | None = None  # Told of each call before it is answered.
-        self._world = world
+        self._settings = settings
         self._lock = threading.RLock()
         self._latest: dt.datetime | None = None
         self._backends: dict[tuple[str, str], SageMakerBackend] = {}
@@ -225,7 +227,7 @@ class Service:
         key = (account_id or self.account_id, region)
         with self._lock:
             if key not in self._backends:
-                self._backends[key] = SageMakerBackend(partition(region), region, key[0], self._world)
+                self._backends[key] = SageMakerBackend(partition(region), region, key[0], self._settings)
             return self._backends[key]
 
     def worlds(self) -> list[tuple[str, str]]:

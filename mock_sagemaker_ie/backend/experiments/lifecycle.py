@@ -7,13 +7,16 @@ README's table and diagram are generated from LIFECYCLE.
 from __future__ import annotations
 
 import dataclasses
-import datetime as dt
 from dataclasses import dataclass
 from enum import Enum
+from typing import TYPE_CHECKING
 
 from mock_sagemaker_ie.backend.transitions import After, At, Call, Derived, Failure, Table, Transition, Trigger, later
 
-ZERO = dt.timedelta(0)
+if TYPE_CHECKING:
+    import datetime as dt
+
+    from mock_sagemaker_ie.backend.settings import Durations
 
 
 class Status(str, Enum):
@@ -34,58 +37,6 @@ class Status(str, Enum):
 
 FINISHED = frozenset({Status.COMPLETED, Status.CANCELLED})
 UNFINISHED = tuple(status for status in Status if status not in FINISHED)
-
-
-@dataclass(frozen=True)
-class Durations:
-    """How long each transitional status lasts, as timedeltas; zero by default, so that a poll loop returns at once.
-
-    `creating` to `stopping` are an experiment's, and its endpoint takes as long; the others are those of an endpoint
-    that CreateEndpoint, UpdateEndpoint, UpdateEndpointWeightsAndCapacities and DeleteEndpoint change.
-    Raises TypeError for anything but a timedelta, ValueError for a negative one.
-    """
-
-    creating: dt.timedelta = ZERO
-    starting: dt.timedelta = ZERO
-    updating: dt.timedelta = ZERO
-    stopping: dt.timedelta = ZERO
-    endpoint_creating: dt.timedelta = ZERO
-    endpoint_updating: dt.timedelta = ZERO
-    endpoint_rolling_back: dt.timedelta = ZERO
-    endpoint_deleting: dt.timedelta = ZERO
-
-    def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            if not isinstance(value, dt.timedelta):
-                raise TypeError(f"Durations({field.name}={value!r}): expected a timedelta")
-            if value < ZERO:
-                raise ValueError(f"Durations({field.name}={value!r}): a status cannot last less than no time")
-
-    @classmethod
-    def realistic(cls) -> Durations:
-        """Minutes, as deployments of small models take them on AWS (a guess: AWS publishes no figures)."""
-        minutes = {"creating": 6, "starting": 8, "updating": 7, "stopping": 5}
-        minutes |= {"endpoint_creating": 6, "endpoint_updating": 8, "endpoint_rolling_back": 5, "endpoint_deleting": 1}
-        return cls(**{name: dt.timedelta(minutes=number) for name, number in minutes.items()})
-
-    @classmethod
-    def parse(cls, text: str) -> Durations:
-        """Read `zero`, `realistic`, or seconds by name: `creating=60 starting=300`. Raises ValueError otherwise."""
-        words = text.replace(",", " ").split()
-        if words in ([], ["zero"]):
-            return cls()
-        if words == ["realistic"]:
-            return cls.realistic()
-        try:
-            pairs = dict(word.split("=") for word in words)
-            return cls(**{name: dt.timedelta(seconds=float(seconds)) for name, seconds in pairs.items()})
-        except (TypeError, ValueError, OverflowError) as error:
-            names = ", ".join(field.name for field in dataclasses.fields(cls))
-            raise ValueError(
-                f"durations {text!r}: expected zero, realistic, or seconds by name "
-                f"such as 'starting=300' (names: {names}); {error}",
-            ) from None
 
 
 CREATE = Call("CreateInferenceExperiment")

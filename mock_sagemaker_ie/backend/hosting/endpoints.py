@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Callable
 
-    from mock_sagemaker_ie.backend.experiments.lifecycle import Durations
+    from mock_sagemaker_ie.backend.settings import Durations
     from mock_sagemaker_ie.backend.transitions import Trigger
 
 Values = dict[str, Any]

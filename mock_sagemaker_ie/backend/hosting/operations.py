@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from mock_sagemaker_ie.backend import pages
 from mock_sagemaker_ie.backend.event_queue import Kind
-from mock_sagemaker_ie.backend.experiments.lifecycle import Durations
 from mock_sagemaker_ie.backend.hosting.endpoints import (
     DELETE_ENDPOINT,
     ENDPOINT_LIFECYCLE,
@@ -33,33 +31,21 @@ from mock_sagemaker_ie.protocol.validation import Violation, refuse, unique
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator
 
     from mock_sagemaker_ie.backend.event_queue import Agenda
+    from mock_sagemaker_ie.backend.settings import Settings
     from mock_sagemaker_ie.backend.tags import TagStore
     from mock_sagemaker_ie.backend.transitions import Call
 
 Values = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class World:
-    """What holds in every account and region of a mock: how long statuses last, and what endpoints may be made of.
-
-    `strict`: refuse the names of models that nobody created; otherwise they are presumed.
-    `quotas`: how many instances of a type all endpoints together may take; a type not named has no limit.
-    """
-
-    durations: Durations = field(default_factory=Durations)
-    strict: bool = False
-    quotas: Mapping[str, int] = field(default_factory=dict)
-
-
 class Hosting:
     """Models, endpoint configurations and endpoints. Each operation is a method of (request, now)."""
 
-    def __init__(self, arn_prefix: str, world: World, agenda: Agenda, tags: TagStore) -> None:
-        self._durations, self._strict, self._quotas = world.durations, world.strict, world.quotas
+    def __init__(self, arn_prefix: str, settings: Settings, agenda: Agenda, tags: TagStore) -> None:
+        self._durations, self._strict, self._quotas = settings.durations, settings.strict, settings.quotas
         self._agenda = agenda
         self._scope = arn_prefix
         self._models: Shelf[Resource] = Shelf(MODEL, arn_prefix, tags)

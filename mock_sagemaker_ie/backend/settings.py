@@ -1,0 +1,82 @@
+"""The settings of a mock, which are the same for each of its accounts and regions."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+ZERO = dt.timedelta(0)
+
+
+@dataclass(frozen=True)
+class Durations:
+    """The time that each transitional status lasts, as a timedelta. Zero by default, so a poll loop returns at once.
+
+    `creating`, `starting`, `updating` and `stopping` are the statuses of an experiment; its endpoint takes the same
+    time. `endpoint_creating`, `endpoint_updating`, `endpoint_rolling_back` and `endpoint_deleting` are the statuses of
+    an endpoint that CreateEndpoint, UpdateEndpoint, UpdateEndpointWeightsAndCapacities or DeleteEndpoint changes.
+
+    Raises TypeError for a value that is not a timedelta, ValueError for a negative one.
+    """
+
+    creating: dt.timedelta = ZERO
+    starting: dt.timedelta = ZERO
+    updating: dt.timedelta = ZERO
+    stopping: dt.timedelta = ZERO
+    endpoint_creating: dt.timedelta = ZERO
+    endpoint_updating: dt.timedelta = ZERO
+    endpoint_rolling_back: dt.timedelta = ZERO
+    endpoint_deleting: dt.timedelta = ZERO
+
+    def __post_init__(self) -> None:
+        for duration in dataclasses.fields(self):
+            value = getattr(self, duration.name)
+            if not isinstance(value, dt.timedelta):
+                raise TypeError(f"Durations({duration.name}={value!r}): expected a timedelta")
+            if value < ZERO:
+                raise ValueError(f"Durations({duration.name}={value!r}): expected a timedelta of zero or more")
+
+    @classmethod
+    def realistic(cls) -> Durations:
+        """Return durations of minutes, as for small models on AWS (a guess: AWS publishes no figures)."""
+        minutes = {"creating": 6, "starting": 8, "updating": 7, "stopping": 5}
+        minutes |= {"endpoint_creating": 6, "endpoint_updating": 8, "endpoint_rolling_back": 5, "endpoint_deleting": 1}
+        return cls(**{name: dt.timedelta(minutes=number) for name, number in minutes.items()})
+
+    @classmethod
+    def parse(cls, text: str) -> Durations:
+        """Read `zero`, `realistic`, or seconds by name: `creating=60 starting=300`. Raises ValueError otherwise."""
+        words = text.replace(",", " ").split()
+        if words in ([], ["zero"]):
+            return cls()
+        if words == ["realistic"]:
+            return cls.realistic()
+        try:
+            pairs = dict(word.split("=") for word in words)
+            return cls(**{name: dt.timedelta(seconds=float(seconds)) for name, seconds in pairs.items()})
+        except (TypeError, ValueError, OverflowError) as error:
+            names = ", ".join(duration.name for duration in dataclasses.fields(cls))
+            raise ValueError(
+                f"durations {text!r}: expected zero, realistic, or seconds by name, "
+                f"for example 'starting=300' (names: {names}); {error}",
+            ) from None
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings that every account and region of a mock shares.
+
+    `durations`: the time that each transitional status lasts.
+    `strict`: refuse the name of a model that does not exist. By default every model is assumed to exist.
+    `quotas`: the number of instances of each type that all endpoints together may use; a type without an entry has
+    no limit.
+    """
+
+    durations: Durations = field(default_factory=Durations)
+    strict: bool = False
+    quotas: Mapping[str, int] = field(default_factory=dict)
