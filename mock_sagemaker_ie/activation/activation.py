@@ -152,7 +152,7 @@ def _world(options: Options, origin: InferenceExperimentMock | None = None) -> I
 
 def report_unused(faults: Faults, choice: str) -> None:
     """Say which faults no call has met: the code under test did not go where the test thinks it goes."""
-    if choice == "ignore" or not (left := faults.left()):
+    if choice == "ignore" or not (left := faults.unused()):
         return
     message = f"no call met {len(left)} arranged fault{'s'[: len(left) > 1]}: {', '.join(map(str, left))}"
     if choice == "error":

@@ -13,7 +13,7 @@ from mock_sagemaker_ie.backend.experiments import record as experiments
 from mock_sagemaker_ie.backend.experiments.lifecycle import FINISHED
 from mock_sagemaker_ie.backend.hosting.endpoints import DEPLOYING, EndpointStatus, variant_names
 from mock_sagemaker_ie.backend.hosting.operations import Hosting
-from mock_sagemaker_ie.backend.hosting.traffic import CaptureSettings, Shares, route
+from mock_sagemaker_ie.backend.hosting.traffic import CaptureSettings, TrafficSplitter, route
 from mock_sagemaker_ie.backend.transitions import NEVER, Failure
 from mock_sagemaker_ie.protocol.errors import AWSError
 from mock_sagemaker_ie.protocol.wire import Said
@@ -40,7 +40,7 @@ class SageMakerBackend:
     def __init__(self, partition: str, region: str, account_id: str, settings: Settings) -> None:
         self._arn_prefix = f"arn:{partition}:sagemaker:{region}:{account_id}"
         self._account_id = account_id
-        self._shares = Shares()
+        self._shares = TrafficSplitter()
         self._durations = settings.durations
         self._agenda = Agenda()
         self._tags: tags.TagStore = {}

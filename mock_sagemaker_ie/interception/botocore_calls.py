@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mock_sagemaker_ie.interception.botocore_hook import open_doors
 from mock_sagemaker_ie.interception.botocore_http import (
-    AnsweredAtOnce,
     HTTPResponse,
+    ImmediateResponse,
     async_streaming_body,
     streaming_body,
 )
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from mock_sagemaker_ie.service.service import Answer, Service
 
 # What botocore makes of an HTTP response: the response, and its body as values.
-Parsed = tuple[AnsweredAtOnce, dict[str, Any]]
+Parsed = tuple[ImmediateResponse, dict[str, Any]]
 
 
 class BotocoreDoor:
@@ -89,7 +89,7 @@ class BotocoreDoor:
     def _travels(self, model: OperationModel, arguments: Arguments, *, asynchronous: bool) -> bool:
         """Whether a call goes over the wire to meet a fault. Without credentials it meets the fault, raised, here."""
         _journey.set(None)
-        if not self.service.faults.awaits(model.name):
+        if not self.service.faults.has_error(model.name):
             self.service.delay(model.name)
             return False
         call = _call(arguments)
@@ -212,7 +212,7 @@ def _parsed(status: int, headers: dict[str, str], values: dict[str, Any]) -> Par
         "RetryAttempts": 0,
     }
     values["ResponseMetadata"] = metadata
-    return AnsweredAtOnce(status, headers), values
+    return ImmediateResponse(status, headers), values
 
 
 def _accepted_on_wire(answer: Answer, url: str) -> HTTPResponse:

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from requests.adapters import HTTPAdapter
 
 from mock_sagemaker_ie.interception.botocore_hook import unanswered
-from mock_sagemaker_ie.service.aws_http import BrokenConnection, HTTPRequest, NotOurs, answer, is_sagemaker
+from mock_sagemaker_ie.service.aws_http import BrokenConnection, HTTPRequest, NotAnswered, answer, is_sagemaker_host
 
 if TYPE_CHECKING:
     from mock_sagemaker_ie.interception.requests_hook import RequestsDoor
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def adapter_for(door: RequestsDoor, url: str, behind: Any) -> Any:
     """What sends a request to `url`: `behind`, as ever, unless the host is SageMaker's."""
-    return Adapter(door, behind) if is_sagemaker(urlsplit(url).hostname or "") else behind
+    return Adapter(door, behind) if is_sagemaker_host(urlsplit(url).hostname or "") else behind
 
 
 class Adapter:
@@ -34,7 +34,7 @@ class Adapter:
             return _response(request, answer(door.service, came, door.passthrough))
         except BrokenConnection as broken:
             raise broken.error from None
-        except NotOurs as other:
+        except NotAnswered as other:
             if other.operation not in door.passthrough and _leaves(self._behind):
                 raise unanswered(other.service, other.operation) from None
         request.body = came.body  # Where it was a file or an iterator, it has been read.

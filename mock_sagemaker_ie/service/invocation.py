@@ -18,8 +18,8 @@ from mock_sagemaker_ie.service.models import (
     ModelRequest,
     ModelResponse,
     Outcome,
+    as_timedelta,
     echo,
-    seconds,
 )
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ class Runtime:
         began = now()
         outcome = yield ModelCall(target.model, self.handlers.get(target.model, echo), request)
         latency = None if outcome.response is None else outcome.response.latency
-        return outcome, now() - began if latency is None else seconds(latency)
+        return outcome, now() - began if latency is None else as_timedelta(latency)
 
     def _keep(
         self, route: Route, params: Values, at: dt.datetime, exchanged: Iterable[tuple[Target, Outcome, dt.timedelta]]
