@@ -218,7 +218,9 @@ class InferenceExperimentMock:
         with self._service.view(region_name, account_id) as (backend, now):
             when = now if at is None else whole_milliseconds(instant(at))
             if when < now:
-                raise ValueError(f"at={when.isoformat()}: expected a later instant than {now.isoformat()}, which is now")
+                raise ValueError(
+                    f"at={when.isoformat()}: expected a later instant than {now.isoformat()}, which is now"
+                )
             backend.fail_experiment(name, _reason(reason), when, now)
 
     def fail_endpoint(

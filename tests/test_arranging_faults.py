@@ -14,7 +14,7 @@ from tests.conftest import START
     [
         ("CreateInferenceExperimnt", "did you mean 'CreateInferenceExperiment'"),
         ("create_model", "'CreateModel'"),
-        ("ListTrainingJobs", "no operation that the mock answers"),
+        ("ListTrainingJobs", "not an operation that the mock answers"),
     ],
 )
 def test_an_unknown_operation_is_refused(mock, operation, near):
@@ -30,7 +30,7 @@ def test_an_unknown_operation_is_refused(mock, operation, near):
     [
         ("StartInferenceExperiment", "ConflictExcepton", "did you mean 'ConflictException'"),
         ("StartInferenceExperiment", "Throttling", "'ThrottlingException'"),
-        ("DescribeInferenceExperiment", "ResourceInUse", "DescribeInferenceExperiment answers with no error"),
+        ("DescribeInferenceExperiment", "ResourceInUse", "DescribeInferenceExperiment does not return the error"),
         ("ListModels", "xyz", "expected one of AccessDeniedException"),
     ],
 )

@@ -149,7 +149,7 @@ def test_long_params_are_cut_short(mock):
 @pytest.mark.parametrize("assertion", ["assert_called_once", "assert_not_called"])
 @pytest.mark.parametrize(
     ("operation", "says"),
-    [("StopInferenceExperimet", "did you mean 'StopInferenceExperiment'"), ("ListTrainingJobs", "no operation")],
+    [("StopInferenceExperimet", "did you mean 'StopInferenceExperiment'"), ("ListTrainingJobs", "not an operation")],
 )
 def test_an_unknown_operation_is_a_mistake_of_the_test(called, assertion, operation, says):
     """What the mock cannot have answered was never called, so to assert that would prove nothing."""

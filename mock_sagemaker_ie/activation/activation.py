@@ -152,7 +152,7 @@ def _activate(options: Options, origin: ActiveMock | None = None, **entry: Any) 
 
 def report_unused(faults: Faults, choice: str) -> None:
     """Warn about arranged faults that no call got: the code under test did not make the calls that the test expects."""
-    if choice == "ignore" or not (left := faults.left()):
+    if choice == "ignore" or not (left := faults.unused()):
         return
     message = f"no call met {len(left)} arranged fault{'s'[: len(left) > 1]}: {', '.join(map(str, left))}"
     if choice == "error":

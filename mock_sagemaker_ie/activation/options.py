@@ -1,4 +1,4 @@
-"""The options of mock_inference_experiment, and what is said of one that makes no sense."""
+"""The options of mock_inference_experiment: their documentation, defaults and checks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
-from mock_sagemaker_ie.backend.experiments.lifecycle import Durations
+from mock_sagemaker_ie.backend.settings import Durations
 from mock_sagemaker_ie.clock import as_clock
 
 if TYPE_CHECKING:
@@ -23,19 +23,41 @@ UNUSED_FAULTS = ("warn", "error", "ignore")
 
 
 class Options(TypedDict, total=False):
-    """The options of mock_inference_experiment, which the fixture's marker takes too.
+    """The options of `mock_inference_experiment(...)` and of the marker `@pytest.mark.sagemaker_ie(...)`.
 
-    `clock`: a Clock, or a datetime or ISO string at which time stands still; default: the wall clock.
-    `durations`: how long transitional statuses last; default: no time.
-    `account_id`: the 12 digits of the account that calls are made from, unless a client was explicitly given another.
-    `strict`: refuse the names of models that nobody created; by default they are presumed to exist.
-    `quotas`: how many instances all endpoints of an account and region may take, by instance type; default: no limits.
-    `virtual_sleep`: make `time.sleep` and `asyncio.sleep` pass time on the clock instead of waiting.
-    `s3`: a client of S3, or the path of a folder, to which captured traffic is written; default: nowhere.
-    `cloudwatch`: a client of CloudWatch to which the variants' metrics are put; default: nowhere.
-    `keep`: how many calls and captures are kept at most, the last ones; default: all.
-    `unused_faults`: what to do about arranged faults that no call has met in the end: "warn", "error" or "ignore".
-    `passthrough`: operations that are not the mock's business: neither answered nor refused.
+    Every option is optional. An unknown option raises TypeError; a value that is not allowed raises TypeError or
+    ValueError.
+
+    `clock` (Clock, datetime or str; default: the time of the process, which freezegun and time-machine may set):
+        The source of the present time: a MockClock, a FrozenClock, or any object whose `now()` returns an aware
+        datetime. An aware datetime, or an ISO 8601 string with an offset, for example "2026-01-01T09:00:00Z", makes
+        time stand still at that instant until the test moves the clock.
+    `durations` (Durations; default: zero for every status):
+        The time that each transitional status of experiments and endpoints lasts. With zero, a poll loop returns at
+        once. `Durations.realistic()` takes minutes (a guess: AWS publishes no figures).
+    `account_id` (str of 12 digits; default: "123456789012"):
+        The account that calls come from. A client with explicit credentials that name another account uses that one.
+    `strict` (bool; default: False):
+        With True, the mock refuses the name of a model that does not exist, as AWS does. With False, it assumes that
+        every model exists.
+    `quotas` (mapping of instance type to int; default: no quotas):
+        The number of instances of each type that the endpoints of one account in one region may use together, for
+        example `{"ml.m5.xlarge": 2}`. A type that is not listed has no quota.
+    `virtual_sleep` (bool; default: False):
+        With True, `time.sleep` and `asyncio.sleep` move the clock instead of waiting. The clock must have `sleep()`.
+    `s3` (boto3 S3 client or pathlib.Path; default: None):
+        The client that writes captured traffic to S3, or the folder for the capture files. With None, captures are
+        only in `mock.captures`.
+    `cloudwatch` (boto3 CloudWatch client; default: None):
+        The client that sends the metrics of the variants to CloudWatch. With None, they are only in `mock.metrics`.
+    `keep` (int or None; default: None):
+        The maximum number of calls and of captures that the mock keeps; it drops the oldest. None keeps all.
+    `unused_faults` ("warn", "error" or "ignore"; default: "warn"):
+        The reaction when the mock ends and no call has received an arranged fault: "warn" warns with
+        UnusedFaultWarning, "error" raises UnusedFaultError, "ignore" does nothing.
+    `passthrough` (collection of str; default: empty):
+        The operations that the mock neither answers nor refuses, for example `["ListModels"]`. Such a call goes on to
+        other mocks or to AWS.
     """
 
     clock: Clock | dt.datetime | str | None
@@ -52,9 +74,12 @@ class Options(TypedDict, total=False):
 
 
 def complete(options: dict[str, Any]) -> Options:
-    """The options with every default. Raises TypeError or ValueError for one that is unknown or makes no sense."""
+    """Check the options and return them with all defaults.
+
+    Raises TypeError for an unknown option; TypeError or ValueError for a value that is not allowed.
+    """
     if unknown := sorted(options.keys() - _OPTIONS.keys()):
-        import difflib  # noqa: PLC0415 - large, and wanted for an error only
+        import difflib  # noqa: PLC0415 - large, and needed for errors only
 
         near = difflib.get_close_matches(unknown[0], _OPTIONS, n=1)
         guess = f"; did you mean {near[0]!r}?" if near else ""
@@ -63,10 +88,10 @@ def complete(options: dict[str, Any]) -> Options:
             f"(options: {', '.join(sorted(_OPTIONS))})",
         )
     checked = {name: check(options.get(name, default)) for name, (default, check) in _OPTIONS.items()}
-    return cast("Options", checked)  # A test compares the table with its keys.
+    return cast("Options", checked)  # A test compares _OPTIONS with the keys of Options.
 
 
-# --- each option's check gives the value as it is used
+# --- the checks: each returns the value that the mock uses, and raises TypeError or ValueError for a wrong one
 
 
 def _clock(clock: Any) -> Any:
@@ -94,7 +119,7 @@ def _quotas(quotas: Any) -> dict[str, int]:
 
 def _s3(s3: Any) -> Any:
     if isinstance(s3, str):
-        raise TypeError(f"s3={s3!r}: expected a client of S3, or a folder as pathlib.Path({s3!r})")
+        raise TypeError(f"s3={s3!r}: expected a boto3 S3 client, or a folder as pathlib.Path({s3!r})")
     return s3 if isinstance(s3, Path) else _client("s3", s3, "put_object")
 
 
@@ -102,21 +127,25 @@ def _cloudwatch(cloudwatch: Any) -> Any:
     return _client("cloudwatch", cloudwatch, "put_metric_data")
 
 
-def _client(option: str, client: Any, verb: str) -> Any:
-    if client is not None and (not hasattr(client, verb) or _is_asynchronous(client, verb)):
-        raise TypeError(f"{option}={client!r}: expected a boto3 client with {verb}()")
+def _client(option: str, client: Any, method: str) -> Any:
+    if client is not None and (not hasattr(client, method) or _is_asynchronous(client, method)):
+        raise TypeError(f"{option}={client!r}: expected a boto3 client with {method}()")
     return client
 
 
-def _is_asynchronous(client: Any, verb: str) -> bool:
-    """Whether a client's calls are to be awaited. aiobotocore's methods are botocore's; what they call is not."""
-    methods = (getattr(client, name, None) for name in (verb, "_make_api_call"))
-    return any(inspect.iscoroutinefunction(method) for method in methods)
+def _is_asynchronous(client: Any, method: str) -> bool:
+    """Return whether the calls of a client must be awaited.
+
+    A method of an aiobotocore client is a plain function of botocore's; only the method that it calls is a coroutine
+    function.
+    """
+    functions = (getattr(client, name, None) for name in (method, "_make_api_call"))
+    return any(inspect.iscoroutinefunction(function) for function in functions)
 
 
 def _keep(keep: Any) -> int | None:
     if keep is not None and (not isinstance(keep, int) or isinstance(keep, bool) or keep < 0):
-        raise TypeError(f"keep={keep!r}: expected how many calls and captures to keep, or None for all")
+        raise TypeError(f"keep={keep!r}: expected the number of calls and captures to keep, or None for all")
     return keep
 
 
@@ -128,14 +157,14 @@ def _unused_faults(choice: Any) -> Any:
 
 def _passthrough(operations: Any) -> frozenset[str]:
     if isinstance(operations, str) or not isinstance(operations, Iterable):
-        raise TypeError(f"passthrough={operations!r}: expected a collection of operations, e.g. ['ListModels']")
+        raise TypeError(f"passthrough={operations!r}: expected a collection of operation names, e.g. ['ListModels']")
     names = frozenset(operations)
-    if unlike := [name for name in names if not re.fullmatch("[A-Z][A-Za-z0-9]*", str(name))]:
-        raise ValueError(f"passthrough={unlike!r}: expected operations as AWS writes them, e.g. 'ListModels'")
+    if malformed := [name for name in names if not re.fullmatch("[A-Z][A-Za-z0-9]*", str(name))]:
+        raise ValueError(f"passthrough={malformed!r}: expected operation names as AWS writes them, e.g. 'ListModels'")
     return names
 
 
-# By name: the default, and the check.
+# By name of an option: its default and its check.
 _OPTIONS: dict[str, tuple[Any, Callable[[Any], Any]]] = {
     "clock": (None, _clock),
     "durations": (None, _durations),

@@ -14,7 +14,7 @@ from mock_sagemaker_ie.backend.event_queue import EventKind, EventQueue
 from mock_sagemaker_ie.backend.experiments.operations import Experiments
 from mock_sagemaker_ie.backend.hosting.endpoints import DEPLOYING, EndpointStatus
 from mock_sagemaker_ie.backend.hosting.operations import Hosting
-from mock_sagemaker_ie.backend.hosting.traffic import CaptureSettings, Shares, route
+from mock_sagemaker_ie.backend.hosting.traffic import CaptureSettings, TrafficSplitter, route
 from mock_sagemaker_ie.backend.transitions import NEVER
 from mock_sagemaker_ie.protocol.errors import AWSError
 
@@ -41,7 +41,7 @@ class SageMakerBackend:
         self._settings = settings
         arn_prefix = f"arn:{partition}:sagemaker:{region}:{account_id}"
         self._events = EventQueue()
-        self._shares = Shares()
+        self._traffic = TrafficSplitter()
         self.hosting = Hosting(arn_prefix, settings, self._events)
         self.experiments = Experiments(arn_prefix, settings, self._events, self.hosting)
         self.version = 0  # Counts the changes, so that whoever keeps an answer sees whether it is still true.
@@ -49,7 +49,7 @@ class SageMakerBackend:
     def copy(self) -> SageMakerBackend:
         """Return an independent backend with the same records. Records are immutable, so they are shared."""
         duplicate = SageMakerBackend(*self._identity, self._settings)
-        duplicate._events, duplicate._shares = self._events.copy(), self._shares.copy()
+        duplicate._events, duplicate._traffic = self._events.copy(), self._traffic.copy()
         duplicate.hosting = self.hosting.copy(duplicate._events)
         duplicate.experiments = self.experiments.copy(duplicate._events, duplicate.hosting)
         return duplicate
@@ -132,7 +132,7 @@ class SageMakerBackend:
         storage = user.settings.get("DataStorageConfig") if user is not None and copies else None
         return route(
             endpoint,
-            self._shares,
+            self._traffic,
             params.get("TargetVariant"),
             copies=copies,
             captures=() if storage is None else (CaptureSettings.of_experiment(storage),),

@@ -1,4 +1,4 @@
-"""Tags of the resources that one account holds in one region, by ARN."""
+"""The tags of the resources in one account and region, by ARN."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ Tag = dict[str, str]
 Tags = dict[str, str]
 TagStore = dict[str, Tags]
 
-MOST_TAGS = 50
+MAX_TAGS = 50
 
 
 def broken_rules(params: dict[str, Any], _now: dt.datetime) -> Iterator[Violation]:
-    """Keys are unique, and none begins with `aws:`, which AWS keeps for itself."""
+    """Yield the violations of two rules: keys are unique, and none begins with `aws:`, which AWS reserves."""
     tags = params.get("Tags", ())
     for number, tag in enumerate(tags, start=1):
         if tag.get("Key", "").lower().startswith("aws:"):
@@ -28,27 +28,27 @@ def broken_rules(params: dict[str, Any], _now: dt.datetime) -> Iterator[Violatio
 
 
 def add(present: Tags, tags: Iterable[Tag]) -> Tags:
-    """The tags with `tags` added; one that is present takes the new value.
+    """Return `present` with `tags` added; a key that is already present gets the new value.
 
-    Raises AWSError (ValidationException) when there would be more than 50.
+    Raises AWSError (ValidationException) for more than 50 tags.
     """
     merged = {**present, **{tag["Key"]: tag["Value"] for tag in tags}}
-    if len(merged) > MOST_TAGS:
-        refuse([Violation("tags", list(merged), f"Member must leave the resource with at most {MOST_TAGS} tags")])
+    if len(merged) > MAX_TAGS:
+        refuse([Violation("tags", list(merged), f"Member must leave the resource with at most {MAX_TAGS} tags")])
     return merged
 
 
 def remove(present: Tags, keys: Iterable[str]) -> Tags:
-    """The tags without `keys`; a key that is not present is no error."""
-    gone = set(keys)
-    return {key: value for key, value in present.items() if key not in gone}
+    """Return `present` without `keys`; a key that is not present is ignored."""
+    removed = set(keys)
+    return {key: value for key, value in present.items() if key not in removed}
 
 
 def listed(tags: Tags) -> list[Tag]:
-    """The tags as AWS lists them."""
+    """Return the tags as a list of `{"Key": ..., "Value": ...}`, the form of AWS's requests and answers."""
     return [{"Key": key, "Value": value} for key, value in tags.items()]
 
 
 def no_resource(arn: str) -> Exception:
-    """The error for an ARN that names nothing we hold."""
+    """Return the error for the ARN of a resource that does not exist (ValidationException)."""
     return validation_exception(f'Could not find resource "{arn}".')

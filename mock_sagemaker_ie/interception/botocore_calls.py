@@ -10,7 +10,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mock_sagemaker_ie.interception.botocore_http import (
-    AnsweredAtOnce,
+    ImmediateResponse,
     HTTPResponse,
     async_streaming_body,
     streaming_body,
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 # The arguments of a botocore event.
 Arguments = dict[str, Any]
 # An HTTP response as botocore has parsed it: the response, and its body as values.
-Parsed = tuple[AnsweredAtOnce, dict[str, Any]]
+Parsed = tuple[ImmediateResponse, dict[str, Any]]
 
 
 # --- before-call
@@ -66,7 +66,7 @@ def _uses_wire(active: ActiveMock, model: OperationModel, arguments: Arguments, 
     A client without credentials cannot sign, so its call gets the fault here: the fault is raised.
     """
     _in_flight.set(None)
-    if not active.service.faults.awaits(model.name):
+    if not active.service.faults.has_error(model.name):
         active.service.delay(model.name)
         return False
     call = _call(arguments)
@@ -200,7 +200,7 @@ def _parsed(status: int, headers: dict[str, str], values: dict[str, Any]) -> Par
         "HTTPHeaders": headers,
         "RetryAttempts": 0,
     }
-    return AnsweredAtOnce(status, headers), values
+    return ImmediateResponse(status, headers), values
 
 
 def _http_answer(answer: Answer, url: str) -> HTTPResponse:

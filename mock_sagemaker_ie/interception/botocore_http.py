@@ -1,4 +1,4 @@
-"""HTTP responses as botocore's clients and aiobotocore's both read them, and the bodies that are read bit by bit."""
+"""HTTP responses and streaming bodies in the form that botocore and aiobotocore both read."""
 
 from __future__ import annotations
 
@@ -17,20 +17,24 @@ if TYPE_CHECKING:
 
 
 def streaming_body(body: bytes) -> Any:
-    """A body as a client of botocore gives it."""
+    """Return a body as the streaming body of a botocore client."""
     return StreamingBody(io.BytesIO(body), len(body))
 
 
 def async_streaming_body(body: bytes) -> Any:
-    """A body as a client of aiobotocore gives it, to be read with `await`. Nobody else asks for it."""
-    from aiobotocore import response  # noqa: PLC0415 - it is not ours to require
+    """Return a body as the streaming body of an aiobotocore client, which is read with `await`."""
+    from aiobotocore import response  # noqa: PLC0415 - not a dependency of ours
 
-    body_class = getattr(response, "AioStreamingBody", None) or response.StreamingBody  # Its name before 3.0.
+    # The class was named StreamingBody before aiobotocore 3.0.
+    body_class = getattr(response, "AioStreamingBody", None) or response.StreamingBody
     return body_class(Raw(body, {}), len(body))
 
 
-class AnsweredAtOnce(AWSResponse):  # type: ignore[misc]  # botocore is untyped
-    """What stands for an HTTP response where there was none. Few look at its headers: they are made when asked for."""
+class ImmediateResponse(AWSResponse):  # type: ignore[misc]  # botocore is untyped
+    """The response object of a call that was answered without an HTTP request.
+
+    Its headers are converted at first access, because few callers read them.
+    """
 
     def __init__(self, status: int, headers: Mapping[str, str]) -> None:
         self.url, self.status_code, self.raw = None, status, None
@@ -38,12 +42,12 @@ class AnsweredAtOnce(AWSResponse):  # type: ignore[misc]  # botocore is untyped
 
     @cached_property
     def headers(self) -> HeadersDict:
-        """The headers, whose names mind no case."""
+        """The headers; their names are case-insensitive."""
         return HeadersDict(self._headers)
 
 
 class HTTPResponse(AWSResponse):  # type: ignore[misc]  # botocore is untyped
-    """What came over the wire."""
+    """The response to an HTTP request that the mock answered in place of the network."""
 
     def __init__(self, url: str, status: int, headers: Mapping[str, str], body: bytes) -> None:
         super().__init__(url, status, headers, Raw(body, headers))
@@ -51,18 +55,18 @@ class HTTPResponse(AWSResponse):  # type: ignore[misc]  # botocore is untyped
 
     @property
     def content(self) -> bytes:
-        """The whole body: botocore takes it, aiobotocore awaits it."""
+        """The whole body. botocore uses it as bytes, aiobotocore awaits it first."""
         return _AwaitableBytes(self._body)
 
 
 class _AwaitableBytes(bytes):
     def __await__(self) -> Generator[Any, None, bytes]:
         return bytes(self)
-        yield  # A generator, which is what makes it awaitable.
+        yield  # Never reached; it makes this method a generator, as `await` needs.
 
 
 class Raw(io.BytesIO):
-    """As much of urllib3's response as botocore reads a body from, and of aiohttp's as aiobotocore does."""
+    """The raw response: the part of urllib3's interface that botocore uses, and of aiohttp's that aiobotocore uses."""
 
     url = "https://runtime.sagemaker.amazonaws.com"
 
@@ -71,13 +75,16 @@ class Raw(io.BytesIO):
         self.raw_headers = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """What is left, or so many bytes of it; `async with` of a body gives this object before aiobotocore 3.0."""
+        """Read `size` bytes, by default all that are left; the result can be awaited too.
+
+        Before aiobotocore 3.0, `async with` on a streaming body returns this object.
+        """
         return _AwaitableBytes(super().read(size))
 
     @cached_property
     def content(self) -> asyncio.StreamReader:
-        """The body for those who await it."""
-        import asyncio  # noqa: PLC0415 - slow, and wanted only where it is there already
+        """The body as a stream, for aiobotocore."""
+        import asyncio  # noqa: PLC0415 - slow, and needed only where it is imported already
 
         reader = asyncio.StreamReader()
         reader.feed_data(self.getvalue())
@@ -85,7 +92,7 @@ class Raw(io.BytesIO):
         return reader
 
     def at_eof(self) -> bool:
-        """Whether all has been read by those who await it."""
+        """Return whether the stream in `content` is read to its end."""
         return self.content.at_eof()
 
     async def __aenter__(self) -> Self:

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from requests.adapters import HTTPAdapter
 
 from mock_sagemaker_ie.interception.botocore_hook import unanswered
-from mock_sagemaker_ie.service.aws_http import BrokenConnection, HTTPRequest, NotOurs, answer, is_sagemaker
+from mock_sagemaker_ie.service.aws_http import BrokenConnection, HTTPRequest, NotAnswered, answer, is_sagemaker_host
 
 if TYPE_CHECKING:
     from mock_sagemaker_ie.interception.stack import ActiveMock
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def adapter_for(active: ActiveMock, url: str, original: Any) -> Any:
     """Return the adapter that sends a request to `url`: the original one, unless the host is SageMaker's."""
-    return Adapter(active, original) if is_sagemaker(urlsplit(url).hostname or "") else original
+    return Adapter(active, original) if is_sagemaker_host(urlsplit(url).hostname or "") else original
 
 
 class Adapter:
@@ -34,7 +34,7 @@ class Adapter:
             return _response(request, answer(active.service, received, active.passthrough))
         except BrokenConnection as broken:
             raise broken.error from None
-        except NotOurs as other:
+        except NotAnswered as other:
             if other.operation not in active.passthrough and _leaves_process(self._original):
                 raise unanswered(other.service, other.operation) from None
         request.body = received.body  # A file or an iterator has been read.

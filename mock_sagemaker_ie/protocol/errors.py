@@ -1,4 +1,4 @@
-"""The errors an AWS service answers with."""
+"""The errors with which an AWS service answers."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import datetime as dt
 
-# The errors common to all of AWS's actions, with their HTTP statuses (AWS: API reference, Common Errors) and messages
-# of ours where no real one is known; every service model leaves them out.
+# The errors common to all AWS actions, which no service model lists, with HTTP status (AWS: API reference, Common
+# Errors) and message. Where the real message is not known, the message is our own.
 COMMON_ERRORS: dict[str, tuple[int, str]] = {
     "AccessDeniedException": (403, "You don't have permission to perform this action."),
     "ExpiredTokenException": (403, "The security token included in the request is expired"),
@@ -32,9 +32,11 @@ COMMON_ERRORS: dict[str, tuple[int, str]] = {
 
 
 class AWSError(Exception):
-    """An error of the service: AWS's `code`, its `message` and the HTTP `status` it travels with.
+    """An error of the service.
 
-    `members`: what a modelled exception says beside its message.
+    `code`: AWS's code, for example ValidationException. `status`: the HTTP status of the response. `members`: the
+    members of a modelled exception beside its message. `at`: the instant (UTC) at which the service answered with it;
+    None until then.
     """
 
     def __init__(self, code: str, message: str, status: int = 400, members: dict[str, Any] | None = None) -> None:
@@ -43,20 +45,20 @@ class AWSError(Exception):
         self.message = message
         self.status = status
         self.members = members or {}
-        self.at: dt.datetime | None = None  # The instant at which the service answered with it.
+        self.at: dt.datetime | None = None
 
 
 def common_error(code: str, message: str | None = None) -> AWSError:
-    """One of the errors common to all of AWS's actions."""
-    status, usual = COMMON_ERRORS[code]
-    return AWSError(code, message or usual, status)
+    """Return an error that is common to all AWS actions, by default with its own message."""
+    status, default_message = COMMON_ERRORS[code]
+    return AWSError(code, message or default_message, status)
 
 
 def validation_exception(message: str) -> AWSError:
-    """A request that breaks a rule. Common to every operation, so no service model lists it."""
+    """Return the error for a request that breaks a rule. No service model lists it, because every operation has it."""
     return AWSError("ValidationException", message)
 
 
 def serialization_exception(message: str) -> AWSError:
-    """A request whose body cannot be read as the operation's input shape."""
+    """Return the error for a request whose body cannot be read as the operation's input shape."""
     return AWSError("SerializationException", message)

@@ -1,7 +1,7 @@
-"""Checks a request against botocore's service model and words what is wrong as AWS does.
+"""Validation of requests against botocore's service model, with the messages of AWS.
 
-A botocore client itself checks only types, required members and minimums; lengths, patterns, enums and
-maximums are the service's job. The wording is observed in real SageMaker responses (docs: README, fidelity).
+A botocore client checks only types, required members and minimums. The service checks lengths, patterns, enums and
+maximums too. The wording was observed in real SageMaker responses (docs: README, fidelity).
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from mock_sagemaker_ie.protocol.cache import per_shape
 from mock_sagemaker_ie.protocol.errors import AWSError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping
 
     from botocore.model import Shape
 
 
 class Violation(NamedTuple):
-    """One broken constraint: the offending value, the path to it, and the constraint in AWS's words.
+    """One broken constraint: the path to the value, the value, and the constraint in AWS's words.
 
-    `sensitive`: whether the service model has the value kept out of messages.
+    `sensitive`: whether the service model marks the value as sensitive, so that the message leaves it out.
     """
 
     path: str
@@ -37,21 +37,21 @@ class Violation(NamedTuple):
         return f"Value{value} at '{self.path}' failed to satisfy constraint: {self.constraint}"
 
 
-# What a request must obey beyond its shape: its members and the present instant in, what it breaks out.
+# A rule beyond the shape of a request: from its members and the present instant to the violations.
 Rule = Callable[[dict[str, Any], dt.datetime], "Iterator[Violation]"]
 
 
 def refuse(violations: Iterable[Violation], code: str | None = None) -> None:
-    """Raise one AWSError, of ValidationException unless told, that names all `violations`; nothing without any."""
+    """Raise one AWSError that lists all `violations`, if there are any. `code`: by default ValidationException."""
     if texts := [str(violation) for violation in violations]:
         errors = "error" if len(texts) == 1 else "errors"
         raise AWSError(code or "ValidationException", f"{len(texts)} validation {errors} detected: {'; '.join(texts)}")
 
 
 def violations(shape: Shape, value: Any, path: str = "") -> Iterator[Violation]:
-    """Walk `value` along `shape` and yield every broken constraint: length before pattern, parents first."""
-    for words in broken_constraints(shape, value):
-        yield Violation(path, value, words, bool(shape.metadata.get("sensitive")))
+    """Yield every constraint of `shape` that `value` breaks: parents before members, length before pattern."""
+    for constraint in broken_constraints(shape, value):
+        yield Violation(path, value, constraint, bool(shape.metadata.get("sensitive")))
     kind = shape.type_name
     if kind == "structure":
         yield from _structure_violations(shape, value, path)
@@ -93,26 +93,28 @@ def _any_broken(shape: Shape, items: Iterable[Any]) -> bool:
 
 
 def _all_constraints(shape: Shape) -> str:
-    """What AWS says once a plain item of a list or a map breaks anything: all it must obey, broken or not."""
-    return ", ".join(words for words, _ in _constraints(shape))
+    """Return all constraints of `shape`, broken or not: AWS lists them all for a scalar item of a list or a map."""
+    return ", ".join(constraint for constraint, _ in _constraints(shape))
 
 
 def broken_constraints(shape: Shape, value: Any) -> list[str]:
-    """The constraints of `shape` itself, not of its members, that `value` breaks, in AWS's words."""
-    return [words for words, obeys in _constraints(shape) if not obeys(value)]
+    """Return the constraints of `shape` itself, not of its members, that `value` breaks, in AWS's words."""
+    return [constraint for constraint, is_satisfied in _constraints(shape) if not is_satisfied(value)]
 
 
-# Where AWS documents another maximum than its service model says.
-_LIMITS = {"BodyBlob": 26_214_400}  # SageMaker endpoints and quotas: payload of a real-time invocation, 25 MB
+# By shape: the maximums in AWS's documentation that differ from its service model.
+_DOCUMENTED_MAXIMUMS = {
+    "BodyBlob": 26_214_400,  # SageMaker endpoints and quotas: payload of a real-time invocation, 25 MB
+}
 
 
 @per_shape
 def _constraints(shape: Shape) -> tuple[tuple[str, Callable[[Any], bool]], ...]:
-    """Each constraint of `shape` itself: in AWS's words, and whether a value obeys it."""
+    """Return the constraints of `shape` itself: each in AWS's words, with a function that checks a value."""
     traits, found = shape.metadata, []
     numeric = shape.type_name in ("integer", "long", "float", "double")
-    noun, measure = ("value", _itself) if numeric else ("length", len)
-    low, high = traits.get("min"), _LIMITS.get(shape.name, traits.get("max"))
+    noun, measure = ("value", _identity) if numeric else ("length", len)
+    low, high = traits.get("min"), _DOCUMENTED_MAXIMUMS.get(shape.name, traits.get("max"))
     if high is not None:
         found.append((f"Member must have {noun} less than or equal to {high}", lambda v: measure(v) <= high))
     if low is not None:
@@ -125,17 +127,17 @@ def _constraints(shape: Shape) -> tuple[tuple[str, Callable[[Any], bool]], ...]:
     return tuple(found)
 
 
-def _itself(value: Any) -> Any:
+def _identity(value: Any) -> Any:
     return value
 
 
-# AWS's patterns are Java's, whose `\d` and `\w` are ASCII. Python's `re` has no Unicode categories: here `\w`, read
-# as Unicode, stands for letters and numbers (SageMaker's tags allow the underscore too); \p{Z} is spelled out.
+# AWS writes its patterns for Java, where `\d` and `\w` are ASCII. Python's `re` has no Unicode categories. Here a
+# Unicode `\w` replaces letters and numbers (SageMaker's tags allow the underscore too), and \p{Z} is spelled out.
 _UNICODE_CATEGORIES = {
     r"\p{L}": r"\w",
     r"\p{N}": r"\w",
     r"\p{Z}": r" \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000",
-    r"\p{ASCII}": r"[\x00-\x7f]",  # Never within a class of characters, the others always.
+    r"\p{ASCII}": r"[\x00-\x7f]",  # Never in a character class; the others always are.
     r"\p{Print}": r"\x20-\x7e",
     r"\z": r"\Z",
 }
@@ -143,7 +145,7 @@ _UNICODE_CATEGORIES = {
 
 @lru_cache(maxsize=512)
 def compile_pattern(pattern: str) -> re.Pattern[str]:
-    """Compile a pattern of the service model, which Java wrote, for Python."""
+    """Compile a pattern of the service model, which is written for Java, for Python."""
     flags = re.UNICODE if r"\p{" in pattern else re.ASCII
     for category, python in _UNICODE_CATEGORIES.items():
         pattern = pattern.replace(category, python)
@@ -151,7 +153,10 @@ def compile_pattern(pattern: str) -> re.Pattern[str]:
 
 
 def unique(items: Iterable[Mapping[str, Any]], member: str, path: str) -> Iterator[Violation]:
-    """Each item of a list at `path` has a `member` of its own; one without is no matter of this rule."""
+    """Yield a violation for each item of the list at `path` that repeats the `member` of an earlier item.
+
+    Items without the member are ignored.
+    """
     seen: set[str] = set()
     for number, item in enumerate(items, start=1):
         value = item.get(member)
@@ -162,7 +167,7 @@ def unique(items: Iterable[Mapping[str, Any]], member: str, path: str) -> Iterat
 
 
 def lower_camel(name: str) -> str:
-    """`ModelVariants` as AWS writes it in messages: `modelVariants`."""
+    """Return a member's name as AWS writes it in messages: `modelVariants` for `ModelVariants`."""
     return name[:1].lower() + name[1:]
 
 
@@ -170,13 +175,9 @@ def _render(value: object) -> str:
     if isinstance(value, dict):
         return "{" + ", ".join(f"{key}={_render(item)}" for key, item in value.items()) + "}"
     if isinstance(value, (list, tuple)):
-        return _render_list(value)
+        return "[" + ", ".join(_render(item) for item in value) + "]"
     if isinstance(value, (bytes, bytearray)):
         return f"{len(value)} bytes"
     if isinstance(value, dt.datetime):
         return value.astimezone(dt.timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return str(value)
-
-
-def _render_list(values: Sequence[object]) -> str:
-    return "[" + ", ".join(_render(item) for item in values) + "]"

@@ -11,7 +11,7 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mock_sagemaker_ie.backend.experiments.lifecycle import Durations
+from mock_sagemaker_ie.backend.settings import Durations
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

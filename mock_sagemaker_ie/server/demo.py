@@ -8,7 +8,7 @@ import time
 from typing import Any
 
 from mock_sagemaker_ie.activation.activation import mock_inference_experiment
-from mock_sagemaker_ie.backend.experiments.lifecycle import Durations
+from mock_sagemaker_ie.backend.settings import Durations
 from mock_sagemaker_ie.service.models import ModelResponse
 
 NAME, ENDPOINT = "ranker-v2", "ranker"

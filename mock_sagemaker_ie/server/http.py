@@ -19,12 +19,12 @@ from werkzeug.wrappers import Request, Response
 
 from mock_sagemaker_ie.protocol.errors import AWSError, common_error
 from mock_sagemaker_ie.service.aws_http import (
-    LONGEST_BODY,
+    MAX_BODY_SIZE,
     BrokenConnection,
     HTTPRequest,
-    NotOurs,
+    NotAnswered,
     answer,
-    refusal,
+    error_answer,
 )
 from mock_sagemaker_ie.service.clients import service_model
 
@@ -60,7 +60,7 @@ class ServerDoor:
                 if controlled is not None:
                     return controlled(environ, start_response)
             answered = answer(self.service, _read(environ))
-        except NotOurs as other:
+        except NotAnswered as other:
             answered = self.refuse(common_error("UnknownOperationException", str(other)))
         except BrokenConnection:
             raise
@@ -72,7 +72,7 @@ class ServerDoor:
 
     def refuse(self, error: AWSError) -> HTTPAnswer:
         """An error as it goes, of a request whose operation is not known."""
-        return refusal(error, service_model("sagemaker"), self.service.now())
+        return error_answer(error, service_model("sagemaker"), self.service.now())
 
 
 def _read(environ: dict[str, Any]) -> HTTPRequest:
@@ -134,7 +134,7 @@ class _Handler(WSGIRequestHandler):
         length = self.headers.get("Content-Length", "0")
         if not (length.isascii() and length.isdigit()):
             raise common_error("MalformedHttpRequestException", f"Content-Length {length!r} is no length.")
-        if int(length) > LONGEST_BODY:
+        if int(length) > MAX_BODY_SIZE:
             raise common_error("RequestEntityTooLargeException")
         body = self.rfile.read(int(length))
         if len(body) < int(length):
@@ -145,12 +145,12 @@ class _Handler(WSGIRequestHandler):
         self.close_connection = True  # There may be trailers, which nobody reads.
         try:
             stream: Any = DechunkedInput(cast("IO[bytes]", self.rfile))
-            body: bytes = io.BufferedReader(stream).read(LONGEST_BODY + 1)
+            body: bytes = io.BufferedReader(stream).read(MAX_BODY_SIZE + 1)
         except TimeoutError:
             raise
         except OSError as error:
             raise common_error("MalformedHttpRequestException", str(error)) from None
-        if len(body) > LONGEST_BODY:
+        if len(body) > MAX_BODY_SIZE:
             raise common_error("RequestEntityTooLargeException")
         return body
 

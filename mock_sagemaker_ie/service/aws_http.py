@@ -1,4 +1,7 @@
-"""One HTTP request of an AWS client, in whatever language, to one HTTP answer. The transports are other files'."""
+"""Answers to the HTTP requests of AWS clients in any language: one request in, one answer out.
+
+The callers, interception/requests_adapter.py and server/http.py, receive the requests and send the answers.
+"""
 
 from __future__ import annotations
 
@@ -27,12 +30,12 @@ if TYPE_CHECKING:
     from mock_sagemaker_ie.service.service import Service
 
 DEFAULT_REGION = "us-east-1"
-# A body of 25 MB and what JSON may add to it; AWS documents no limit of the control plane's.
-LONGEST_BODY = 32 * 1024 * 1024
+# In bytes: the 25 MB of an invocation, and room for JSON. AWS documents no limit for the other operations.
+MAX_BODY_SIZE = 32 * 1024 * 1024
 
 
 class HTTPRequest(NamedTuple):
-    """A request as it came. Header names are in lower case."""
+    """An HTTP request. Header names are in lower case, the path is still percent-encoded."""
 
     method: str
     host: str
@@ -42,23 +45,23 @@ class HTTPRequest(NamedTuple):
 
 
 class HTTPAnswer(NamedTuple):
-    """An answer as it goes."""
+    """The HTTP answer to an HTTPRequest. Header names are in lower case."""
 
     status: int
     headers: dict[str, str]
     body: bytes
 
 
-class NotOurs(Exception):  # noqa: N818 - it tells whose a request is, nothing went wrong
-    """A request is for an operation of SageMaker's that is none of the mock's business."""
+class NotAnswered(Exception):  # noqa: N818 - not an error: another mock or AWS may answer the request
+    """A request is for an operation of SageMaker that the mock does not answer."""
 
     def __init__(self, service: str, operation: str) -> None:
-        super().__init__(f"{operation} is not answered here.")
+        super().__init__(f"The mock does not answer {operation}.")
         self.service, self.operation = service, operation
 
 
-class BrokenConnection(Exception):  # noqa: N818 - it is what a test asked for
-    """There is no answer: the connection breaks by `error`, as a test arranged it."""
+class BrokenConnection(Exception):  # noqa: N818 - not an error: a test arranged it
+    """A test arranged `error`, an error of the connection, so there is no answer to send."""
 
     def __init__(self, error: Exception) -> None:
         super().__init__(str(error))
@@ -66,17 +69,17 @@ class BrokenConnection(Exception):  # noqa: N818 - it is what a test asked for
 
 
 def answer(service: Service, request: HTTPRequest, passthrough: Collection[str] = ()) -> HTTPAnswer:
-    """Answer a request; what is wrong with it is answered in AWS's form.
+    """Answer a request. An error, for example of a request that cannot be read, is an answer in AWS's format.
 
-    Raises NotOurs, for the operations of `passthrough` too, BrokenConnection, and HandlerError when the handler of a
-    model is at fault.
+    Raises NotAnswered for an operation that the mock does not answer or that is in `passthrough`, BrokenConnection for
+    an arranged error of the connection, and HandlerError for a faulty handler of a model.
     """
     name = "sagemaker-runtime" if request.path.startswith("/endpoints/") else "sagemaker"
     model = service_model(name)
     try:
         operation = _operation(model, request)
         if operation.name in passthrough:
-            raise NotOurs(name, operation.name)
+            raise NotAnswered(name, operation.name)
         region, account_id = _scope(request)
         rest = model.metadata["protocol"] == "rest-json"
         # In JSON 1.1 all members are in the body.
@@ -86,28 +89,31 @@ def answer(service: Service, request: HTTPRequest, passthrough: Collection[str] 
             raise fault if isinstance(fault, AWSError) else BrokenConnection(fault)
         answered = service.answer(operation, call, region=region, account_id=account_id)
         if answered is None:
-            raise NotOurs(name, operation.name)
+            raise NotAnswered(name, operation.name)
     except AWSError as error:
-        return refusal(error, model, error.at or service.now())
+        return error_answer(error, model, error.at or service.now())
     body, headers = answered.wire
-    return HTTPAnswer(200, response_headers(headers, body, answered.at), body)
+    return HTTPAnswer(200, response_headers(headers, answered.at, body), body)
 
 
-def refusal(error: AWSError, model: ServiceModel, at: dt.datetime) -> HTTPAnswer:
-    """An error as it goes."""
+def error_answer(error: AWSError, model: ServiceModel, at: dt.datetime) -> HTTPAnswer:
+    """Return the answer for an error at the instant `at`, in the format of the service's protocol."""
     body = encode(error_body(error, model))
-    return HTTPAnswer(error.status, response_headers(error_headers(error, model), body, at), body)
+    return HTTPAnswer(error.status, response_headers(error_headers(error, model), at, body), body)
 
 
 def _operation(model: ServiceModel, request: HTTPRequest) -> OperationModel:
-    """The operation that is asked for. Raises AWSError when there is none, or its request cannot be read."""
+    """Return the operation that a request names.
+
+    Raises AWSError for an unknown operation, a body that is too long, and a content type other than JSON 1.1.
+    """
     if request.method != "POST":
-        raise common_error("UnknownOperationException", f"{request.method} {request.path} is no operation.")
-    if len(request.body) > LONGEST_BODY:
+        raise common_error("UnknownOperationException", f"{request.method} {request.path} is not an operation.")
+    if len(request.body) > MAX_BODY_SIZE:
         raise common_error("RequestEntityTooLargeException")
     target = request.headers.get("x-amz-target", "")
     if model.metadata["protocol"] == "rest-json":
-        name = _by_path(model).get(re.sub("^/endpoints/[^/]+/", "", request.path), "")
+        name = _operations_by_path_end(model).get(re.sub("^/endpoints/[^/]+/", "", request.path), "")
     else:
         prefix, _, name = target.partition(".")
         if prefix != model.metadata["targetPrefix"]:
@@ -116,13 +122,13 @@ def _operation(model: ServiceModel, request: HTTPRequest) -> OperationModel:
             found = request.headers.get("content-type")
             raise AWSError("SerializationException", f"Content-Type {found}: expected application/x-amz-json-1.1", 415)
     if name not in model.operation_names:
-        raise common_error("UnknownOperationException", f"{target or request.path} is no operation of SageMaker.")
+        raise common_error("UnknownOperationException", f"{target or request.path} is not an operation of SageMaker.")
     return model.operation_model(name)
 
 
 @lru_cache(maxsize=2)
-def _by_path(model: ServiceModel) -> dict[str, str]:
-    """The runtime's operations by what ends their paths."""
+def _operations_by_path_end(model: ServiceModel) -> dict[str, str]:
+    """Return the names of the runtime's operations by the part of their path that follows the endpoint's name."""
     paths = {name: model.operation_model(name).http["requestUri"] for name in model.operation_names}
     return {path.rpartition("}/")[2]: name for name, path in paths.items()}
 
@@ -132,22 +138,26 @@ _HOST = re.compile(r"^(?:api|runtime)(?:-fips)?\.sagemaker(?:-fips)?\.([a-z0-9-]
 
 
 def _scope(request: HTTPRequest) -> tuple[str, str | None]:
-    """Region and account: by the signature's scope, or else the host. Keys of 12 digits are an account's number."""
-    signed = _CREDENTIAL.search(request.headers.get("authorization", ""))
-    if signed:
-        return signed[2], signed[1] if re.fullmatch("[0-9]{12}", signed[1]) else None
-    hosted = _HOST.match(request.host)
-    return hosted[1] if hosted else DEFAULT_REGION, None
+    """Return the region and the account id of a request; without an account id the mock's own applies.
+
+    The region comes from the signature, or from the host when there is no signature. An access key id of 12 digits is
+    taken as the account id.
+    """
+    signature = _CREDENTIAL.search(request.headers.get("authorization", ""))
+    if signature:
+        return signature[2], signature[1] if re.fullmatch("[0-9]{12}", signature[1]) else None
+    host_match = _HOST.match(request.host)
+    return host_match[1] if host_match else DEFAULT_REGION, None
 
 
-def is_sagemaker(host: str) -> bool:
-    """Whether a host is one of SageMaker's or SageMaker-runtime's, of any region and partition."""
-    hosted = _HOST.match(host)
-    return hosted is not None and hosted[2] in _suffixes()
+def is_sagemaker_host(host: str) -> bool:
+    """Return whether a host belongs to SageMaker or its runtime, in any region and partition."""
+    host_match = _HOST.match(host)
+    return host_match is not None and host_match[2] in _dns_suffixes()
 
 
 @lru_cache(maxsize=1)
-def _suffixes() -> frozenset[str]:
-    """What AWS's hosts end in, by botocore's own data."""
+def _dns_suffixes() -> frozenset[str]:
+    """Return the DNS suffixes of AWS's partitions, from botocore's data."""
     outputs = [each["outputs"] for each in Loader().load_data("partitions")["partitions"]]
     return frozenset(each[suffix] for each in outputs for suffix in ("dnsSuffix", "dualStackDnsSuffix"))

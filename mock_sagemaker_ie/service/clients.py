@@ -1,4 +1,4 @@
-"""botocore clients that are kept from test to test: loading SageMaker's service model takes most of a test's time."""
+"""The botocore clients and service models that the process keeps, because loading SageMaker's model is slow."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import threading
 from functools import lru_cache
 from typing import Any
 
-_making = threading.Lock()
+_lock = threading.Lock()
 
 
 def _after_fork() -> None:
-    """In a child, no thread is left that could release the lock."""
-    global _making  # noqa: PLW0603
-    _making = threading.Lock()
+    """Replace the lock in a child process, where no thread is left that could release it."""
+    global _lock  # noqa: PLW0603
+    _lock = threading.Lock()
 
 
 if hasattr(os, "register_at_fork"):
@@ -21,31 +21,34 @@ if hasattr(os, "register_at_fork"):
 
 
 def shared_client(service: str, region_name: str) -> Any:
-    """A botocore client of the process, made at the first call. It has keys of its own and reads no AWS settings."""
-    from botocore.handlers import BUILTIN_HANDLERS  # noqa: PLC0415 - slow, and wanted only here
+    """Return the process's botocore client of a service in a region; the first call creates it.
 
-    with _making:
+    The client has fixed test credentials, and ignores the AWS configuration files and the profile.
+    """
+    from botocore.handlers import BUILTIN_HANDLERS  # noqa: PLC0415 - slow, and needed only here
+
+    with _lock:
         return _client(service, region_name, len(BUILTIN_HANDLERS))
 
 
 def service_model(service: str) -> Any:
-    """Botocore's model of a service, loaded once for these clients and whoever has no client of their own."""
-    with _making:
+    """Return botocore's ServiceModel of a service, which is loaded once per process."""
+    with _lock:
         return _model(service)
 
 
 @lru_cache(maxsize=4)
 def _model(service: str) -> Any:
-    # The same as a session's, but a session takes long to import.
-    from botocore.model import ServiceModel  # noqa: PLC0415 - slow, and wanted only here
+    # The same as Session.get_service_model, but importing Session is slow.
+    from botocore.model import ServiceModel  # noqa: PLC0415 - slow, and needed only here
 
     return ServiceModel(_loader().load_service_model(service, "service-2"), service_name=service)
 
 
 @lru_cache(maxsize=1)
 def _loader() -> Any:
-    """What reads botocore's data once, for the models and for the clients."""
-    from botocore.loaders import Loader  # noqa: PLC0415 - slow, and wanted only here
+    """Return the loader of botocore's data, which the models and the clients share, so that each is read once."""
+    from botocore.loaders import Loader  # noqa: PLC0415 - slow, and needed only here
 
     return Loader()
 
@@ -56,17 +59,18 @@ def _client(service: str, region_name: str, handlers: int) -> Any:
         service,
         region_name=region_name,
         aws_access_key_id="testing",
-        aws_secret_access_key="testing",  # noqa: S106 - no secret
+        aws_secret_access_key="testing",  # noqa: S106 - not a secret
     )
 
 
 @lru_cache(maxsize=2)
 def _session(handlers: int) -> Any:  # noqa: ARG001 - part of the cache's key
-    """A session that reads nobody's files and profile, so that a test runs alike on every machine.
+    """Return a session that reads no configuration file and no profile, so that a test runs alike on every machine.
 
-    moto adds itself to botocore's handlers when it is imported, and only sessions made since then have it.
+    `handlers`: the number of botocore's built-in handlers. moto adds its own when it is imported, and only a session
+    created later has them.
     """
-    from botocore.session import Session  # noqa: PLC0415 - slow, and wanted only here
+    from botocore.session import Session  # noqa: PLC0415 - slow, and needed only here
 
     session = Session()
     session.register_component("data_loader", _loader())

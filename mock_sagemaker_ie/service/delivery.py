@@ -1,7 +1,7 @@
-"""Brings captures to S3 or into a folder and metrics to CloudWatch, through the clients that the user gave.
+"""Delivery of captures to S3 or a folder, and of metrics to CloudWatch, with the clients that the user passes.
 
-What cannot be delivered is no matter of whoever invoked the endpoint: a warning says so, the capture stays in
-`mock.captures`, and it is tried again with the next one of its file.
+A delivery failure warns; the invocation still succeeds. The capture stays in `mock.captures`, and its delivery is
+tried again with the next capture of the same destination, endpoint and variant, and when the mock ends.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from mock_sagemaker_ie.backend.hosting.captures import Capture
     from mock_sagemaker_ie.backend.hosting.metrics import Invocation
 
-# AWS gathers captures for a while before it writes them; a file here takes at most so many, of at most one minute.
-LINES_PER_FILE = 100
+# AWS collects captures for a while before it writes a file. Here a file has the captures of one minute, at most 100.
+MAX_LINES_PER_FILE = 100
 
 
 class DeliveryWarning(UserWarning):
@@ -33,6 +33,8 @@ class DeliveryWarning(UserWarning):
 
 @dataclass
 class _File:
+    """A file of captures. `delivered`: whether its present lines are written."""
+
     minute: dt.datetime
     bucket: str
     key: str
@@ -40,27 +42,31 @@ class _File:
     lines: list[str] = field(default_factory=list)
     delivered: bool = True
 
-    def takes(self, capture: Capture) -> bool:
-        """Whether a capture belongs in this file: it has room, and is of the same minute."""
-        return self.minute == _minute(capture) and len(self.lines) < LINES_PER_FILE
+    def accepts(self, capture: Capture) -> bool:
+        """Return whether a capture can be added: it is of the same minute, and the file is not full."""
+        return self.minute == _minute(capture) and len(self.lines) < MAX_LINES_PER_FILE
 
 
 class Delivery:
-    """Delivers to `s3`, a client of S3 or the path of a folder, and to `cloudwatch`, a client; to nowhere without."""
+    """Delivers captures and metrics.
+
+    `s3`: an S3 client or the path of a folder, for captures. `cloudwatch`: a CloudWatch client, for metrics.
+    None delivers nothing.
+    """
 
     def __init__(self, s3: Any = None, cloudwatch: Any = None) -> None:
         self._s3 = s3
         self._cloudwatch = cloudwatch
-        # By place: the file that captures go to, and before it those that are full and could not be delivered yet.
+        # By destination and variant: earlier files that could not be delivered yet, and last the file in use.
         self._files: dict[tuple[str | None, ...], list[_File]] = {}
-        # The user's client may bring about another invocation.
-        self._delivering = threading.RLock()
+        # Reentrant, because a call of the user's client may invoke an endpoint again.
+        self._lock = threading.RLock()
 
     def deliver(self, captures: Sequence[Capture], invocations: Sequence[Invocation]) -> None:
-        """Deliver what one call of InvokeEndpoint brought about."""
+        """Deliver the captures and metrics of one call of InvokeEndpoint. Warns with DeliveryWarning on failure."""
         problems: list[str] = []
         if self._s3 is not None:
-            with self._delivering:
+            with self._lock:
                 for files in [self._add(capture) for capture in captures]:
                     problems += self._put_all(files)
         if self._cloudwatch is not None:
@@ -69,32 +75,31 @@ class Delivery:
         _warn(problems)
 
     def after_fork(self) -> None:
-        """In a child, no thread is left that could release the lock."""
-        self._delivering = threading.RLock()
+        """Replace the lock in a child process, where no thread is left that could release it."""
+        self._lock = threading.RLock()
 
     def close(self) -> None:
-        """Try once more what could not be delivered."""
-        with self._delivering:
+        """Try once more to deliver the captures that could not be delivered."""
+        with self._lock:
             problems = [problem for files in self._files.values() for problem in self._put_all(files)]
         _warn(problems)
 
     def reset(self) -> None:
-        """Begin new files, and forget what could not be delivered."""
-        with self._delivering:
+        """Discard undelivered captures, and write later captures to new files."""
+        with self._lock:
             self._files.clear()
 
     def _add(self, capture: Capture) -> list[_File]:
-        """Add a capture to the file that it belongs in; give the files of its place."""
-        place = capture.destination, capture.kms_key, capture.endpoint, capture.variant
-        files = self._files.setdefault(place, [])
-        if not files or not files[-1].takes(capture):
+        """Add a capture to its file, and return all files of its destination and variant."""
+        files = self._files.setdefault((capture.destination, capture.kms_key, capture.endpoint, capture.variant), [])
+        if not files or not files[-1].accepts(capture):
             files.append(_File(_minute(capture), *new_key(capture), capture.kms_key))
         files[-1].lines.append(capture.line)
         files[-1].delivered = False
         return files
 
     def _put_all(self, files: list[_File]) -> Iterator[str]:
-        """Put what is not delivered, the oldest first, as long as it can be; give what went wrong."""
+        """Write the undelivered files, oldest first, until one fails, and yield that problem."""
         while (file := next((file for file in files if not file.delivered), None)) is not None:
             if (problem := self._put(file)) is not None:
                 yield problem
@@ -102,21 +107,22 @@ class Delivery:
         files[:-1] = [file for file in files[:-1] if not file.delivered]
 
     def _put(self, file: _File) -> str | None:
-        """Put a file whole; give what went wrong."""
+        """Write all lines of a file, and return the problem if it fails."""
         count = len(file.lines)
         try:
             content = "".join(f"{line}\n" for line in file.lines).encode()
             if isinstance(self._s3, Path):
-                _replace(self._s3, file.key, content)
+                _write_whole(self._s3, file.key, content)
             else:
                 encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": file.kms_key} if file.kms_key else {}
                 self._s3.put_object(Bucket=file.bucket, Key=file.key, Body=content, **encryption)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the invocation is not at fault
+        except Exception as error:  # noqa: BLE001 - no error of the delivery may fail the invocation
             return f"captures for s3://{file.bucket}/{file.key} could not be written; see mock.captures: {error}"
-        file.delivered = len(file.lines) == count  # The client may have brought about another line.
+        file.delivered = len(file.lines) == count  # The call of the user's client may have added a line.
         return None
 
     def _put_metrics(self, invocation: Invocation) -> Iterator[str]:
+        """Put the metrics of one invocation, and yield the problem if it fails."""
         dimensions = [
             {"Name": "EndpointName", "Value": invocation.endpoint},
             {"Name": "VariantName", "Value": invocation.variant},
@@ -127,7 +133,7 @@ class Delivery:
         ]
         try:
             self._cloudwatch.put_metric_data(Namespace=NAMESPACE, MetricData=data)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the invocation is not at fault
+        except Exception as error:  # noqa: BLE001 - no error of the delivery may fail the invocation
             yield f"metrics of {invocation.endpoint} could not be put; see mock.metrics: {error}"
 
 
@@ -136,18 +142,18 @@ def _minute(capture: Capture) -> dt.datetime:
 
 
 def _warn(problems: Iterable[str]) -> None:
-    """Warn once all is done: where warnings are errors, nothing may be lost by one."""
+    """Warn of each problem. This comes last, because the first one raises where warnings are errors."""
     for problem in problems:
         warnings.warn(problem, DeliveryWarning, stacklevel=2)
 
 
-def _replace(folder: Path, key: str, content: bytes) -> None:
-    """Write a file below `folder` whole or not at all."""
+def _write_whole(folder: Path, key: str, content: bytes) -> None:
+    """Write a file below `folder`; when writing fails, the old file stays as it was."""
     path = folder / key
     if not path.resolve().is_relative_to(folder.resolve()):
-        raise ValueError(f"{key} leads out of {folder}")
+        raise ValueError(f"{key} is outside the folder {folder}")
     path.parent.mkdir(parents=True, exist_ok=True)
-    from tempfile import mkstemp  # noqa: PLC0415 - large, and wanted by few
+    from tempfile import mkstemp  # noqa: PLC0415 - large, and rarely needed
 
     handle, name = mkstemp(dir=path.parent, prefix=".", suffix=".part")
     try:

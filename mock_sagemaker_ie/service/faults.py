@@ -1,9 +1,10 @@
-"""Faults: errors and delays that are arranged for coming calls."""
+"""Faults: errors and delays that a test arranges for coming calls."""
 
 from __future__ import annotations
 
 import threading
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import ClientError
@@ -17,20 +18,23 @@ if TYPE_CHECKING:
     from botocore.model import OperationModel
 
 
-TOLD = "as arranged by the test"
+ARRANGED = "as arranged by the test"
 ERROR_STATUSES = range(400, 600)
 
 
 class UnusedFaultWarning(UserWarning):
-    """A fault was arranged, and no call met it before the mock ended."""
+    """A fault was arranged, but no call received it before the mock ended."""
 
 
 class UnusedFaultError(AssertionError):
-    """The same, where `unused_faults="error"` asks for it."""
+    """A fault was arranged, but no call received it before the mock ended. Raised with `unused_faults="error"`."""
 
 
 class Fault(NamedTuple):
-    """What one call, or one attempt of it, meets: an AWS error, an error of the connection, or a delay."""
+    """An error or a delay for one call of an operation, or for one attempt of a client that retries.
+
+    `error`: an AWS error, or an error of the connection. `delay`: the time that the call takes.
+    """
 
     operation: str
     error: AWSError | Exception | None = None
@@ -42,107 +46,110 @@ class Fault(NamedTuple):
 
 
 class Faults:
-    """The faults that wait for their calls, in the order in which they were arranged.
+    """The faults that no call has received yet, in the order in which they were arranged.
 
-    Errors and delays wait in queues of their own, so that one and the same call may be slow and fail.
+    Errors and delays have separate queues, so that the same call can be slow and fail.
     """
 
     def __init__(self) -> None:
         self._errors: dict[str, deque[Fault]] = {}
         self._delays: dict[str, deque[Fault]] = {}
-        self._taking = threading.Lock()
+        self._lock = threading.Lock()
 
     def arrange(self, fault: Fault, times: int) -> None:
-        """Have the next `times` calls or attempts of the fault's operation meet it.
+        """Add a fault for the next `times` calls of its operation, or attempts of a client that retries.
 
-        Raises ValueError when that is no number of calls.
+        Raises ValueError unless `times` is an int of 1 or more.
         """
         if not isinstance(times, int) or times < 1:
             raise ValueError(f"times={times!r}: expected a number of calls, 1 or more")
         queues = self._delays if fault.error is None else self._errors
-        with self._taking:
+        with self._lock:
             queues.setdefault(fault.operation, deque()).extend([fault] * times)
 
-    def awaits(self, operation: str) -> bool:
-        """Whether an error waits for the operation."""
+    def has_error(self, operation: str) -> bool:
+        """Return whether an error is arranged for the next call of the operation."""
         return bool(self._errors.get(operation))
 
     def take_error(self, operation: str) -> Exception | None:
-        """The error that the operation meets now."""
+        """Remove the next error of the operation and return it; None when there is none."""
         fault = self._take(self._errors, operation)
-        # It may have been raised before, and would tell of all the ways it went.
+        # One exception may be raised several times; without this its traceback would grow each time.
         return None if fault is None or fault.error is None else fault.error.with_traceback(None)
 
     def take_delay(self, operation: str) -> dt.timedelta | None:
-        """The delay that the operation meets now."""
+        """Remove the next delay of the operation and return it; None when there is none."""
         fault = self._take(self._delays, operation)
         return None if fault is None else fault.delay
 
     def _take(self, queues: dict[str, deque[Fault]], operation: str) -> Fault | None:
-        if not queues.get(operation):
-            return None
-        with self._taking:
-            queue = queues[operation]
+        with self._lock:
+            queue = queues.get(operation)
             return queue.popleft() if queue else None
 
-    def left(self) -> list[Fault]:
-        """The faults that no call has met."""
-        return [fault for queues in (self._errors, self._delays) for queue in queues.values() for fault in queue]
+    def unused(self) -> list[Fault]:
+        """Return the faults that no call has received."""
+        with self._lock:
+            return [fault for queues in (self._errors, self._delays) for queue in queues.values() for fault in queue]
 
     def clear(self) -> None:
-        """Forget what is waiting."""
-        with self._taking:
-            for queue in (*self._errors.values(), *self._delays.values()):
-                queue.clear()
+        """Remove all faults."""
+        with self._lock:
+            self._errors.clear()
+            self._delays.clear()
 
     def after_fork(self) -> None:
-        """In a child, no thread is left that could release the lock."""
-        self._taking = threading.Lock()
+        """Replace the lock in a child process, where no thread is left that could release it."""
+        self._lock = threading.Lock()
 
 
 def require_operation(operation: str, known: Collection[str]) -> None:
     """Raise ValueError for an operation that the mock does not answer."""
     if operation not in known:
-        raise ValueError(f"{operation!r} is no operation that the mock answers{_near(operation, known)}")
+        raise ValueError(f"{operation!r} is not an operation that the mock answers{_suggestion(operation, known)}")
 
 
 def aws_error(model: OperationModel, code: str, message: str | None, status: int | None) -> AWSError:
-    """The error of this code, one of the operation's or common to all of AWS's actions.
+    """Return the AWS error with this code, by default with its own message and HTTP status.
 
-    Raises ValueError for a code that the operation does not answer with, and for a status that is no error's.
+    Raises ValueError for a code that is neither modelled for the operation nor common to all AWS actions, and for a
+    status outside 400 to 599.
     """
     if status is not None and status not in ERROR_STATUSES:
         raise ValueError(f"status={status!r}: expected the HTTP status of an error, 400 to 599")
     modelled = {shape.metadata.get("error", {}).get("code", shape.name): shape for shape in model.error_shapes}
     if code not in modelled and code not in COMMON_ERRORS:
-        raise ValueError(f"{model.name} answers with no error {code!r}{_near(code, {*modelled, *COMMON_ERRORS})}")
-    common_status, common_message = COMMON_ERRORS.get(code, (400, f"{code}, as arranged by the test."))
+        suggestion = _suggestion(code, {*modelled, *COMMON_ERRORS})
+        raise ValueError(f"{model.name} does not return the error {code!r}{suggestion}")
+    default_status, default_message = COMMON_ERRORS.get(code, (400, f"{code}, {ARRANGED}."))
     if code in modelled:
-        common_status = modelled[code].metadata.get("error", {}).get("httpStatusCode", common_status)
-    return AWSError(code, common_message if message is None else message, status or common_status)
+        default_status = modelled[code].metadata.get("error", {}).get("httpStatusCode", default_status)
+    return AWSError(code, default_message if message is None else message, status or default_status)
 
 
 def connection_error(error: type[Exception] | Exception, url: str) -> Exception:
-    """An error of the connection, made as botocore makes it when only its class is given.
+    """Return an error of the connection; a class is instantiated with the arguments that botocore gives it.
 
-    Raises TypeError for what is no such error, or cannot be made of its class alone.
+    Raises TypeError for anything but an exception or its class, for errors of AWS, and for a class that needs other
+    arguments.
     """
     kind = error if isinstance(error, type) else type(error)
     if not issubclass(kind, Exception) or issubclass(kind, (ClientError, AWSError)):
-        raise TypeError(f"{error!r}: expected the code of an AWS error, such as 'ThrottlingException', or an exception")
+        raise TypeError(
+            f"{error!r}: expected the code of an AWS error, for example 'ThrottlingException', or an exception"
+        )
     if isinstance(error, Exception):
         return error
-    for arguments in ({"endpoint_url": url, "error": TOLD, "proxy_url": url}, {}):
-        make: Callable[..., Any] = error
-        try:
-            return make(**arguments) if arguments else make(TOLD)  # type: ignore[no-any-return]
-        except (TypeError, KeyError):
-            continue
-    raise TypeError(f"{kind.__name__} cannot be made without more ado: give an instance of it")
+    construct: Callable[..., Any] = error
+    with suppress(TypeError, KeyError):  # The keyword arguments of botocore's exceptions.
+        return construct(endpoint_url=url, error=ARRANGED, proxy_url=url)  # type: ignore[no-any-return]
+    with suppress(TypeError, KeyError):
+        return construct(ARRANGED)  # type: ignore[no-any-return]
+    raise TypeError(f"{kind.__name__} cannot be constructed; pass an instance.")
 
 
-def _near(word: str, known: Collection[str]) -> str:
-    import difflib  # noqa: PLC0415 - large, and wanted for an error only
+def _suggestion(word: str, known: Collection[str]) -> str:
+    import difflib  # noqa: PLC0415 - large, and needed for errors only
 
     near = difflib.get_close_matches(word, known, n=3, cutoff=0.5)
     return (

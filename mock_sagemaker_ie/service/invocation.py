@@ -19,7 +19,7 @@ from mock_sagemaker_ie.service.models import (
     ModelResponse,
     Outcome,
     echo,
-    seconds,
+    as_timedelta,
 )
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ class Runtime:
         began = now()
         outcome = yield ModelCall(target.model, self.handlers.get(target.model, echo), request)
         latency = None if outcome.response is None else outcome.response.latency
-        return outcome, now() - began if latency is None else seconds(latency)
+        return outcome, now() - began if latency is None else as_timedelta(latency)
 
     def _keep(
         self, route: Route, params: Values, at: dt.datetime, outcomes: Iterable[tuple[Target, Outcome, dt.timedelta]]

@@ -1,4 +1,4 @@
-"""The models behind endpoints: what a handler is given, what it may return, and what stands in for a missing one."""
+"""Models behind endpoints: the request that a handler receives, its response, and the code that calls it."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ T = TypeVar("T")
 
 
 class ModelRequest(bytes):
-    """The request that a model gets: its body as bytes, and what InvokeEndpoint said beside it.
+    """The request that a handler receives: the body as bytes, and the other members of InvokeEndpoint as attributes.
 
-    `content_type`, `accept`, `custom_attributes`, `inference_id`, `target_model`: members of InvokeEndpoint (AWS's
-    ContentType and so on), None when the caller gave none. `endpoint`, `variant`: whom the request came to.
+    `content_type`, `accept`, `custom_attributes`, `inference_id`, `target_model`: the members ContentType, Accept,
+    CustomAttributes, InferenceId and TargetModel, each a str, or None when the caller did not send it.
+    `endpoint`, `variant`: the names of the endpoint and of the variant that received the request.
     """
 
     content_type: str | None
@@ -31,7 +32,7 @@ class ModelRequest(bytes):
     variant: str
 
     def __new__(cls, body: bytes, *, endpoint: str, variant: str, **members: str | None) -> Self:
-        """A request with this body."""
+        """Create a request with this body. `members`: the optional attributes, by name."""
         request = super().__new__(cls, body)
         request.endpoint, request.variant = endpoint, variant
         for name in ("content_type", "accept", "custom_attributes", "inference_id", "target_model"):
@@ -39,7 +40,7 @@ class ModelRequest(bytes):
         return request
 
     def __getnewargs_ex__(self) -> tuple[tuple[bytes], dict[str, Any]]:
-        """What it takes to copy and to pickle it."""
+        """Return the arguments of `__new__`, so that a request can be copied and pickled."""
         return (self.body,), vars(self)
 
     @property
@@ -50,12 +51,14 @@ class ModelRequest(bytes):
 
 @dataclass(frozen=True)
 class ModelResponse:
-    """What a model answers.
+    """The response of a model, for a handler that returns more than a body.
 
-    `body`: bytes, a str, or anything that `json.dumps` takes. `content_type`: by default what the caller accepts, or
-    else the type of the request for bytes and str; application/json for anything else.
-    `latency`: how long the model took, in seconds or as a timedelta; by default what passed on the mock's clock.
-    `custom_attributes`: CustomAttributes of the answer.
+    `body`: bytes, a str, or a value that `json.dumps` accepts.
+    `content_type`: the ContentType of the response. By default it is application/json for a body that is neither
+    bytes nor str. For bytes and str it is the Accept of the request; without one, or with `*/*`, its ContentType.
+    `latency`: the time that the model took, in seconds or as a timedelta, zero or more. By default it is the time that
+    passed on the mock's clock while the handler ran.
+    `custom_attributes`: the CustomAttributes of the response, a str of printable ASCII characters.
     """
 
     body: Any
@@ -64,36 +67,37 @@ class ModelResponse:
     custom_attributes: str | None = None
 
 
-# Gives bytes, a str, something that json.dumps takes, or a ModelResponse; or raises, which is a model error.
+# Returns bytes, a str, a value that json.dumps accepts, or a ModelResponse. An exception counts as an error of the
+# model.
 Handler = Callable[[ModelRequest], Any]
 AsyncHandler = Callable[[ModelRequest], Awaitable[Any]]
 
 
 def echo(request: ModelRequest) -> bytes:
-    """What stands in for a model without a handler: it answers what it was asked."""
+    """Return the body of the request: the handler of a model that has no handler of its own."""
     return request.body
 
 
 class HandlerError(TypeError):
-    """A handler returned what no model can answer, or cannot be called as it was."""
+    """A handler returned a value that cannot be a response, or is asynchronous although the caller is not."""
 
 
 class Outcome(NamedTuple):
-    """What came of calling a handler: exactly one of a response, whose body is bytes, and an error."""
+    """The result of calling a handler: either a response, whose body is bytes, or an error."""
 
     response: ModelResponse | None = None
     error: Exception | None = None
 
 
 class ModelCall(NamedTuple):
-    """A handler that is to be called with a request. Whoever came in from outside calls it, holding no lock."""
+    """A handler and the request for it. Service.answer and Service.answer_async run it while they hold no lock."""
 
     model: str
     handler: Handler
     request: ModelRequest
 
     def run(self) -> Outcome:
-        """Call the handler; what it raises is part of the outcome."""
+        """Call the handler and return its response, or the exception that it raised, as an Outcome."""
         try:
             result = self.handler(self.request)
             if inspect.isawaitable(result):
@@ -101,7 +105,8 @@ class ModelCall(NamedTuple):
                     result.close()
                 return Outcome(
                     error=HandlerError(
-                        f"{self._name} is asynchronous, but the caller is not: use an aiobotocore client"
+                        f"{self._name} is asynchronous, but the caller is synchronous; "
+                        "use an aiobotocore client or a synchronous handler"
                     )
                 )
             return Outcome(response=self._response(result))
@@ -109,7 +114,7 @@ class ModelCall(NamedTuple):
             return Outcome(error=error)
 
     async def run_async(self) -> Outcome:
-        """Call the handler, which may be a coroutine function; what it raises is part of the outcome."""
+        """Call the handler, await the result of a coroutine function, and return the Outcome as `run` does."""
         try:
             result = self.handler(self.request)
             return Outcome(response=self._response(await result if inspect.isawaitable(result) else result))
@@ -118,13 +123,14 @@ class ModelCall(NamedTuple):
 
     @property
     def _name(self) -> str:
-        return f"the handler of model {self.model!r}, {getattr(self.handler, '__qualname__', self.handler)!r},"
+        return f"the handler of model {self.model!r} ({getattr(self.handler, '__qualname__', self.handler)!r})"
 
     def _response(self, result: Any) -> ModelResponse:
+        """Return what the handler returned as a response with bytes and a content type. Raises HandlerError."""
         response = result if isinstance(result, ModelResponse) else ModelResponse(result)
-        for name, fits in _FITS.items():
-            if not fits(value := getattr(response, name)):
-                raise HandlerError(f"{self._name} returned {response!r:.200}: {name} cannot be {value!r}")
+        for name, (is_valid, expected) in _CHECKS.items():
+            if not is_valid(value := getattr(response, name)):
+                raise HandlerError(f"{self._name} returned {response!r:.200} with {name}={value!r}: {expected}")
         body, content_type = response.body, response.content_type
         if isinstance(body, (bytes, bytearray, memoryview, str)):
             accepted = self.request.accept if self.request.accept not in (None, "*/*") else None
@@ -138,43 +144,47 @@ class ModelCall(NamedTuple):
     def _as_json(self, body: Any) -> bytes:
         try:
             if body is None:
-                raise TypeError("None is no answer; is a return missing?")  # noqa: TRY301 - one message for all
+                raise TypeError("is a return statement missing?")  # noqa: TRY301 - one message for all
             return json.dumps(body, allow_nan=False).encode()
         except (TypeError, ValueError, RecursionError) as error:
             raise HandlerError(
-                f"{self._name} returned {body!r:.200}: expected bytes, str, what json.dumps takes, or a ModelResponse "
-                f"({error})"
+                f"{self._name} returned {body!r:.200}: expected bytes, str, a value that json.dumps accepts, or a "
+                f"ModelResponse ({error})"
             ) from None
 
 
-def _fits_a_header(value: Any) -> bool:
+def _is_header_value(value: Any) -> bool:
     return value is None or (isinstance(value, str) and value.isascii() and value.isprintable())
 
 
-def _fits_a_latency(value: Any) -> bool:
+def _is_latency(value: Any) -> bool:
     try:
-        return value is None or seconds(value) >= dt.timedelta(0)
-    except (TypeError, ValueError, OverflowError):  # No number, not a number, beyond all time.
+        return value is None or as_timedelta(value) >= dt.timedelta(0)
+    except (TypeError, ValueError, OverflowError):  # Not a number, NaN, or too large for a timedelta.
         return False
 
 
-_FITS: dict[str, Callable[[Any], bool]] = {
-    "content_type": _fits_a_header,
-    "latency": _fits_a_latency,
-    "custom_attributes": _fits_a_header,
+_HEADER_VALUE = _is_header_value, "expected a str of printable ASCII characters"
+# By attribute of ModelResponse: the check of its value, and the advice when the check fails.
+_CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "content_type": _HEADER_VALUE,
+    "latency": (_is_latency, "expected a number of seconds or a timedelta, zero or more"),
+    "custom_attributes": _HEADER_VALUE,
 }
 
 
-def seconds(latency: dt.timedelta | float) -> dt.timedelta:
-    """A latency as a timedelta."""
+def as_timedelta(latency: dt.timedelta | float) -> dt.timedelta:
+    """Return a latency, given in seconds or as a timedelta, as a timedelta."""
     return latency if isinstance(latency, dt.timedelta) else dt.timedelta(seconds=latency)
 
 
+# A generator that yields the handlers to call, receives the outcome of each, and returns a T. The same generator so
+# serves synchronous callers (`run`) and asynchronous ones (`run_async`).
 Steps = Generator[ModelCall, Outcome, T]
 
 
 def run(steps: Steps[T]) -> T:
-    """Go through `steps` to what they give, calling the handlers on the way."""
+    """Run `steps`: call each handler that it yields, and return its result."""
     outcome: Any = None
     try:
         while True:
@@ -184,7 +194,7 @@ def run(steps: Steps[T]) -> T:
 
 
 async def run_async(steps: Steps[T]) -> T:
-    """The same for an asynchronous caller."""
+    """Run `steps` as `run` does, for an asynchronous caller: handlers may be coroutine functions."""
     outcome: Any = None
     try:
         while True:

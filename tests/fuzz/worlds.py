@@ -12,7 +12,7 @@ import botocore.session
 from hypothesis import strategies as st
 
 from mock_sagemaker_ie import Durations, MockClock
-from mock_sagemaker_ie.backend.hosting.operations import World
+from mock_sagemaker_ie.backend.settings import Settings
 from mock_sagemaker_ie.protocol.errors import AWSError
 from mock_sagemaker_ie.service.delivery import Delivery
 from mock_sagemaker_ie.service.invocation import Runtime
@@ -48,7 +48,7 @@ def new_world() -> Service:
     """An empty world in which everything takes a minute."""
     minute = dt.timedelta(minutes=1)
     clock, durations = MockClock(START, tick=False), Durations(*[minute] * 8)
-    return Service(clock, World(durations), ACCOUNT, Runtime(Delivery(), keep=10), keep=10)
+    return Service(clock, Settings(durations), ACCOUNT, Runtime(Delivery(), keep=10), keep=10)
 
 
 @cache

@@ -17,7 +17,7 @@ from mock_sagemaker_ie.activation.activation import make_service
 from mock_sagemaker_ie.activation.options import complete
 from mock_sagemaker_ie.server.app import serving
 from mock_sagemaker_ie.server.http import ServerDoor, bind
-from mock_sagemaker_ie.service.aws_http import LONGEST_BODY
+from mock_sagemaker_ie.service.aws_http import MAX_BODY_SIZE
 from tests.conftest import START
 from tests.requests import NAME, create, stop
 from tests.server.plain import Plain, answer_to, connected, head, received, running
@@ -171,7 +171,7 @@ MALFORMED = "MalformedHttpRequestException"
         pytest.param(head(content_length="-2") + b"{}", 400, MALFORMED, id="negative length"),
         pytest.param(head(content_length="two") + b"{}", 400, MALFORMED, id="no length"),
         pytest.param(
-            head(content_length=str(LONGEST_BODY + 1)), 413, "RequestEntityTooLargeException", id="oversized body"
+            head(content_length=str(MAX_BODY_SIZE + 1)), 413, "RequestEntityTooLargeException", id="oversized body"
         ),
         pytest.param(
             head(content_length=None, transfer_encoding="chunked") + b"z\r\n{}\r\n0\r\n\r\n",
@@ -224,7 +224,7 @@ def test_odd_headers_do_no_harm(sagemaker_ie_server, headers):
 @pytest.mark.parametrize("chunked", [False, True])
 def test_who_sends_too_much_gets_to_read_the_refusal(plain, chunked):
     """The connection is not reset while the client is still sending."""
-    block = b" " * (LONGEST_BODY // 32)
+    block = b" " * (MAX_BODY_SIZE // 32)
 
     answer = plain.send(
         "POST",

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mock_sagemaker_ie import Durations, HandlerWarning, ModelResponse, mock_inference_experiment
-from mock_sagemaker_ie.backend.hosting.traffic import Shares
+from mock_sagemaker_ie.backend.hosting.traffic import TrafficSplitter
 from tests.conftest import START
 from tests.requests import NAME, PRODUCTION, SHADOW, deployed, shadow_mode, stop
 from tests.traffic.shared import invoke, invoke_times, launch, serve, totals, with_shadow
@@ -35,11 +35,11 @@ def copied(mock, runtime, times=100):
 @example(percentage=99, start=1, length=100)
 def test_exactly_p_of_every_100_requests_are_copied(percentage, start, length):
     """Wherever one begins to count; and of fewer than 100 as near to p percent as whole requests can be."""
-    shares = Shares()
+    shares = TrafficSplitter()
     for _ in range(start):
-        shares.takes("key", Fraction(percentage, 100))
+        shares.sample("key", Fraction(percentage, 100))
 
-    taken = sum(shares.takes("key", Fraction(percentage, 100)) for _ in range(length))
+    taken = sum(shares.sample("key", Fraction(percentage, 100)) for _ in range(length))
 
     assert abs(taken - length * percentage / 100) < 1
     assert length < 100 or taken == percentage

@@ -332,7 +332,7 @@ def test_no_destination_leads_out_of_the_folder(clock, sagemaker, runtime, tmp_p
     with mock_inference_experiment(clock=clock, s3=folder) as mock:
         launch_capturing(sagemaker, f"s3://{BUCKET}/{prefix}")
 
-        with pytest.warns(DeliveryWarning, match="leads out of"):
+        with pytest.warns(DeliveryWarning, match="outside the folder"):
             assert invoke(runtime)["Body"] == b"1,2,3"
 
         assert len(mock.captures) == 2

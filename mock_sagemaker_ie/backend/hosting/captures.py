@@ -1,4 +1,7 @@
-"""Captured exchanges: the record of one, its line, and the key of the file that it goes to. As observed on AWS."""
+"""Captured requests and responses: the record, its line in a capture file, and the key of the file.
+
+All three are as observed on AWS.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Sequence
 
     from mock_sagemaker_ie.backend.hosting.traffic import CaptureSettings
 
@@ -19,7 +21,7 @@ Values = dict[str, Any]
 
 
 class Message(NamedTuple):
-    """One way of an exchange: a body and its content type."""
+    """A request or a response of a model: a body and its content type."""
 
     body: bytes
     content_type: str | None
@@ -27,9 +29,10 @@ class Message(NamedTuple):
 
 @dataclass(frozen=True)
 class Capture:
-    """One captured exchange of a variant.
+    """A captured request to a variant and its response.
 
-    `at`: when it happened (UTC). `destination`: the S3 URI below which it belongs. `record`: what the line says.
+    `at`: the instant of the invocation (UTC). `destination`: the S3 URI of the folder for the capture files.
+    `kms_key`: the KMS key with which S3 encrypts them, if any. `record`: the content of the capture's line, as a dict.
     """
 
     endpoint: str
@@ -41,7 +44,7 @@ class Capture:
 
     @property
     def line(self) -> str:
-        """The record as a line of a capture file, without its end."""
+        """The record as a line of a capture file, in JSON, without the line break."""
         return json.dumps(self.record, separators=(",", ":"), ensure_ascii=False)
 
 
@@ -56,7 +59,10 @@ def capture(
     inference_id: str | None,
     custom_attributes: str | None,
 ) -> Capture:
-    """The capture of one exchange."""
+    """Return the capture of one invocation, with the request, the response or both, as `settings` say.
+
+    `at`: the instant of the invocation (UTC).
+    """
     data: Values = {}
     if settings.input:
         data["endpointInput"] = _side(request, "INPUT", settings)
@@ -78,23 +84,19 @@ def _side(message: Message, mode: str, settings: CaptureSettings) -> Values:
 
 
 def _encoded(message: Message, settings: CaptureSettings) -> tuple[str, str]:
-    """The body as text, and how it became one: as it is when its content type is listed, else in base 64."""
-    kind = (message.content_type or "").partition(";")[0].strip().lower()
+    """Return the body as text and the name of the encoding: CSV or JSON for a listed content type, else BASE64."""
+    content_type = (message.content_type or "").partition(";")[0].strip().lower()
     for encoding, listed in (("CSV", settings.csv), ("JSON", settings.json)):
-        if kind in _lowered(listed):
+        if content_type in [each.lower() for each in listed]:
             try:
                 return message.body.decode(), encoding
             except UnicodeDecodeError:
-                break  # No text after all: base 64 loses nothing (inferred).
+                break  # Not UTF-8, so BASE64 keeps every byte (inferred).
     return base64.b64encode(message.body).decode(), "BASE64"
 
 
-def _lowered(content_types: Sequence[str]) -> list[str]:
-    return [content_type.lower() for content_type in content_types]
-
-
 def new_key(first: Capture) -> tuple[str, str]:
-    """The bucket and key of a new file that begins with this capture."""
+    """Return the bucket and the key of a new file whose first line is this capture."""
     bucket, _, prefix = re.sub("^(s3|https)://", "", first.destination).partition("/")
     folders = [part for part in (prefix.rstrip("/"), first.endpoint, first.variant) if part]
     milliseconds = first.at.microsecond // 1000

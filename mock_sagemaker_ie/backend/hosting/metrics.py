@@ -1,8 +1,9 @@
-"""What CloudWatch would know of the variants: metrics of AWS/SageMaker, summed up by the minute."""
+"""The metrics of variants as CloudWatch would have them: namespace AWS/SageMaker, one datapoint per minute."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -13,7 +14,11 @@ NAMESPACE = "AWS/SageMaker"
 
 
 class Invocation(NamedTuple):
-    """What one invocation of a variant adds to the metrics. `latency`: how long the model took."""
+    """One invocation of a variant, for the metrics.
+
+    `at`: its instant (UTC). `status`: its HTTP status. `latency`: the time that the model took. `instances`: the
+    number of instances of the variant.
+    """
 
     endpoint: str
     variant: str
@@ -23,19 +28,25 @@ class Invocation(NamedTuple):
     instances: int
 
     def data(self) -> Iterator[tuple[str, float, str]]:
-        """Each metric's name, value and unit (AWS: Monitor SageMaker with CloudWatch, endpoint invocation metrics)."""
+        """Yield the name, value and unit of each metric that the invocation adds to.
+
+        Source: AWS, Monitor SageMaker with CloudWatch, endpoint invocation metrics.
+        """
         yield "Invocations", 1, "None"
         yield "InvocationsPerInstance", 1 / max(self.instances, 1), "None"
         yield "Invocation4XXErrors", float(400 <= self.status < 500), "None"  # noqa: PLR2004
         yield "Invocation5XXErrors", float(self.status >= 500), "None"  # noqa: PLR2004
         yield "InvocationModelErrors", float(self.status != 200), "None"  # noqa: PLR2004
         yield "ModelLatency", self.latency.total_seconds() * 1_000_000, "Microseconds"
-        yield "OverheadLatency", 0, "Microseconds"  # The mock adds none.
+        yield "OverheadLatency", 0, "Microseconds"  # The mock has no overhead.
 
 
 @dataclass
 class Datapoint:
-    """A minute of one metric of one variant, as CloudWatch's GetMetricStatistics sums it up."""
+    """One minute of one metric of one variant, as in the answer of CloudWatch's GetMetricStatistics.
+
+    `timestamp`: the start of the minute (UTC). `unit`: CloudWatch's unit, for example Microseconds.
+    """
 
     name: str
     endpoint: str
@@ -44,16 +55,16 @@ class Datapoint:
     unit: str
     sample_count: int = 0
     sum: float = 0
-    minimum: float = field(default=float("inf"))
-    maximum: float = field(default=float("-inf"))
+    minimum: float = math.inf
+    maximum: float = -math.inf
 
     @property
     def average(self) -> float:
-        """The mean of the samples."""
+        """The arithmetic mean of the samples."""
         return self.sum / self.sample_count
 
     def add(self, value: float) -> None:
-        """Count a sample in."""
+        """Add a sample to the count, the sum, the minimum and the maximum."""
         self.sample_count += 1
         self.sum += value
         self.minimum, self.maximum = min(self.minimum, value), max(self.maximum, value)

@@ -1,7 +1,7 @@
-"""Which variants a request goes to: production by weight, the shadow for its share, captures for theirs.
+"""Routing of requests: production variants by weight, the shadow variant and captures by their share.
 
-Deterministic and evenly spread: of every 100 requests, a share of 37 percent takes exactly 37 (inferred: AWS does not
-say how it draws them).
+Routing is deterministic and evenly spread: of any 100 requests in a row, a share of 37 percent takes exactly 37
+(inferred: AWS does not document how it samples).
 """
 
 from __future__ import annotations
@@ -20,7 +20,12 @@ Values = dict[str, Any]
 
 
 class CaptureSettings(NamedTuple):
-    """Where and how exchanges are captured, by an experiment's DataStorageConfig or an endpoint's DataCaptureConfig."""
+    """How requests and responses are captured: an experiment's DataStorageConfig or an endpoint's DataCaptureConfig.
+
+    `destination`: the S3 URI of the folder for the capture files. `kms_key`: the KMS key with which S3 encrypts them.
+    `csv`, `json`: the content types of bodies that are written as text. `input`, `output`: whether the request and
+    the response are captured.
+    """
 
     destination: str
     kms_key: str | None = None
@@ -31,7 +36,7 @@ class CaptureSettings(NamedTuple):
 
     @classmethod
     def of_experiment(cls, config: Values) -> CaptureSettings:
-        """By InferenceExperimentDataStorageConfig."""
+        """Return the settings of an InferenceExperimentDataStorageConfig."""
         types = config.get("ContentType", {})
         return cls(
             config["Destination"],
@@ -42,7 +47,7 @@ class CaptureSettings(NamedTuple):
 
     @classmethod
     def of_endpoint(cls, config: Values) -> CaptureSettings:
-        """By DataCaptureConfig."""
+        """Return the settings of a DataCaptureConfig."""
         types = config.get("CaptureContentTypeHeader", {})
         modes = {option["CaptureMode"] for option in config["CaptureOptions"]}
         return cls(
@@ -56,7 +61,7 @@ class CaptureSettings(NamedTuple):
 
 
 class Target(NamedTuple):
-    """A variant that a request goes to, and how many instances it has."""
+    """A variant that receives a request, with the name of its model and its number of instances."""
 
     variant: str
     model: str
@@ -64,81 +69,96 @@ class Target(NamedTuple):
 
     @classmethod
     def of(cls, variant: Values) -> Target:
-        """By a ProductionVariant."""
+        """Return the target for a ProductionVariant."""
         return cls(variant["VariantName"], variant.get("ModelName", ""), variant.get("InitialInstanceCount", 1))
 
 
 class Route(NamedTuple):
-    """Where a request goes: production answers, the shadow gets a copy, `captures` are to be written of both."""
+    """The variants that receive a request: production answers, and the shadow, if there is one, gets a copy.
+
+    `captures`: how to capture the request and the responses of both, once for each of the settings.
+    """
 
     production: Target
     shadow: Target | None
     captures: tuple[CaptureSettings, ...]
 
 
-class Shares:
-    """Takes a share of what comes, evenly spread, and turns among several by weight. Each key counts by itself."""
+class TrafficSplitter:
+    """Samples a share of requests and chooses among variants by weight, evenly spread. Each key has its own counts."""
 
     def __init__(self) -> None:
-        self._owed: dict[Hashable, Fraction] = {}
+        # By key: the part of a request that is due to the sample.
+        self._accumulated: dict[Hashable, Fraction] = {}
+        # By key: the weights, and the credit of each name.
         self._credits: dict[Hashable, tuple[dict[str, Fraction], dict[str, Fraction]]] = {}
 
-    def copy(self) -> Shares:
-        """Independent shares that have counted as far."""
-        twin = Shares()
-        twin._owed = dict(self._owed)
-        twin._credits = {key: (weights, dict(credit)) for key, (weights, credit) in self._credits.items()}
-        return twin
+    def copy(self) -> TrafficSplitter:
+        """Return an independent copy with the same counts."""
+        copied = TrafficSplitter()
+        copied._accumulated = dict(self._accumulated)
+        copied._credits = {key: (weights, dict(credit)) for key, (weights, credit) in self._credits.items()}
+        return copied
 
-    def takes(self, key: Hashable, share: Fraction) -> bool:
-        """Whether this one is part of the share, of 0 to 1."""
-        owed = self._owed.get(key, Fraction(0)) + min(share, Fraction(1))
-        taken = owed >= 1
-        self._owed[key] = owed - taken
-        return taken
+    def sample(self, key: Hashable, share: Fraction) -> bool:
+        """Return whether the present request is in the sample. `share`: from 0 to 1; more counts as 1."""
+        accumulated = self._accumulated.get(key, Fraction(0)) + min(share, Fraction(1))
+        sampled = accumulated >= 1
+        self._accumulated[key] = accumulated - sampled
+        return sampled
 
-    def turn(self, key: Hashable, weights: dict[str, Fraction]) -> str:
-        """Whose turn it is, each as often as its weight says (smooth weighted round robin); new weights begin anew."""
-        known, credit = self._credits.get(key, ({}, {}))
-        if known != weights:
+    def choose(self, key: Hashable, weights: dict[str, Fraction]) -> str:
+        """Return a name, each as often as its weight says (smooth weighted round robin). New weights start afresh."""
+        present_weights, credit = self._credits.get(key, ({}, {}))
+        if present_weights != weights:
             credit = dict.fromkeys(weights, Fraction(0))
             self._credits[key] = dict(weights), credit
         for name, weight in weights.items():
             credit[name] += weight
-        winner = max(weights, key=lambda name: credit[name])
-        credit[winner] -= sum(weights.values())
-        return winner
+        chosen = max(weights, key=lambda name: credit[name])
+        credit[chosen] -= sum(weights.values())
+        return chosen
 
 
 def weight(variant: Values) -> Fraction:
-    """A variant's weight, exactly as it is written: 0.37 is 37 hundredths."""
+    """Return a variant's weight as an exact fraction of its decimal form: 0.37 is 37/100."""
     return Fraction(str(variant.get("InitialVariantWeight", 1)))
 
 
 def route(
-    endpoint: Endpoint, shares: Shares, target: str | None, *, copies: bool, captures: tuple[CaptureSettings, ...]
+    endpoint: Endpoint,
+    splitter: TrafficSplitter,
+    target: str | None,
+    *,
+    copies: bool,
+    captures: tuple[CaptureSettings, ...],
 ) -> Route:
-    """Where a request goes that the endpoint, which serves, is asked to answer.
+    """Return the route of a request to an endpoint that serves.
 
-    `target`: TargetVariant. `copies`: whether the shadow gets its share. `captures`: what is captured in any case.
-    Raises AWSError (ValidationError) when no production variant is called `target`.
+    `target`: TargetVariant. `copies`: whether the shadow variant gets its share of copies. `captures`: settings that
+    capture every request, in addition to the endpoint's DataCaptureConfig, which captures its share.
+    Raises AWSError (ValidationError) when no production variant has the name `target`.
     """
     serving = endpoint.serving or {}
     production = {variant["VariantName"]: variant for variant in serving["ProductionVariants"]}
     key = endpoint.number
     if target is None:
-        target = shares.turn(("turn", key), {name: weight(variant) for name, variant in production.items()})
+        target = splitter.choose(("turn", key), {name: weight(variant) for name, variant in production.items()})
     elif target not in production:
         message = f"Variant {target} of endpoint {endpoint.name} not found: expected one of {', '.join(production)}."
         raise AWSError("ValidationError", message)
     shadow = next(iter(serving.get("ShadowProductionVariants", ())), None) if copies else None
-    if shadow is not None:
-        weights = weight(shadow), weight(production[target])
-        copied = shares.takes(("copy", key), weights[0] / weights[1] if weights[1] else Fraction(weights[0] > 0))
-        shadow = shadow if copied else None
+    if shadow is not None and not splitter.sample(("copy", key), _shadow_share(shadow, production[target])):
+        shadow = None
     config = serving.get("DataCaptureConfig")
     if config is not None and config.get("EnableCapture", True):
         share = Fraction(config["InitialSamplingPercentage"], 100)
-        if shares.takes(("capture", key), share):
+        if splitter.sample(("capture", key), share):
             captures = (*captures, CaptureSettings.of_endpoint(config))
     return Route(Target.of(production[target]), None if shadow is None else Target.of(shadow), captures)
+
+
+def _shadow_share(shadow: Values, production: Values) -> Fraction:
+    """Return the share of a production variant's requests that the shadow variant gets too: the ratio of weights."""
+    shadow_weight, production_weight = weight(shadow), weight(production)
+    return shadow_weight / production_weight if production_weight else Fraction(shadow_weight > 0)
