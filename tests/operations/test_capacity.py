@@ -1,4 +1,4 @@
-"""`quotas=`: the maximum number of instances of a type that all endpoints together have, and the errors above it."""
+"""`quotas=`: the number of instances of a type that all endpoints together may have, and the errors above it."""
 
 from __future__ import annotations
 
@@ -175,10 +175,10 @@ def test_an_experiment_on_an_existing_endpoint_needs_only_shadow_instances(quota
     assert endpoint_state(sagemaker) == ("InService", BOTH, None)
 
 
-@pytest.fixture(params=["existing", "created"])
+@pytest.fixture(params=["existing_endpoint", "created_endpoint"])
 def endpoint_before(request, quota_mock, sagemaker):
     """Create an experiment that starts tomorrow, on an existing endpoint or on its own, and return the endpoint."""
-    if request.param == "existing":
+    if request.param == "existing_endpoint":
         use_instances(sagemaker, 1, EXPERIMENT_ENDPOINT)
     sagemaker.create_inference_experiment(**create(Schedule={"StartTime": at(days=1), "EndTime": at(days=2)}))
     quota_mock.advance_until(NAME, "Created")
@@ -228,7 +228,7 @@ def test_desired_variants_above_the_quota_cancel_the_experiment(endpoint_before,
 def test_an_endpoint_regains_its_instances_at_the_scheduled_end(quota_mock, sagemaker):
     """At the scheduled end the endpoint has its original instances, even if another endpoint used the free ones."""
     use_instances(sagemaker, QUOTA, EXPERIMENT_ENDPOINT)
-    endpoint_before = endpoint(sagemaker, EXPERIMENT_ENDPOINT)
+    original = endpoint(sagemaker, EXPERIMENT_ENDPOINT)
     sagemaker.create_inference_experiment(**create())
     quota_mock.advance_until(NAME, "Running")
     use_instances(sagemaker, 1)
@@ -236,4 +236,4 @@ def test_an_endpoint_regains_its_instances_at_the_scheduled_end(quota_mock, sage
     quota_mock.clock.advance(days=8)
 
     assert quota_mock.experiments[NAME]["Status"] == "Completed"
-    assert is_reverted(endpoint(sagemaker, EXPERIMENT_ENDPOINT), endpoint_before)
+    assert is_reverted(endpoint(sagemaker, EXPERIMENT_ENDPOINT), original)

@@ -154,7 +154,7 @@ def test_a_failed_update_in_running_ends_the_experiment(existing_endpoint, slow_
     assert is_reverted(endpoint(sagemaker, EXPERIMENT_ENDPOINT), existing_endpoint, FailureReason=REASON)
 
 
-@pytest.fixture(params=["existing_endpoint", "created"])
+@pytest.fixture(params=["existing_endpoint", "created_endpoint"])
 def running_mock(request, slow_mock):
     """Return a mock with a running experiment, on an existing endpoint or on one that it creates."""
     if request.param == "existing_endpoint":

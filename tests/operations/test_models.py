@@ -23,18 +23,28 @@ def test_describe_returns_every_member_of_create_except_tags(shape):
     assert shape("CreateModelInput").members.keys() - shape("DescribeModelOutput").members.keys() == {"Tags"}
 
 
+@pytest.fixture(scope="module")
+def create_requests(shape):
+    """Return a strategy for valid CreateModel requests with either PrimaryContainer or Containers, without tags."""
+    request = shapes.values(
+        shape("CreateModelInput"),
+        known={"ContainerDefinitionList": st.nothing(), "TagList": st.nothing()},
+    )
+    one_container = request.map(lambda request: {"PrimaryContainer": {}, **request})
+    containers = shapes.values(shape("ContainerDefinitionList")).filter(bool)
+    return one_container | st.builds(with_containers, request, containers)
+
+
+def with_containers(request, containers):
+    """Return the request with these Containers instead of its PrimaryContainer."""
+    return {name: value for name, value in request.items() if name != "PrimaryContainer"} | {"Containers": containers}
+
+
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
-def test_a_model_is_described_as_it_was_created(sagemaker, shape, data):
+def test_a_model_is_described_as_it_was_created(sagemaker, create_requests, data):
     """DescribeModel returns every member as it was given, and no other member."""
-    request = data.draw(shapes.values(shape("CreateModelInput"), known={"ContainerDefinitionList": st.nothing()}))
-    containers = data.draw(shapes.values(shape("ContainerDefinitionList")))
-    if containers and data.draw(st.booleans(), label="of several containers"):
-        request["Containers"] = containers
-        request.pop("PrimaryContainer", None)
-    else:
-        request.setdefault("PrimaryContainer", {})
-    request.pop("Tags", None)
+    request = data.draw(create_requests)
 
     with mock_inference_experiment():
         sagemaker.create_model(**request)

@@ -27,7 +27,7 @@ any_actions = pytest.mark.parametrize("actions", REMAINING, ids=", ".join)
 from_either_status = pytest.mark.parametrize("status", ["Created", "Running"])
 
 
-@pytest.fixture(params=["existing_endpoint", "created"])
+@pytest.fixture(params=["existing_endpoint", "created_endpoint"])
 def stop_from(request, slow_mock):
     """Return a function that stops an experiment in a given status, on an existing endpoint or on its own one."""
     if request.param == "existing_endpoint":

@@ -44,8 +44,8 @@ def poll(mock, sagemaker, *, until):
     """Return the distinct results of `status_since`, which is called every thirty seconds."""
     reads = []
     while mock.clock.now() <= until:
-        if status_since(sagemaker) not in reads:
-            reads.append(status_since(sagemaker))
+        if (read := status_since(sagemaker)) not in reads:
+            reads.append(read)
         mock.clock.advance(seconds=30)
     return reads
 

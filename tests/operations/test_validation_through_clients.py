@@ -175,10 +175,7 @@ def test_every_constraint_of_the_model_is_checked(mock, unchecked_client, input_
     assert places
 
     not_reported = [
-        wire_path(path)
-        for path, wrong in places
-        if wire_path(path)
-        not in reported_paths(validation_message(unchecked_client, operation, replaced(request, path, wrong)))
+        wire_path(path) for path, wrong in places if wire_path(path) not in reported(replaced(request, path, wrong))
     ]
 
     assert not_reported == []
@@ -192,9 +189,8 @@ def test_every_missing_required_member_is_reported(mock, unchecked_client, input
         assert getattr(unchecked_client, xform_name(operation))()
         return
 
-    assert sorted(reported_paths(validation_message(unchecked_client, operation, {}))) == sorted(
-        map(wire_path, zip(required))
-    )
+    reported = reported_paths(validation_message(unchecked_client, operation, {}))
+    assert sorted(reported) == sorted(map(wire_path, zip(required)))
     with pytest.raises(ParamValidationError):
         getattr(mock.client(), xform_name(operation))()
 
@@ -241,9 +237,9 @@ def test_every_missing_required_member_is_reported(mock, unchecked_client, input
 )
 def test_all_errors_are_in_one_message(mock, client, create_request, paths):
     """Errors of the model's constraints and of the rules between members are reported together, to every client."""
-    assert sorted(reported_paths(validation_message(client, "CreateInferenceExperiment", create_request))) == sorted(
-        paths
-    )
+    message = validation_message(client, "CreateInferenceExperiment", create_request)
+
+    assert sorted(reported_paths(message)) == sorted(paths)
     assert mock.experiments == {}
 
 
