@@ -182,7 +182,11 @@ def test_instances_are_in_the_pool_of_the_first_priority(mock, sagemaker, shape)
     ],
 )
 def test_invalid_variants_are_refused(mock, sagemaker, config):
-    """At most one shadow, with one production variant; unique names; serverless or one instance type; ten variants."""
+    """An invalid combination of variants is refused.
+
+    A shadow needs exactly one production variant, names are unique, a variant is either serverless or has a known
+    instance type, and ten variants are the maximum.
+    """
     with refused(mock):
         sagemaker.create_endpoint_config(**config)
 

@@ -141,7 +141,7 @@ def test_realistic_durations_last_minutes(clock, sagemaker):
 
 
 @in_each_status
-def test_advance_until_moves_the_clock_to_the_begin_of_a_status(scheduled_mock, sagemaker, status, begins, ends):
+def test_advance_until_moves_the_clock_to_the_start_of_a_status(scheduled_mock, sagemaker, status, begins, ends):
     """`advance_until` returns the time at which the status begins, and the clock then shows this time."""
     moment = scheduled_mock.advance_until(NAME, status)
 
