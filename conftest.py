@@ -1,4 +1,4 @@
-"""What every test of this project gets: no way out of the machine, and nobody's AWS settings."""
+"""Settings for every test: no connection to another machine, and no AWS settings of the user."""
 
 from __future__ import annotations
 
@@ -10,14 +10,17 @@ pytest_plugins = ["pytester"]
 
 
 class OutsideConnectionError(RuntimeError):
-    """A test tried to reach another machine."""
+    """A test tried to connect to another machine."""
 
 
-def _close_the_way_out(event: str, arguments: tuple[object, ...]) -> None:
-    """An audit hook sees every socket, whoever opens it, and cannot be patched away."""
+def _block_outside_connections(event: str, arguments: tuple[object, ...]) -> None:
+    """Raise OutsideConnectionError for a connection to another machine.
+
+    An audit hook sees every socket, and no test can patch it away.
+    """
     if event == "socket.connect":
         address = arguments[1]
-        host = address[0] if isinstance(address, tuple) else None  # A Unix socket stays on the machine.
+        host = address[0] if isinstance(address, tuple) else None  # A Unix socket has no host: it stays on the machine.
     elif event == "socket.getaddrinfo":
         host = arguments[0]
     else:
@@ -31,12 +34,12 @@ def _close_the_way_out(event: str, arguments: tuple[object, ...]) -> None:
     except ValueError:
         loopback = False
     if not loopback:
-        raise OutsideConnectionError(f"a test tried to reach {host}")
+        raise OutsideConnectionError(f"a test tried to connect to {host}")
 
 
-sys.addaudithook(_close_the_way_out)
+sys.addaudithook(_block_outside_connections)
 
-# Tests run alike for everyone: no profile, no keys, no region of the person who runs them.
+# Test results must not depend on the AWS profile, keys or region of the person who runs them.
 for _name in [name for name in os.environ if name.startswith("AWS_")]:
     del os.environ[_name]
 os.environ |= {

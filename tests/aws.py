@@ -1,4 +1,4 @@
-"""What stands for AWS in tests, where no mock answers: an address without a listener, or one canned answer."""
+"""Stand-ins for AWS when no mock is active: a URL without a listener, and one canned answer."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from tests.requests import NAME, create
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# An endpoint_url at which nobody listens: a call that gets this far fails at once.
+# An endpoint_url without a listener: a call that is sent to it fails at once.
 NOWHERE = "http://127.0.0.1:1"
 
-# The one experiment that `seen` finds where no mock answers.
+# The only experiment that `seen` returns when no mock is active.
 ON_AWS = "on-aws"
 
 
@@ -28,19 +28,19 @@ def launch(name: str = NAME) -> str:
 
 
 def seen() -> list[str]:
-    """The names of the experiments there are, in the order of creation: [ON_AWS] outside every mock."""
+    """Return the names of all experiments in the order of creation; outside every mock, return [ON_AWS]."""
     answer = client().list_inference_experiments(SortBy="CreationTime", SortOrder="Ascending")
     return [experiment["Name"] for experiment in answer["InferenceExperiments"]]
 
 
 def account() -> str:
-    """The account for which a call is answered."""
+    """Return the ID of the account in which a call is answered."""
     return launch("asks-for-the-account").split(":")[4]
 
 
 @cache
 def client() -> Any:
-    """A boto3 client for which AWS's list of experiments is a canned answer."""
+    """Return a boto3 client that gets a canned answer to ListInferenceExperiments when no mock answers."""
     client = boto3.client(
         "sagemaker",
         region_name="us-east-1",
@@ -48,16 +48,16 @@ def client() -> Any:
         aws_secret_access_key="testing",
         config=Config(retries={"total_max_attempts": 1}),
     )
-    client.meta.events.register("before-send.sagemaker.ListInferenceExperiments", _answer_of_aws)
+    client.meta.events.register("before-send.sagemaker.ListInferenceExperiments", _canned_answer)
     return client
 
 
-def _answer_of_aws(request: Any, **_: Any) -> AWSResponse:
+def _canned_answer(request: Any, **_: Any) -> AWSResponse:
     return AWSResponse(request.url, 200, {}, _Raw(b'{"InferenceExperiments": [{"Name": "%s"}]}' % ON_AWS.encode()))
 
 
 class _Raw(io.BytesIO):
-    """What botocore reads a response from."""
+    """The body of a response, in the form that botocore reads."""
 
     def stream(self) -> Iterator[bytes]:
         yield self.read()

@@ -1,4 +1,4 @@
-"""Fixtures of the tests: a mock whose time stands still, and a boto3 client."""
+"""Shared fixtures: a clock that stands still, a mock that uses it, and a boto3 client."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ START = dt.datetime(2026, 1, 1, 9, tzinfo=dt.timezone.utc)
 
 @pytest.fixture
 def clock():
-    """A clock that stands still at START."""
+    """Return a clock that stays at START until a test moves it."""
     return MockClock(START, tick=False)
 
 
 @pytest.fixture
 def mock(clock):
-    """An active mock on `clock`, whose transitional statuses take no time."""
+    """Yield an active mock on `clock`, with zero durations: transitional statuses take no time."""
     with mock_inference_experiment(clock=clock) as mock:
         yield mock
 
 
 @pytest.fixture(scope="session")
 def sagemaker():
-    """A boto3 client made before any mock, as user code makes its own at import."""
+    """Return a boto3 client created before any mock, like a client that user code creates at import."""
     return boto3.client(
         "sagemaker", region_name="us-east-1", aws_access_key_id="testing", aws_secret_access_key="testing"
     )

@@ -1,4 +1,4 @@
-"""A right request for every operation that the mock answers, and those that prepare the ground for them."""
+"""A valid request for every operation of the mock, and the requests that create the resources for them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CAPTURE = {
 ARN = f"arn:aws:sagemaker:us-east-1:123456789012:inference-experiment/{NAME}"
 WEIGHTS = [{"VariantName": PRODUCTION, "DesiredWeight": 3.0, "DesiredInstanceCount": 2}]
 
-# What makes one of each kind of resource; the experiment is to start tomorrow.
+# Requests that create one resource of each kind; the experiment starts tomorrow.
 PREPARATIONS = (
     ("CreateModel", model()),
     ("CreateEndpointConfig", endpoint_config(CONFIG, deployed(), DataCaptureConfig=CAPTURE)),
@@ -30,7 +30,7 @@ PREPARATIONS = (
     ),
 )
 
-# Each can be answered after the PREPARATIONS, and has lists and dicts within where there can be some.
+# Each request succeeds after the PREPARATIONS, and contains lists and dicts where the operation allows them.
 REQUESTS = {
     "CreateModel": model("another", containers=2) | {"Tags": TAGS},
     "DescribeModel": {"ModelName": MODEL},

@@ -1,4 +1,4 @@
-"""What the tests of models, endpoint configurations and endpoints share: the three kinds, looks and refusals."""
+"""Helpers for tests of models, endpoint configurations and endpoints: three kinds, their state, and refused calls."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ VARIANT_LISTS = ("ProductionVariants", "ShadowProductionVariants")
 
 
 class Kind(NamedTuple):
-    """How boto3 speaks of a kind of resource, and a request that creates one by its name."""
+    """A kind of resource: its names in boto3, and a function that builds a valid create request."""
 
     type: str
     noun: str
@@ -40,27 +40,27 @@ class Kind(NamedTuple):
     request: Callable[[str], dict[str, Any]]
 
     def create(self, sagemaker: Any, name: str, **members: Any) -> str:
-        """Create one and return its ARN."""
+        """Create a resource and return its ARN."""
         return getattr(sagemaker, f"create_{self.method}")(**self.request(name), **members)[self.arn]
 
     def describe(self, sagemaker: Any, name: str) -> dict[str, Any]:
-        """What Describe says of one."""
+        """Return the answer of Describe without metadata."""
         return _answer(getattr(sagemaker, f"describe_{self.method}")(**{self.name: name}))
 
     def delete(self, sagemaker: Any, name: str) -> None:
-        """Delete one."""
+        """Delete a resource."""
         getattr(sagemaker, f"delete_{self.method}")(**{self.name: name})
 
     def list(self, sagemaker: Any, **query: Any) -> dict[str, Any]:
-        """A page of the list."""
+        """Return a page of the list, without metadata."""
         return _answer(getattr(sagemaker, f"list_{self.method}s")(**query))
 
     def names(self, page: dict[str, Any]) -> list[str]:
-        """The names on a page."""
+        """Return the names on a page."""
         return [summary[self.name] for summary in page[self.listed]]
 
     def all(self, sagemaker: Any) -> dict[str, dict[str, Any]]:
-        """What Describe says of each there is, by name, in the order of their creation."""
+        """Return the answers of Describe for all resources by name, in the order of their creation."""
         paginator = sagemaker.get_paginator(f"list_{self.method}s")
         pages = paginator.paginate(SortBy="CreationTime", SortOrder="Ascending")
         return {name: self.describe(sagemaker, name) for page in pages for name in self.names(page)}
@@ -83,41 +83,41 @@ ENDPOINTS = Kind(
     "EndpointName",
     "EndpointArn",
     "Endpoints",
-    lambda name: {"EndpointName": name, "EndpointConfigName": CONFIG},  # Which must be there.
+    lambda name: {"EndpointName": name, "EndpointConfigName": CONFIG},  # This configuration must exist.
 )
 KINDS = (MODELS, ENDPOINT_CONFIGS, ENDPOINTS)
 
 
 def serve(sagemaker: Any, *production: dict[str, Any], endpoint: str = ENDPOINT, **changes: Any) -> None:
-    """Create an endpoint, of a configuration of its own named CONFIG."""
+    """Create an endpoint with its own configuration, which has the name CONFIG."""
     sagemaker.create_endpoint_config(**endpoint_config(CONFIG, *production, **changes))
     ENDPOINTS.create(sagemaker, endpoint)
 
 
 def endpoint(sagemaker: Any, name: str = ENDPOINT) -> dict[str, Any]:
-    """What DescribeEndpoint says."""
+    """Return the answer of DescribeEndpoint without metadata."""
     return ENDPOINTS.describe(sagemaker, name)
 
 
 def variants(described: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """The summaries of the variants, production and shadow, of an endpoint or of a pending deployment, by name."""
+    """Return the variant summaries, production and shadow, of an endpoint or a pending deployment, by name."""
     return {variant["VariantName"]: variant for member in VARIANT_LISTS for variant in described.get(member, ())}
 
 
 def variant_names(described: dict[str, Any]) -> list[list[str]]:
-    """The names of the production variants and those of the shadow variants."""
+    """Return the names of the production variants and those of the shadow variants."""
     return [[variant["VariantName"] for variant in described.get(member, ())] for member in VARIANT_LISTS]
 
 
 def everything(mock: Any) -> list[Any]:
-    """All that the mock's default region shows."""
+    """Return the complete state of the mock's default region."""
     sagemaker = mock.client()
     return [dict(mock.experiments), *(list(kind.all(sagemaker).items()) for kind in KINDS)]
 
 
 @contextmanager
 def refused(mock: Any, code: str = "ValidationException"):
-    """What is called inside is refused with this error code, and nothing changes."""
+    """Assert that the calls inside raise this error code and change nothing."""
     before = everything(mock)
     with pytest.raises(ClientError) as caught:
         yield caught
@@ -129,26 +129,26 @@ def _answer(answer: dict[str, Any]) -> dict[str, Any]:
     return {member: value for member, value in answer.items() if member != "ResponseMetadata"}
 
 
-# --- the endpoint that an experiment is on
+# --- the endpoint of an experiment
 
-UNDER_TEST = create()["EndpointName"]
-NOTHING, PRODUCTION_ONLY, BOTH = [[], []], [[PRODUCTION], []], [[PRODUCTION], [SHADOW]]
+EXPERIMENT_ENDPOINT = create()["EndpointName"]
+NO_VARIANTS, PRODUCTION_ONLY, BOTH = [[], []], [[PRODUCTION], []], [[PRODUCTION], [SHADOW]]
 
 
-def seen(sagemaker: Any) -> tuple[str, list[list[str]], list[list[str]] | None]:
-    """Of the endpoint under test: its status, the names of the variants it serves, and of those pending."""
-    shown = endpoint(sagemaker, UNDER_TEST)
+def endpoint_state(sagemaker: Any) -> tuple[str, list[list[str]], list[list[str]] | None]:
+    """Return the status of the experiment's endpoint, and the names of its serving and of its pending variants."""
+    shown = endpoint(sagemaker, EXPERIMENT_ENDPOINT)
     pending = shown.get("PendingDeploymentSummary")
     return shown["EndpointStatus"], variant_names(shown), pending and variant_names(pending)
 
 
-def config_of(sagemaker: Any) -> dict[str, Any]:
-    """The configuration that the endpoint under test serves."""
-    return ENDPOINT_CONFIGS.describe(sagemaker, endpoint(sagemaker, UNDER_TEST)["EndpointConfigName"])
+def deployed_config(sagemaker: Any) -> dict[str, Any]:
+    """Return the configuration that the experiment's endpoint serves."""
+    return ENDPOINT_CONFIGS.describe(sagemaker, endpoint(sagemaker, EXPERIMENT_ENDPOINT)["EndpointConfigName"])
 
 
-def reverted(shown: dict[str, Any], before: dict[str, Any], **members: Any) -> bool:
-    """Whether an endpoint is what it was before, but for the time of its last change and these `members`."""
+def is_reverted(shown: dict[str, Any], before: dict[str, Any], **members: Any) -> bool:
+    """Return whether an endpoint is as it was before, except for LastModifiedTime and these `members`."""
     return shown == {**before, "LastModifiedTime": shown["LastModifiedTime"], **members}
 
 
@@ -158,7 +158,10 @@ REASON = "The container did not answer"
 
 
 def bring_to(mock: Any, status: str) -> dt.datetime:
-    """Make an endpoint of CONFIG, in a mock whose statuses last, and bring it to `status`, now. Returns the present."""
+    """Create an endpoint with the configuration CONFIG, bring it to `status` and return the current time.
+
+    The mock must have the ENDPOINT_MINUTES.
+    """
     sagemaker, clock = mock.client(), mock.clock
     if status == "Failed":
         mock.fail_endpoint(ENDPOINT, REASON)

@@ -1,4 +1,4 @@
-"""Requests for tests: valid by default, so that a test shows only what matters in it."""
+"""Valid requests; a test passes only the members that matter to it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PRODUCTION, SHADOW = "prod", "shadow"
 def variant(
     name: str, model: str | None = None, *, instance_type: str = "ml.m5.xlarge", count: int = 1
 ) -> dict[str, Any]:
-    """A member of ModelVariants."""
+    """Return a member of ModelVariants."""
     infrastructure = {"InstanceType": instance_type, "InstanceCount": count}
     return {
         "ModelName": model or f"model-{name}",
@@ -24,7 +24,7 @@ def variant(
 
 
 def shadow_mode(production: str = PRODUCTION, shadow: str = SHADOW, *, percentage: int = 50) -> dict[str, Any]:
-    """ShadowModeConfig."""
+    """Return a ShadowModeConfig."""
     return {
         "SourceModelVariantName": production,
         "ShadowModelVariants": [{"ShadowModelVariantName": shadow, "SamplingPercentage": percentage}],
@@ -32,7 +32,7 @@ def shadow_mode(production: str = PRODUCTION, shadow: str = SHADOW, *, percentag
 
 
 def create(name: str = NAME, **changes: Any) -> dict[str, Any]:
-    """A CreateInferenceExperiment request; a change to None leaves the member out."""
+    """Return a CreateInferenceExperiment request; a change to None leaves the member out."""
     request = {
         "Name": name,
         "Type": "ShadowMode",
@@ -46,24 +46,24 @@ def create(name: str = NAME, **changes: Any) -> dict[str, Any]:
 
 
 def stop(name: str = NAME, production: str = "Retain", shadow: str = "Remove", **changes: Any) -> dict[str, Any]:
-    """A StopInferenceExperiment request."""
+    """Return a StopInferenceExperiment request."""
     return {"Name": name, "ModelVariantActions": {PRODUCTION: production, SHADOW: shadow}, **changes}
 
 
-# --- what endpoints are made of
+# --- models, endpoint configurations and endpoints
 
 MODEL, CONFIG, ENDPOINT = "my-model", "my-config", "my-endpoint"
 
 
 def model(name: str = MODEL, *, mode: str = "SingleModel", containers: int = 0) -> dict[str, Any]:
-    """A CreateModel request: of a PrimaryContainer, or of so many Containers."""
+    """Return a CreateModel request with a PrimaryContainer, or with this number of Containers."""
     container = {"Image": "123456789012.dkr.ecr.us-east-1.amazonaws.com/ranker:1", "Mode": mode}
     contents = {"Containers": [container] * containers} if containers else {"PrimaryContainer": container}
     return {"ModelName": name, "ExecutionRoleArn": "arn:aws:iam::123456789012:role/models", **contents}
 
 
 def deployed(name: str = PRODUCTION, **changes: Any) -> dict[str, Any]:
-    """A member of ProductionVariants or ShadowProductionVariants; a change to None leaves the member out."""
+    """Return a member of ProductionVariants or ShadowProductionVariants; a change to None leaves the member out."""
     members = {
         "VariantName": name,
         "ModelName": f"model-{name}",
@@ -76,5 +76,5 @@ def deployed(name: str = PRODUCTION, **changes: Any) -> dict[str, Any]:
 
 
 def endpoint_config(name: str = CONFIG, *production: dict[str, Any], **changes: Any) -> dict[str, Any]:
-    """A CreateEndpointConfig request."""
+    """Return a CreateEndpointConfig request."""
     return {"EndpointConfigName": name, "ProductionVariants": list(production) or [deployed()], **changes}

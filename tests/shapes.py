@@ -17,22 +17,23 @@ if TYPE_CHECKING:
 
     Values = st.SearchStrategy[Any]
 
-MOST_ITEMS = 3  # More than a list's minimum, in lists and maps.
-LONGEST_TEXT = 40
-# As long as a double carries milliseconds.
-FIRST, LAST = dt.datetime(1970, 1, 1), dt.datetime(2200, 1, 1)  # noqa: DTZ001 - strategies add the zone
+MAX_ITEMS = 3  # In lists and maps, unless the shape's minimum is greater.
+MAX_TEXT_LENGTH = 40
+# Between these times a double stores a timestamp with millisecond precision.
+FIRST, LAST = dt.datetime(1970, 1, 1), dt.datetime(2200, 1, 1)  # noqa: DTZ001 - strategies add the time zone
 
 
 def values(shape: Shape | None, *, valid: bool = True, known: Mapping[str, Values] | None = None) -> Values:
-    """Values of `shape` as botocore's clients take them and its parsers give them; none of no shape.
+    """Return a strategy for values of `shape` as botocore's clients take them and its parsers return them.
 
-    `valid`: False for values that have the right type and need not obey any constraint.
-    `known`: by the name of a shape, what to draw instead, say names of things that exist.
+    `shape`: None gives an empty dict.
+    `valid`: False allows values that have the right type and violate the constraints.
+    `known`: strategies by shape name that replace the default ones, for example the names of existing resources.
     """
-    return st.just({}) if shape is None else _Drawing(valid, known or {}).values(shape)
+    return st.just({}) if shape is None else _StrategyBuilder(valid, known or {}).values(shape)
 
 
-class _Drawing:
+class _StrategyBuilder:
     def __init__(self, valid: bool, known: Mapping[str, Values]) -> None:
         self.valid = valid
         self.known = known
@@ -43,7 +44,7 @@ class _Drawing:
         return getattr(self, shape.type_name)(shape)
 
     def limits(self, shape: Shape, lowest: int, highest: int) -> tuple[int, int]:
-        """The least and the greatest value or length of `shape`, within what is practical."""
+        """Return the minimum and maximum value or length of `shape`, within practical bounds."""
         traits = shape.metadata if self.valid else {}
         low = traits.get("min", lowest)
         return low, max(low, min(traits.get("max", highest), highest))
@@ -54,17 +55,17 @@ class _Drawing:
         return st.fixed_dictionaries(required, optional=members)
 
     def list(self, shape: Shape) -> Values:
-        low, high = self.limits(shape, 0, MOST_ITEMS)
+        low, high = self.limits(shape, 0, MAX_ITEMS)
         return st.lists(self.values(shape.member), min_size=low, max_size=high)
 
     def map(self, shape: Shape) -> Values:
-        low, high = self.limits(shape, 0, MOST_ITEMS)
+        low, high = self.limits(shape, 0, MAX_ITEMS)
         return st.dictionaries(self.values(shape.key), self.values(shape.value), min_size=low, max_size=high)
 
     def string(self, shape: Shape) -> Values:
         if self.valid and shape.enum:
             return st.sampled_from(shape.enum)
-        low, high = self.limits(shape, 0, LONGEST_TEXT)
+        low, high = self.limits(shape, 0, MAX_TEXT_LENGTH)
         if self.valid and "pattern" in shape.metadata:
             matching = st.from_regex(compile_pattern(shape.metadata["pattern"]), fullmatch=True)
             return matching.filter(lambda text: low <= len(text) <= shape.metadata.get("max", len(text)))
@@ -88,9 +89,9 @@ class _Drawing:
         return st.booleans()
 
     def blob(self, shape: Shape) -> Values:
-        low, high = self.limits(shape, 0, LONGEST_TEXT)
+        low, high = self.limits(shape, 0, MAX_TEXT_LENGTH)
         return st.binary(min_size=low, max_size=high)
 
     def timestamp(self, _shape: Shape) -> Values:
-        ends = (FIRST, LAST) if self.valid else (dt.datetime.min, dt.datetime.max)  # noqa: DTZ901 - as above
+        ends = (FIRST, LAST) if self.valid else (dt.datetime.min, dt.datetime.max)  # noqa: DTZ901 - strategies add the time zone
         return st.datetimes(*ends, timezones=st.just(dt.timezone.utc)).map(whole_milliseconds)

@@ -1,4 +1,4 @@
-"""The lifecycle of an experiment: the table is the one AWS documents, and time walks it however it is looked at."""
+"""The lifecycle of an experiment: the transition table matches AWS's documentation, and time applies it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.requests import NAME, create, stop
 
 FINISHED = ("Completed", "Cancelled")
 
-# What may be called in each status.
+# The operations allowed in each status.
 PERMITTED = {
     "Creating": set(),
     "Created": {"Start", "Update", "Stop", "Delete"},
@@ -42,22 +42,22 @@ REQUESTS = {
 
 
 def call(sagemaker, operation):
-    """Call an operation on the experiment by AWS's name."""
+    """Call an operation on the experiment by its AWS name."""
     return getattr(sagemaker, xform_name(operation))(**REQUESTS[operation])
 
 
-# --- the table
+# --- the transition table
 
 
-def test_the_statuses_are_aws_s(sagemaker):
-    """There is every status that the service model knows, and no other."""
+def test_status_has_every_value_of_the_model(sagemaker):
+    """Status has exactly the values in botocore's model."""
     status = sagemaker.meta.service_model.shape_for("InferenceExperimentStatus")
 
     assert set(Status) == set(status.enum)
 
 
-def test_every_status_is_reached():
-    """From creation, transitions lead to each of the statuses."""
+def test_every_status_is_reachable():
+    """Transitions lead from creation to every status."""
     derived = {Derived.PREVIOUS: {"Created", "Running"}, Derived.DESIRED: set(FINISHED)}
     reached, before = {None}, set()
 
@@ -69,93 +69,90 @@ def test_every_status_is_reached():
     assert reached == {None, *Status}
 
 
-def test_no_two_transitions_of_a_status_happen_by_themselves():
-    """What comes next by itself is never a matter of luck."""
-    by_itself = Counter(row.source for row in LIFECYCLE if isinstance(row.trigger, (After, At)))
+def test_each_unfinished_status_has_one_automatic_transition():
+    """Without a call, the next status is never ambiguous."""
+    automatic = Counter(row.source for row in LIFECYCLE if isinstance(row.trigger, (After, At)))
 
-    assert set(by_itself.values()) == {1}
-    assert by_itself.keys() == set(Status) - set(FINISHED)
+    assert set(automatic.values()) == {1}
+    assert automatic.keys() == set(Status) - set(FINISHED)
 
 
 @pytest.mark.parametrize("status", Status)
-def test_the_table_permits_what_aws_documents(status):
-    """Start waits in Created, Update and Stop take Created or Running, Delete takes what does not work."""
+def test_each_status_allows_the_documented_operations(status):
+    """Start needs Created, Update and Stop need Created or Running, Delete needs Created, Completed or Cancelled."""
     calls = [row.trigger for row in LIFECYCLE if row.source is status and isinstance(row.trigger, Call)]
 
     assert sorted(map(str, calls)) == sorted(PERMITTED[status])
 
 
-# --- time walks it
+# --- transitions over time
 
-# Schedule (minutes after creation), calls by the minute, and the statuses from that minute on; MINUTES apply.
-LIVES = [
+# Schedule (minutes after creation), calls by minute, and statuses with the minute at which each begins.
+# The durations are MINUTES.
+SCENARIOS = [
     pytest.param(
         (10, 60),
         {},
         [(0, "Creating"), (1, "Created"), (10, "Starting"), (12, "Running"), (60, "Stopping"), (64, "Completed")],
-        id="left alone",
+        id="no calls",
     ),
     pytest.param(
         (0, 60),
         {},
         [(0, "Creating"), (1, "Starting"), (3, "Running"), (60, "Stopping"), (64, "Completed")],
-        id="to start at once",
+        id="StartTime is now",
     ),
     pytest.param(
-        (0, 2), {}, [(0, "Creating"), (1, "Starting"), (3, "Stopping"), (7, "Completed")], id="over before it runs"
+        (0, 2), {}, [(0, "Creating"), (1, "Starting"), (3, "Stopping"), (7, "Completed")], id="EndTime before Running"
     ),
     pytest.param(
         (10, 60),
         {5: "Start"},
         [(0, "Creating"), (1, "Created"), (5, "Starting"), (7, "Running"), (60, "Stopping"), (64, "Completed")],
-        id="started early",
+        id="Start before StartTime",
     ),
     pytest.param(
         (10, 13),
         {5: "Update"},
         [(1, "Created"), (5, "Updating"), (8, "Created"), (10, "Starting"), (12, "Running"), (13, "Stopping")],
-        id="updated while it waits",
+        id="Update in Created",
     ),
     pytest.param(
         (10, 60),
         {9: "Update"},
         [(1, "Created"), (9, "Updating"), (12, "Starting"), (14, "Running"), (60, "Stopping"), (64, "Completed")],
-        id="updated while it should start",
+        id="StartTime while Updating",
     ),
     pytest.param(
         (10, 60),
         {20: "Update"},
         [(12, "Running"), (20, "Updating"), (23, "Running"), (60, "Stopping"), (64, "Completed")],
-        id="updated while it runs",
+        id="Update in Running",
     ),
     pytest.param(
         (10, 60),
         {59: "Update"},
         [(12, "Running"), (59, "Updating"), (62, "Stopping"), (66, "Completed")],
-        id="updated while it should end",
+        id="EndTime while Updating",
     ),
-    pytest.param(
-        (10, 60), {5: "Stop"}, [(1, "Created"), (5, "Stopping"), (9, "Cancelled")], id="stopped while it waits"
-    ),
-    pytest.param(
-        (10, 60), {20: "Stop"}, [(12, "Running"), (20, "Stopping"), (24, "Cancelled")], id="stopped while it runs"
-    ),
+    pytest.param((10, 60), {5: "Stop"}, [(1, "Created"), (5, "Stopping"), (9, "Cancelled")], id="Stop in Created"),
+    pytest.param((10, 60), {20: "Stop"}, [(12, "Running"), (20, "Stopping"), (24, "Cancelled")], id="Stop in Running"),
 ]
 
 
-def life(sagemaker, schedule, calls, *, looks, durations=MINUTES):
-    """What Describe says at each of `looks`, in minutes, of an experiment on which `calls` are made by the minute.
+def describe_over_time(sagemaker, schedule, calls, *, reads, durations=MINUTES):
+    """Return the answer of Describe at each minute in `reads`, for an experiment that gets `calls` by the minute.
 
-    A call that comes in the same minute as a look comes before it; one that is refused changes nothing.
+    A call in the same minute as a read comes first; a refused call changes nothing.
     """
     start, end = schedule
     shown = []
     with mock_inference_experiment(clock=START, durations=durations) as mock:
         request = create(Schedule={"StartTime": at(minutes=start), "EndTime": at(minutes=end)})
         sagemaker.create_inference_experiment(**request)
-        for minute, verb in sorted([*calls.items(), *((look, "look") for look in looks)]):
+        for minute, verb in sorted([*calls.items(), *((minute, "read") for minute in reads)]):
             mock.clock.move_to(at(minutes=minute))
-            if verb == "look":
+            if verb == "read":
                 shown.append(sagemaker.describe_inference_experiment(Name=NAME))
             else:
                 with contextlib.suppress(ClientError):
@@ -165,12 +162,12 @@ def life(sagemaker, schedule, calls, *, looks, durations=MINUTES):
     return shown
 
 
-@pytest.mark.parametrize(("schedule", "calls", "statuses"), LIVES)
-def test_each_status_begins_at_its_own_instant(sagemaker, schedule, calls, statuses):
-    """LastModifiedTime is the deadline that was passed, also when the look comes much later."""
+@pytest.mark.parametrize(("schedule", "calls", "statuses"), SCENARIOS)
+def test_each_status_begins_at_its_deadline(sagemaker, schedule, calls, statuses):
+    """LastModifiedTime is the time at which the status began, even if Describe comes much later."""
     last_moments = [next_begins - 0.001 for next_begins, _ in statuses[1:]] + [statuses[-1][0] + 0.9]
 
-    shown = life(sagemaker, schedule, calls, looks=last_moments)
+    shown = describe_over_time(sagemaker, schedule, calls, reads=last_moments)
 
     assert [(experiment["LastModifiedTime"], experiment["Status"]) for experiment in shown] == [
         (at(minutes=minute), status) for minute, status in statuses
@@ -180,7 +177,7 @@ def test_each_status_begins_at_its_own_instant(sagemaker, schedule, calls, statu
 minutes = st.integers(0, 30)
 
 
-STORIES = st.fixed_dictionaries(
+RANDOM_SCENARIOS = st.fixed_dictionaries(
     {
         "schedule": st.tuples(minutes, st.integers(31, 60)),
         "calls": st.dictionaries(minutes, st.sampled_from(["Start", "Update", "Stop"]), max_size=4),
@@ -190,30 +187,30 @@ STORIES = st.fixed_dictionaries(
 
 
 @settings(max_examples=50, deadline=None)
-@given(story=STORIES, looks=st.lists(minutes, max_size=10), last=st.integers(30, 90))
-def test_looking_changes_nothing(sagemaker, story, looks, last):
-    """Looked at once or many times on the way, an experiment is the same in the end."""
-    (unseen,) = life(sagemaker, **story, looks=[last])
+@given(scenario=RANDOM_SCENARIOS, reads=st.lists(minutes, max_size=10), last=st.integers(30, 90))
+def test_reading_does_not_change_an_experiment(sagemaker, scenario, reads, last):
+    """An experiment is the same in the end, whether it was read once or many times."""
+    (read_once,) = describe_over_time(sagemaker, **scenario, reads=[last])
 
-    *_, seen = life(sagemaker, **story, looks=[*looks, last])
+    *_, read_often = describe_over_time(sagemaker, **scenario, reads=[*reads, last])
 
-    assert seen == unseen
+    assert read_often == read_once
 
 
-# --- how long a status lasts
+# --- durations
 
 NAMES = [field.name for field in dataclasses.fields(Durations)]
 MINUTE = dt.timedelta(minutes=1)
 
 
-def test_statuses_take_no_time_unless_asked_for():
-    """By default a poll loop returns at its first look; realistic durations all take some time."""
+def test_durations_are_zero_by_default():
+    """All durations are zero by default; realistic durations are at least one minute."""
     assert {getattr(Durations(), name) for name in NAMES} == {dt.timedelta(0)}
     assert all(getattr(Durations.realistic(), name) >= MINUTE for name in NAMES)
 
 
-def test_a_status_may_last_for_ever(sagemaker):
-    """A deadline that no calendar knows never comes."""
+def test_a_duration_may_be_infinite(sagemaker):
+    """With `timedelta.max` a status never ends, because the deadline is beyond the calendar."""
     with mock_inference_experiment(clock=START, durations=Durations(stopping=dt.timedelta.max)) as mock:
         sagemaker.create_inference_experiment(**create())
         sagemaker.stop_inference_experiment(**stop())
@@ -233,8 +230,8 @@ def test_a_status_may_last_for_ever(sagemaker):
         ("starting=60,updating=60", Durations(starting=MINUTE, updating=MINUTE)),
     ],
 )
-def test_durations_are_written_as_text(text, durations):
-    """A word, or seconds by name: the form that an ini file has."""
+def test_parse_reads_durations_from_text(text, durations):
+    """`Durations.parse` accepts a word, or seconds by name, in the form of an ini file."""
     assert Durations.parse(text) == durations
 
 
@@ -242,15 +239,15 @@ def test_durations_are_written_as_text(text, durations):
     "text",
     ["fast", "zero realistic", "creating", "creating=soon", "creating=-1", "creating=inf", "sleeping=1", "=", "a=b=c"],
 )
-def test_other_text_is_refused(text):
-    """The error repeats what was written and names all that may be."""
+def test_parse_refuses_other_text(text):
+    """The ValueError repeats the text and lists all valid words and names."""
     with pytest.raises(ValueError, match=f"{text}.*zero, realistic.*{', '.join(NAMES)}"):
         Durations.parse(text)
 
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(("value", "error"), [(60, TypeError), (None, TypeError), (-MINUTE, ValueError)])
-def test_a_duration_is_a_timedelta_and_not_negative(name, value, error):
-    """What is none is refused when it is given, by name."""
+def test_a_duration_must_be_a_non_negative_timedelta(name, value, error):
+    """Another value raises an error that names the duration."""
     with pytest.raises(error, match=name):
         Durations(**{name: value})

@@ -1,4 +1,4 @@
-"""Lists in pages: whatever the query and the size, every record is shown once, while records come and go."""
+"""Pages of a list: every record is shown exactly once for every query and page size, while records come and go."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.conftest import START
 
 @dataclass(frozen=True)
 class Record:
-    """What a list shows, as far as it sorts and filters by it."""
+    """The members of a record that a list sorts and filters by."""
 
     number: int
     name: str
@@ -28,20 +28,20 @@ class Record:
     settings: dict[str, str] = field(default_factory=lambda: {"Type": "ShadowMode"}, hash=False)
 
 
-MOST_PAGES = 50  # More than the tests have records.
+MAX_PAGES = 50  # More pages than any test needs.
 
 
 def pages(of, query, between=lambda: None):
-    """All pages of the list `of`, which `between` may change from page to page."""
+    """Yield all pages of the list `of`; call `between` after each page, which may change the list."""
     token = {}
-    for _ in range(MOST_PAGES):
+    for _ in range(MAX_PAGES):
         shown, next_token = page(of, {**query, **token}, scope="here")
         yield shown
         if next_token is None:
             return
         token = {"NextToken": next_token}
         between()
-    raise AssertionError("a list without an end")
+    raise AssertionError("the list has no last page")
 
 
 def concatenated(pages):
@@ -56,8 +56,8 @@ names = st.text("ab1", min_size=1, max_size=4)
 
 
 @st.composite
-def worlds(draw):
-    """Up to a dozen records, created at instants that never go back."""
+def record_lists(draw):
+    """Draw up to a dozen records whose creation times never go back."""
     described = draw(
         st.lists(st.tuples(names, st.sampled_from(STATUSES), minutes), max_size=12, unique_by=lambda d: d[0])
     )
@@ -70,7 +70,7 @@ def worlds(draw):
 
 @pytest.fixture(scope="session")
 def queries(sagemaker):
-    """A strategy for what ListInferenceExperiments may be asked by botocore's model: an order and a filter."""
+    """Return a strategy for ListInferenceExperiments queries in botocore's model: an order and at most one filter."""
     members = sagemaker.meta.service_model.operation_model("ListInferenceExperiments").input_shape.members
     known = {"Timestamp": minutes, "NameContains": names, "InferenceExperimentStatus": st.sampled_from(STATUSES)}
     asked = {
@@ -84,13 +84,13 @@ def queries(sagemaker):
 
 
 @settings(max_examples=50, deadline=None)
-@given(data=st.data(), world=worlds(), size=st.integers(1, 13))
-def test_small_pages_make_up_the_whole_list(queries, data, world, size):
-    """However it is filtered and sorted, a list is the same in pages of any size, and no page is shown in vain."""
+@given(data=st.data(), records=record_lists(), size=st.integers(1, 13))
+def test_pages_together_equal_the_list(queries, data, records, size):
+    """For every query and page size, the pages together equal the list; only an empty list has an empty page."""
     query = data.draw(queries)
-    (whole,) = pages(world, {**query, "MaxResults": 100})
+    (whole,) = pages(records, {**query, "MaxResults": 100})
 
-    shown = list(pages(world, {**query, "MaxResults": size}))
+    shown = list(pages(records, {**query, "MaxResults": size}))
 
     assert concatenated(shown) == whole
     assert [len(page) for page in shown[:-1]] == [size] * (len(shown) - 1)
@@ -98,47 +98,47 @@ def test_small_pages_make_up_the_whole_list(queries, data, world, size):
 
 
 @settings(max_examples=50, deadline=None)
-@given(data=st.data(), world=worlds(), size=st.integers(1, 3))
-def test_records_may_come_and_go_between_pages(queries, data, world, size):
-    """Nothing is shown twice, and what was there from the first page to the last is shown."""
+@given(data=st.data(), records=record_lists(), size=st.integers(1, 3))
+def test_pages_are_stable_while_records_come_and_go(queries, data, records, size):
+    """No record is shown twice, and every record that exists from the first page to the last is shown."""
     query = {**data.draw(queries), "MaxResults": size}
-    (wanted,) = pages(world, {**query, "MaxResults": 100})
+    (expected,) = pages(records, {**query, "MaxResults": 100})
     deleted = []
 
     def between():
-        for record in data.draw(st.lists(st.sampled_from(world), unique=True)) if world else ():
-            world.remove(record)
+        for record in data.draw(st.lists(st.sampled_from(records), unique=True)) if records else ():
+            records.remove(record)
             deleted.append(record)
-        number = len(world) + len(deleted) + 1
+        number = len(records) + len(deleted) + 1
         if number <= 20:
             name = f"{data.draw(names)}-{number}"
-            world.append(Record(number, name, data.draw(st.sampled_from(STATUSES)), created=START + HOUR))
+            records.append(Record(number, name, data.draw(st.sampled_from(STATUSES)), created=START + HOUR))
 
-    shown = concatenated(pages(world, query, between=between))
+    shown = concatenated(pages(records, query, between=between))
 
     assert len(shown) == len(set(shown))
-    assert set(shown) >= set(wanted) - set(deleted)
+    assert set(shown) >= set(expected) - set(deleted)
 
 
 QUERY = {"SortBy": "Name", "MaxResults": 1}
-WORLD = [Record(1, "a"), Record(2, "b")]
-_, TOKEN = page(WORLD, QUERY, scope="here")
+RECORDS = [Record(1, "a"), Record(2, "b")]
+_, TOKEN = page(RECORDS, QUERY, scope="here")
 
 
-def test_a_token_is_bound_to_its_list():
-    """At another list, or in another account or region, it is refused, though the query is the same."""
-    page(WORLD, {**QUERY, "NextToken": TOKEN}, scope="here")
+def test_a_token_is_valid_only_in_its_scope():
+    """A token is refused in another list, account or region, even with the same query."""
+    page(RECORDS, {**QUERY, "NextToken": TOKEN}, scope="here")
 
     with pytest.raises(AWSError) as refusal:
-        page(WORLD, {**QUERY, "NextToken": TOKEN}, scope="elsewhere")
+        page(RECORDS, {**QUERY, "NextToken": TOKEN}, scope="elsewhere")
 
     assert refusal.value.code == "ValidationException"
 
 
 @given(text=st.one_of(st.text(), st.text(sorted(set(TOKEN))), st.permutations(TOKEN).map("".join)).filter(TOKEN.__ne__))
-def test_no_text_is_a_token_by_chance(text):
-    """Whatever else is sent as a token is refused, and is never an error of ours."""
+def test_other_text_is_not_a_token(text):
+    """Any text other than the token raises ValidationException, and never another error."""
     with pytest.raises(AWSError) as refusal:
-        page(WORLD, {**QUERY, "NextToken": text}, scope="here")
+        page(RECORDS, {**QUERY, "NextToken": text}, scope="here")
 
     assert refusal.value.code == "ValidationException"

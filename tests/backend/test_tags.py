@@ -1,4 +1,4 @@
-"""Tags by themselves: pure functions on a resource's keys and values."""
+"""The tag functions: pure functions on the keys and values of one resource."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ def numbered(count):
     return [tag(f"key-{number}") for number in range(count)]
 
 
-def broken(*keys):
-    """The paths at which a request with these keys breaks a rule."""
+def violated_paths(*keys):
+    """Return the paths that violate a rule in a request with these keys."""
     return [violation.path for violation in tags.broken_rules({"Tags": [tag(key) for key in keys]}, START)]
 
 
-def test_adding_overwrites_and_leaves_the_origin_alone():
-    """A new key comes last, a present one takes the new value; records that were handed out do not change."""
+def test_add_overwrites_and_does_not_change_its_input():
+    """A new key comes last, an existing key gets the new value, and the input does not change."""
     present = {"team": "search", "stage": "test"}
 
     added = tags.add(present, [tag("team", "ads"), tag("owner", "ann")])
@@ -32,16 +32,16 @@ def test_adding_overwrites_and_leaves_the_origin_alone():
     assert present == {"team": "search", "stage": "test"}
 
 
-def test_removing_leaves_the_rest_and_the_origin_alone():
-    """Keys that are not there are no error."""
+def test_remove_keeps_other_keys_and_does_not_change_its_input():
+    """Other keys stay, missing keys are ignored, and the input does not change."""
     present = {"team": "search", "stage": "test"}
 
-    assert tags.remove(present, ["team", "never-there"]) == {"stage": "test"}
+    assert tags.remove(present, ["team", "missing-key"]) == {"stage": "test"}
     assert present == {"team": "search", "stage": "test"}
 
 
-def test_fifty_are_the_most():
-    """Overwriting adds none, so it is never too much."""
+def test_a_resource_has_at_most_50_tags():
+    """Overwriting 50 tags is allowed; a 51st tag is refused."""
     full = tags.add({}, numbered(50))
 
     assert len(tags.add(full, numbered(50))) == 50
@@ -60,12 +60,12 @@ def test_fifty_are_the_most():
         (("aws:a", "aws:a"), ["tags.1.member.key", "tags.2.member.key", "tags.2.member.key"]),
     ],
 )
-def test_keys_are_unique_and_not_aws_s_own(keys, paths):
-    """Keys that differ in case differ; `aws:` is AWS's in any case; every breach is named where it is."""
-    assert broken(*keys) == paths
+def test_invalid_keys_are_reported(keys, paths):
+    """Keys are case-sensitive; duplicates, and keys with the prefix `aws:` in any case, are reported by path."""
+    assert violated_paths(*keys) == paths
 
 
-def test_a_missing_key_is_the_shape_s_to_refuse():
-    """The rules say nothing of tags without a key, or of a request without tags."""
+def test_missing_keys_are_not_reported():
+    """The rules report no tag without a key (its shape refuses it) and no request without tags."""
     assert list(tags.broken_rules({"Tags": [{"Value": "value"}]}, START)) == []
     assert list(tags.broken_rules({}, START)) == []

@@ -1,4 +1,4 @@
-"""What the tests of operations share: instants, an experiment in any status, and refusals."""
+"""Helpers for tests of operations: times, an experiment in any status, and refused calls."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ MINUTES = Durations(creating=CREATING, starting=STARTING, updating=UPDATING, sto
 
 
 def at(**after: float) -> dt.datetime:
-    """The instant this long (`days=1, minutes=2`) after START."""
+    """Return the time that lies this long (`days=1, minutes=2`) after START."""
     return START + dt.timedelta(**after)
 
 
 def all_but(*statuses: str) -> list[Status]:
-    """Every status except these."""
+    """Return every status except these."""
     return [status for status in Status if status not in statuses]
 
 
 def bring_to(mock, status: str) -> None:
-    """Launch an experiment that is to run from tomorrow for a week, and move the clock until it has `status`."""
+    """Create an experiment that runs from tomorrow for a week, and move the clock until it has `status`."""
     sagemaker = mock.client()
     sagemaker.create_inference_experiment(**create(Schedule={"StartTime": at(days=1), "EndTime": at(days=8)}))
     if status == "Updating":
@@ -41,7 +41,7 @@ def bring_to(mock, status: str) -> None:
 
 @contextmanager
 def refused(mock, code: str):
-    """What is called inside is refused with this error code, and no experiment changes."""
+    """Assert that the calls inside raise this error code and change no experiment."""
     before = mock.experiments
     with pytest.raises(ClientError) as caught:
         yield caught

@@ -1,4 +1,4 @@
-"""Every account and every region of every partition is a world of its own."""
+"""Each (account, region) scope has its own resources, in every partition."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ ACCOUNT, OTHER_ACCOUNT = "123456789012", "210987654321"
 
 with_account_ids = pytest.mark.skipif(
     "aws_account_id" not in inspect.signature(Session.create_client).parameters,
-    reason="this botocore's clients cannot be given an account id",
+    reason="this version of botocore has no aws_account_id parameter",
 )
 
 
 @cache
 def client(region="us-east-1", **options):
-    """A boto3 client; all of them share one session, and so one copy of the service model."""
+    """Return a boto3 client; all clients share one session, and so one copy of the service model."""
     keys = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
     return _session().client("sagemaker", region_name=region, **keys, **options)
 
@@ -41,8 +41,8 @@ def names(sagemaker):
     ("region", "partition"),
     [("us-east-1", "aws"), ("eu-central-1", "aws"), ("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov")],
 )
-def test_an_arn_tells_partition_and_region(mock, region, partition):
-    """The partition of an ARN is that of the client's region; its tags and its pages work there as anywhere."""
+def test_an_arn_contains_the_partition_and_region_of_the_client(mock, region, partition):
+    """An ARN contains the partition and region of the client; tags and pages work in every partition."""
     sagemaker = client(region)
 
     arn = sagemaker.create_inference_experiment(**create())["InferenceExperimentArn"]
@@ -51,11 +51,11 @@ def test_an_arn_tells_partition_and_region(mock, region, partition):
     assert arn == f"arn:{partition}:sagemaker:{region}:{ACCOUNT}:inference-experiment/{NAME}"
     assert sagemaker.list_tags(ResourceArn=arn)["Tags"] == []
     pages = sagemaker.get_paginator("list_inference_experiments").paginate(PaginationConfig={"PageSize": 1})
-    assert [names["Name"] for page in pages for names in page["InferenceExperiments"]] == ["another", NAME]
+    assert [summary["Name"] for page in pages for summary in page["InferenceExperiments"]] == ["another", NAME]
 
 
-def test_regions_know_nothing_of_each_other(mock):
-    """The same name and endpoint in two regions are two experiments."""
+def test_regions_are_isolated(mock):
+    """The same names of experiment and endpoint in two regions belong to two experiments."""
     east, west = client("us-east-1"), client("us-west-2")
     east.create_inference_experiment(**create(Description="East"))
     west.create_inference_experiment(**create(Description="West"))
@@ -67,15 +67,15 @@ def test_regions_know_nothing_of_each_other(mock):
     assert west.describe_inference_experiment(Name=NAME)["Description"] == "West"
 
 
-def test_clients_of_one_region_share_a_world(mock, sagemaker):
-    """What one client creates every other sees, however it was made."""
+def test_clients_of_one_region_share_experiments(mock, sagemaker):
+    """An experiment that one client creates is visible to every other client of the region."""
     sagemaker.create_inference_experiment(**create())
 
     assert names(client()) == names(mock.client()) == [NAME]
 
 
-def test_a_page_of_one_region_does_not_go_on_in_another(mock):
-    """A NextToken is good in the region that gave it out."""
+def test_a_next_token_is_refused_in_another_region(mock):
+    """A NextToken is valid only in the region that returned it."""
     for region in ("us-east-1", "us-west-2"):
         for name in ("one", "two"):
             client(region).create_inference_experiment(**create(name))
@@ -85,8 +85,8 @@ def test_a_page_of_one_region_does_not_go_on_in_another(mock):
         client("us-west-2").list_inference_experiments(MaxResults=1, NextToken=token)
 
 
-def test_calls_are_made_from_the_account_of_the_mock(clock, sagemaker):
-    """`account_id=` is the account of every client that was given no other."""
+def test_account_id_is_the_account_of_clients_without_one(clock, sagemaker):
+    """`account_id=` is the account of every client that has no account of its own."""
     with mock_inference_experiment(clock=clock, account_id=OTHER_ACCOUNT) as mock:
         arn = sagemaker.create_inference_experiment(**create())["InferenceExperimentArn"]
 
@@ -95,8 +95,8 @@ def test_calls_are_made_from_the_account_of_the_mock(clock, sagemaker):
 
 
 @with_account_ids
-def test_a_client_with_an_account_id_calls_from_that_account(mock, sagemaker):
-    """Two accounts in one region know nothing of each other."""
+def test_a_client_with_an_account_id_uses_that_account(mock, sagemaker):
+    """Two accounts in one region are isolated from each other."""
     other = client(aws_account_id=OTHER_ACCOUNT)
     sagemaker.create_inference_experiment(**create())
     arn = other.create_inference_experiment(**create())["InferenceExperimentArn"]
@@ -112,15 +112,15 @@ def test_a_client_with_an_account_id_calls_from_that_account(mock, sagemaker):
 
 
 @with_account_ids
-def test_the_mock_shows_any_region_and_account(mock, sagemaker):
-    """`.experiments` is the default region of the mock's account, `.experiments_in` any region of any account."""
-    worlds = {
+def test_experiments_in_shows_any_region_and_account(mock, sagemaker):
+    """`.experiments` shows the default region of the mock's account, `.experiments_in` any region of any account."""
+    clients = {
         "here": sagemaker,
         "elsewhere": client("us-west-2"),
         "theirs": client("us-west-2", aws_account_id=OTHER_ACCOUNT),
     }
-    for name, of_world in worlds.items():
-        of_world.create_inference_experiment(**create(name))
+    for name, scoped_client in clients.items():
+        scoped_client.create_inference_experiment(**create(name))
 
     assert list(mock.experiments) == list(mock.experiments_in("us-east-1")) == ["here"]
     assert list(mock.experiments_in("us-west-2")) == ["elsewhere"]
@@ -129,8 +129,8 @@ def test_the_mock_shows_any_region_and_account(mock, sagemaker):
 
 
 @with_account_ids
-def test_calls_tell_where_they_were_made(mock, sagemaker):
-    """`.calls` holds the region and the account of each call."""
+def test_calls_record_region_and_account(mock, sagemaker):
+    """Each entry of `.calls` has the region and the account of its call."""
     sagemaker.list_inference_experiments()
     client("us-west-2", aws_account_id=OTHER_ACCOUNT).list_inference_experiments()
 
@@ -140,8 +140,8 @@ def test_calls_tell_where_they_were_made(mock, sagemaker):
     ]
 
 
-def test_the_mock_acts_in_any_region(mock):
-    """`advance_until` and `fail_experiment` take the region of the experiment they mean."""
+def test_mock_methods_accept_a_region(mock):
+    """`advance_until` and `fail_experiment` find the experiment in the region that they are given."""
     client("us-west-2").create_inference_experiment(**create())
 
     assert mock.advance_until(NAME, "Running", region_name="us-west-2") == mock.clock.now()

@@ -1,4 +1,4 @@
-"""`quotas=`: how many instances of a type all endpoints together may have, and what happens where there are no more."""
+"""`quotas=`: the number of instances of a type that all endpoints together may have, and the errors above it."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from tests.hosting import (
     BOTH,
     ENDPOINT_MINUTES,
     ENDPOINTS,
+    EXPERIMENT_ENDPOINT,
     PRODUCTION_ONLY,
-    UNDER_TEST,
     bring_to,
     endpoint,
+    endpoint_state,
+    is_reverted,
     refused,
-    reverted,
-    seen,
     serve,
     variants,
 )
@@ -30,20 +30,20 @@ LIMIT = "ResourceLimitExceeded"
 
 
 @pytest.fixture
-def limited(clock):
-    """An active mock in which there are QUOTA instances of TYPE; experiments take the MINUTES, endpoints no time."""
+def quota_mock(clock):
+    """Yield an active mock with QUOTA instances of TYPE; experiments take the MINUTES, and endpoints no time."""
     with mock_inference_experiment(clock=clock, durations=MINUTES, quotas={TYPE: QUOTA}) as mock:
         yield mock
 
 
-def take(sagemaker, count, name="taker"):
-    """Have an endpoint with so many instances."""
+def use_instances(sagemaker, count, name="busy"):
+    """Create an endpoint with this number of instances."""
     sagemaker.create_endpoint_config(**endpoint_config(f"{name}-config", deployed(InitialInstanceCount=count)))
     sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=f"{name}-config")
 
 
-def words(used, more):
-    """The refusal in AWS's words."""
+def limit_message(used, more):
+    """Return a regular expression for AWS's message: instances in use, and additional instances."""
     return re.escape(
         f"The account-level service limit '{TYPE} for endpoint usage' is {QUOTA} Instances, with current utilization "
         f"of {used} Instances and a request delta of {more} Instances."
@@ -53,51 +53,51 @@ def words(used, more):
 # --- endpoints
 
 
-def test_a_new_endpoint_must_fit(limited, sagemaker):
-    """CreateEndpoint of more instances than are left is refused; of as many as are left it is not."""
-    take(sagemaker, 3)
+def test_create_endpoint_fails_above_the_quota(quota_mock, sagemaker):
+    """CreateEndpoint may use all the instances that are left, and fails when it needs more."""
+    use_instances(sagemaker, 3)
 
-    with pytest.raises(sagemaker.exceptions.ClientError, match=words(used=3, more=2)) as caught:
-        take(sagemaker, 2, "too-many")
-    take(sagemaker, 1, "fitting")
+    with pytest.raises(sagemaker.exceptions.ClientError, match=limit_message(used=3, more=2)) as caught:
+        use_instances(sagemaker, 2, "too-many")
+    use_instances(sagemaker, 1, "fitting")
 
     assert caught.value.response["Error"]["Code"] == LIMIT
-    assert ENDPOINTS.all(sagemaker).keys() == {"taker", "fitting"}
+    assert ENDPOINTS.all(sagemaker).keys() == {"busy", "fitting"}
 
 
-def test_an_update_must_fit(limited, sagemaker):
-    """UpdateEndpoint needs what the new configuration has more than the old."""
-    take(sagemaker, 1, "other")
-    take(sagemaker, 2)
+def test_update_endpoint_fails_above_the_quota(quota_mock, sagemaker):
+    """UpdateEndpoint needs only the instances by which the new configuration exceeds the old one."""
+    use_instances(sagemaker, 1, "other")
+    use_instances(sagemaker, 2)
     sagemaker.create_endpoint_config(**endpoint_config("three", deployed(InitialInstanceCount=3)))
     sagemaker.create_endpoint_config(**endpoint_config("four", deployed(InitialInstanceCount=4)))
 
-    with refused(limited, LIMIT) as caught:
-        sagemaker.update_endpoint(EndpointName="taker", EndpointConfigName="four")
-    sagemaker.update_endpoint(EndpointName="taker", EndpointConfigName="three")
+    with refused(quota_mock, LIMIT) as caught:
+        sagemaker.update_endpoint(EndpointName="busy", EndpointConfigName="four")
+    sagemaker.update_endpoint(EndpointName="busy", EndpointConfigName="three")
 
-    assert re.search(words(used=3, more=2), str(caught.value))
-    assert endpoint(sagemaker, "taker")["EndpointConfigName"] == "three"
+    assert re.search(limit_message(used=3, more=2), str(caught.value))
+    assert endpoint(sagemaker, "busy")["EndpointConfigName"] == "three"
 
 
-def test_a_rescaling_must_fit(limited, sagemaker):
-    """So does UpdateEndpointWeightsAndCapacities; a weight takes no instance."""
-    take(sagemaker, 4)
+def test_update_weights_and_capacities_fails_above_the_quota(quota_mock, sagemaker):
+    """UpdateEndpointWeightsAndCapacities fails when it needs more instances than are left; a weight needs none."""
+    use_instances(sagemaker, 4)
 
     def rescale(**desired):
-        wanted = [{"VariantName": PRODUCTION, **desired}]
-        sagemaker.update_endpoint_weights_and_capacities(EndpointName="taker", DesiredWeightsAndCapacities=wanted)
+        capacities = [{"VariantName": PRODUCTION, **desired}]
+        sagemaker.update_endpoint_weights_and_capacities(EndpointName="busy", DesiredWeightsAndCapacities=capacities)
 
-    with refused(limited, LIMIT) as caught:
+    with refused(quota_mock, LIMIT) as caught:
         rescale(DesiredInstanceCount=5)
     rescale(DesiredWeight=5)
 
-    assert re.search(words(used=4, more=1), str(caught.value))
-    assert variants(endpoint(sagemaker, "taker"))[PRODUCTION]["CurrentWeight"] == 5
+    assert re.search(limit_message(used=4, more=1), str(caught.value))
+    assert variants(endpoint(sagemaker, "busy"))[PRODUCTION]["CurrentWeight"] == 5
 
 
-def test_production_and_shadow_count_together(limited, sagemaker):
-    """All the variants of an endpoint take instances."""
+def test_production_and_shadow_variants_count(quota_mock, sagemaker):
+    """The instances of all the variants of an endpoint count."""
     sagemaker.create_endpoint_config(
         **endpoint_config(
             CONFIG,
@@ -106,37 +106,37 @@ def test_production_and_shadow_count_together(limited, sagemaker):
         )
     )
 
-    with refused(limited, LIMIT) as caught:
+    with refused(quota_mock, LIMIT) as caught:
         sagemaker.create_endpoint(EndpointName=ENDPOINT, EndpointConfigName=CONFIG)
 
-    assert re.search(words(used=0, more=5), str(caught.value))
+    assert re.search(limit_message(used=0, more=5), str(caught.value))
 
 
-def test_other_types_and_regions_have_quotas_of_their_own(limited, sagemaker):
-    """A type without a quota has no limit, and what one region takes is not taken in another."""
-    take(sagemaker, QUOTA)
+def test_a_quota_applies_to_one_type_and_one_region(quota_mock, sagemaker):
+    """A type without a quota has no limit, and instances in one region do not count in another."""
+    use_instances(sagemaker, QUOTA)
 
     serve(sagemaker, deployed(InstanceType="ml.c5.xlarge", InitialInstanceCount=1000))
-    take(limited.client(region_name="eu-west-1"), QUOTA)
+    use_instances(quota_mock.client(region_name="eu-west-1"), QUOTA)
 
     assert endpoint(sagemaker)["EndpointStatus"] == "InService"
 
 
-def test_what_has_gone_or_failed_takes_nothing(limited, sagemaker):
-    """A deleted endpoint gives its instances back, and one whose creation failed has none."""
-    limited.fail_endpoint("failing", "No capacity")
-    take(sagemaker, QUOTA, "failing")
-    take(sagemaker, QUOTA, "deleted")
+def test_deleted_and_failed_endpoints_do_not_count(quota_mock, sagemaker):
+    """A deleted endpoint releases its instances, and an endpoint whose creation failed has none."""
+    quota_mock.fail_endpoint("failing", "No capacity")
+    use_instances(sagemaker, QUOTA, "failing")
+    use_instances(sagemaker, QUOTA, "deleted")
     sagemaker.delete_endpoint(EndpointName="deleted")
 
-    take(sagemaker, QUOTA)
+    use_instances(sagemaker, QUOTA)
 
-    assert endpoint(sagemaker, "taker")["EndpointStatus"] == "InService"
+    assert endpoint(sagemaker, "busy")["EndpointStatus"] == "InService"
 
 
 @pytest.mark.parametrize("status", ["Creating", "Updating", "RollingBack", "Deleting"])
-def test_what_is_in_progress_takes_its_instances(clock, sagemaker, status):
-    """From the beginning of a deployment to the end of a deletion instances are taken."""
+def test_endpoints_in_a_transitional_status_count(clock, sagemaker, status):
+    """Instances count from the start of a deployment until the end of a deletion."""
     with mock_inference_experiment(clock=clock, durations=ENDPOINT_MINUTES, quotas={TYPE: 1}) as mock:
         bring_to(mock, status)
 
@@ -145,8 +145,8 @@ def test_what_is_in_progress_takes_its_instances(clock, sagemaker, status):
 
 
 @pytest.mark.parametrize("quotas", [{TYPE: -1}, {TYPE: "4"}, [TYPE], 4])
-def test_quotas_are_counts_by_type(quotas):
-    """Anything else is refused before the mock is entered, with an example."""
+def test_invalid_quotas_raise_type_error(quotas):
+    """Quotas map types to counts; another value raises TypeError with an example before the mock starts."""
     with pytest.raises(TypeError, match="by type"):
         mock_inference_experiment(quotas=quotas)
 
@@ -154,86 +154,86 @@ def test_quotas_are_counts_by_type(quotas):
 # --- experiments
 
 
-def test_a_test_must_fit_with_its_shadow(limited, sagemaker):
-    """CreateInferenceExperiment is refused when production and shadow are more than is left."""
-    take(sagemaker, 3)
+def test_create_inference_experiment_fails_above_the_quota(quota_mock, sagemaker):
+    """CreateInferenceExperiment fails when production and shadow together need more instances than are left."""
+    use_instances(sagemaker, 3)
 
-    with refused(limited, LIMIT) as caught:
+    with refused(quota_mock, LIMIT) as caught:
         sagemaker.create_inference_experiment(**create())
 
-    assert re.search(words(used=3, more=2), str(caught.value))
+    assert re.search(limit_message(used=3, more=2), str(caught.value))
 
 
-def test_a_test_on_an_existing_endpoint_needs_what_is_new(limited, sagemaker):
-    """The instances that its endpoint has are the test's; only the shadow's are more."""
-    take(sagemaker, 3, UNDER_TEST)
-    machines = [variant(PRODUCTION, count=3), variant(SHADOW, count=1)]
+def test_an_experiment_on_an_existing_endpoint_needs_only_shadow_instances(quota_mock, sagemaker):
+    """The experiment uses the instances that its endpoint has; only the shadow's instances are additional."""
+    use_instances(sagemaker, 3, EXPERIMENT_ENDPOINT)
+    model_variants = [variant(PRODUCTION, count=3), variant(SHADOW, count=1)]
 
-    sagemaker.create_inference_experiment(**create(ModelVariants=machines))
-    limited.advance_until(NAME, "Running")
+    sagemaker.create_inference_experiment(**create(ModelVariants=model_variants))
+    quota_mock.advance_until(NAME, "Running")
 
-    assert seen(sagemaker) == ("InService", BOTH, None)
+    assert endpoint_state(sagemaker) == ("InService", BOTH, None)
 
 
-@pytest.fixture(params=["existing", "made"])
-def before(request, limited, sagemaker):
-    """A test that starts tomorrow, on an endpoint that exists or that it makes. What the endpoint is until then."""
-    if request.param == "existing":
-        take(sagemaker, 1, UNDER_TEST)
+@pytest.fixture(params=["existing_endpoint", "created_endpoint"])
+def endpoint_before(request, quota_mock, sagemaker):
+    """Create an experiment that starts tomorrow, on an existing endpoint or on its own, and return the endpoint."""
+    if request.param == "existing_endpoint":
+        use_instances(sagemaker, 1, EXPERIMENT_ENDPOINT)
     sagemaker.create_inference_experiment(**create(Schedule={"StartTime": at(days=1), "EndTime": at(days=2)}))
-    limited.advance_until(NAME, "Created")
-    return endpoint(sagemaker, UNDER_TEST)
+    quota_mock.advance_until(NAME, "Created")
+    return endpoint(sagemaker, EXPERIMENT_ENDPOINT)
 
 
-def test_a_shadow_that_no_longer_fits_fails_the_test(before, limited, sagemaker):
-    """When others have taken the last instances, deploying the shadow fails: the endpoint stays as it was."""
-    take(sagemaker, 3)
+def test_an_experiment_fails_when_its_shadow_no_longer_fits(endpoint_before, quota_mock, sagemaker):
+    """When other endpoints use the last instances, deploying the shadow fails and the endpoint reverts."""
+    use_instances(sagemaker, 3)
 
-    limited.advance_until(NAME, "Starting")
-    assert seen(sagemaker) == ("Updating", PRODUCTION_ONLY, BOTH)
-    limited.advance_until(NAME, "Cancelled")
+    quota_mock.advance_until(NAME, "Starting")
+    assert endpoint_state(sagemaker) == ("Updating", PRODUCTION_ONLY, BOTH)
+    quota_mock.advance_until(NAME, "Cancelled")
 
-    reason = limited.experiments[NAME]["StatusReason"]
-    assert re.match(words(used=4, more=1), reason)
-    assert reverted(endpoint(sagemaker, UNDER_TEST), before, FailureReason=reason)
-
-
-def test_a_quota_given_back_in_time_is_no_failure(before, limited, sagemaker):
-    """What counts is what is taken when the shadow is deployed."""
-    take(sagemaker, 3)
-    limited.clock.advance(hours=1)
-    sagemaker.delete_endpoint(EndpointName="taker")
-
-    limited.advance_until(NAME, "Running")
-
-    assert seen(sagemaker) == ("InService", BOTH, None)
+    reason = quota_mock.experiments[NAME]["StatusReason"]
+    assert re.match(limit_message(used=4, more=1), reason)
+    assert is_reverted(endpoint(sagemaker, EXPERIMENT_ENDPOINT), endpoint_before, FailureReason=reason)
 
 
-def test_machines_that_do_not_fit_fail_the_end(before, limited, sagemaker):
-    """DesiredModelVariants of more instances than are left: the test is Cancelled, and its endpoint is as it was."""
-    limited.advance_until(NAME, "Running")
+def test_an_experiment_starts_when_instances_are_released_in_time(endpoint_before, quota_mock, sagemaker):
+    """Only the instances in use at the time of the shadow's deployment count."""
+    use_instances(sagemaker, 3)
+    quota_mock.clock.advance(hours=1)
+    sagemaker.delete_endpoint(EndpointName="busy")
+
+    quota_mock.advance_until(NAME, "Running")
+
+    assert endpoint_state(sagemaker) == ("InService", BOTH, None)
+
+
+def test_desired_variants_above_the_quota_cancel_the_experiment(endpoint_before, quota_mock, sagemaker):
+    """DesiredModelVariants with too many instances make the experiment Cancelled; its endpoint serves as before."""
+    quota_mock.advance_until(NAME, "Running")
     desired = [variant(SHADOW, count=QUOTA + 1)]
 
     sagemaker.stop_inference_experiment(
         **stop(production="Remove", shadow="Promote", DesiredState="Completed", DesiredModelVariants=desired)
     )
-    limited.clock.advance(days=1)
+    quota_mock.clock.advance(days=1)
 
-    experiment = limited.experiments[NAME]
+    experiment = quota_mock.experiments[NAME]
     assert experiment["Status"] == "Cancelled"
-    assert re.match(words(used=2, more=3), experiment["StatusReason"])
-    assert seen(sagemaker) == ("InService", PRODUCTION_ONLY, None)
+    assert re.match(limit_message(used=2, more=3), experiment["StatusReason"])
+    assert endpoint_state(sagemaker) == ("InService", PRODUCTION_ONLY, None)
 
 
-def test_an_endpoint_gets_back_what_it_had(limited, sagemaker):
-    """At the scheduled end the endpoint has what it had before the test, whoever took what it did not need."""
-    take(sagemaker, QUOTA, UNDER_TEST)
-    before = endpoint(sagemaker, UNDER_TEST)
+def test_an_endpoint_regains_its_instances_at_the_scheduled_end(quota_mock, sagemaker):
+    """At the scheduled end the endpoint has its original instances, even if another endpoint used the free ones."""
+    use_instances(sagemaker, QUOTA, EXPERIMENT_ENDPOINT)
+    original = endpoint(sagemaker, EXPERIMENT_ENDPOINT)
     sagemaker.create_inference_experiment(**create())
-    limited.advance_until(NAME, "Running")
-    take(sagemaker, 1)
+    quota_mock.advance_until(NAME, "Running")
+    use_instances(sagemaker, 1)
 
-    limited.clock.advance(days=8)
+    quota_mock.clock.advance(days=8)
 
-    assert limited.experiments[NAME]["Status"] == "Completed"
-    assert reverted(endpoint(sagemaker, UNDER_TEST), before)
+    assert quota_mock.experiments[NAME]["Status"] == "Completed"
+    assert is_reverted(endpoint(sagemaker, EXPERIMENT_ENDPOINT), original)

@@ -1,4 +1,4 @@
-"""The clocks a mock can be given, and what moves them: `time.sleep`, and the calls themselves."""
+"""The clocks that a mock accepts, and the ways to move them: `time.sleep`, and the calls themselves."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from tests.operations.shared import MINUTES, at
 from tests.requests import NAME, create
 
 
-class Wristwatch:
-    """A clock of a user's own, which cannot be moved."""
+class CustomClock:
+    """A user-defined clock that has no method to move it."""
 
     def __init__(self):
         self.time = START
@@ -27,13 +27,13 @@ def describe(sagemaker):
     return sagemaker.describe_inference_experiment(Name=NAME)
 
 
-def test_any_object_that_tells_the_time_is_a_clock(sagemaker):
-    """The service reads `now()` of what it was given, and cuts it to the millisecond."""
-    watch = Wristwatch()
-    with mock_inference_experiment(clock=watch) as mock:
+def test_any_object_with_now_is_a_clock(sagemaker):
+    """The mock reads `now()` of the given object and truncates the time to milliseconds."""
+    custom_clock = CustomClock()
+    with mock_inference_experiment(clock=custom_clock) as mock:
         sagemaker.create_inference_experiment(**create())
 
-        watch.time = at(days=8, microseconds=1_999)
+        custom_clock.time = at(days=8, microseconds=1_999)
 
         sagemaker.create_inference_experiment(**create("later"))
         assert describe(sagemaker)["Status"] == "Completed"
@@ -41,30 +41,30 @@ def test_any_object_that_tells_the_time_is_a_clock(sagemaker):
 
 
 def test_time_never_goes_back(sagemaker):
-    """Should a clock be turned back, time stands still until the clock has caught up."""
-    watch = Wristwatch()
-    with mock_inference_experiment(clock=watch) as mock:
+    """When a clock goes back, the mock's time stands still until the clock has caught up."""
+    custom_clock = CustomClock()
+    with mock_inference_experiment(clock=custom_clock) as mock:
         sagemaker.create_inference_experiment(**create("first"))
 
-        watch.time = at(hours=-1)
+        custom_clock.time = at(hours=-1)
 
         sagemaker.create_inference_experiment(**create("second"))
         assert [call.at for call in mock.calls] == [START, START]
         assert mock.experiments["second"]["CreationTime"] == START
 
 
-def test_a_naive_time_is_refused(sagemaker):
-    """A clock that gives a time without a zone gives no instant; the error names the clock."""
-    watch = Wristwatch()
-    watch.time = START.replace(tzinfo=None)
+def test_a_naive_time_raises_value_error(sagemaker):
+    """A clock that returns a time without a time zone raises a ValueError that names the clock."""
+    custom_clock = CustomClock()
+    custom_clock.time = START.replace(tzinfo=None)
 
-    with mock_inference_experiment(clock=watch), pytest.raises(ValueError, match=r"Wristwatch.*naive"):
+    with mock_inference_experiment(clock=custom_clock), pytest.raises(ValueError, match=r"CustomClock.*naive"):
         sagemaker.list_inference_experiments()
 
 
-def test_a_clock_without_the_verb_cannot_be_moved(sagemaker):
-    """The error says which verb the clock lacks; what is reached already needs none."""
-    with mock_inference_experiment(clock=Wristwatch()) as mock:
+def test_a_clock_without_move_to_cannot_be_moved(sagemaker):
+    """`advance_until` raises a TypeError that names the missing method, unless the status is already reached."""
+    with mock_inference_experiment(clock=CustomClock()) as mock:
         sagemaker.create_inference_experiment(**create())
 
         assert mock.advance_until(NAME, "Running") == START
@@ -75,23 +75,23 @@ def test_a_clock_without_the_verb_cannot_be_moved(sagemaker):
 # --- virtual_sleep and auto_advance
 
 
-def test_sleep_passes_time_without_waiting(clock, sagemaker):
-    """With `virtual_sleep` a poll loop passes virtual minutes in no time."""
+def test_virtual_sleep_moves_the_clock_without_waiting(clock, sagemaker):
+    """With `virtual_sleep` a poll loop passes virtual time without waiting."""
     with mock_inference_experiment(clock=clock, durations=MINUTES, virtual_sleep=True):
         sagemaker.create_inference_experiment(**create())
 
-        looks = 1
+        describe_calls = 1
         while describe(sagemaker)["Status"] != "Completed":
             time.sleep(3600)
-            looks += 1
+            describe_calls += 1
 
-    # Looks at 0 h, 1 h, … 168 h, when it is Stopping, and 169 h.
-    assert looks == 7 * 24 + 2
+    # Describe is called at 0 h, 1 h, … 168 h, when the experiment is Stopping, and 169 h.
+    assert describe_calls == 7 * 24 + 2
     assert clock.now() == at(days=7, hours=1)
 
 
-def test_sleep_is_given_back(clock):
-    """Outside the mock `time.sleep` is what it was, also when the body raised."""
+def test_time_sleep_is_restored(clock):
+    """After the mock exits, `time.sleep` is the original function again, even when the body raises."""
     sleep = time.sleep
 
     with (
@@ -105,14 +105,14 @@ def test_sleep_is_given_back(clock):
     assert time.sleep is sleep
 
 
-def test_sleep_needs_a_clock_that_can_be_moved():
-    """`virtual_sleep` on a clock that cannot sleep is an error at once."""
+def test_virtual_sleep_needs_a_clock_that_can_sleep():
+    """`virtual_sleep` with a clock that cannot sleep raises TypeError when the mock starts."""
     with pytest.raises(TypeError, match="sleep"):
-        mock_inference_experiment(clock=Wristwatch(), virtual_sleep=True).start()
+        mock_inference_experiment(clock=CustomClock(), virtual_sleep=True).start()
 
 
-def test_each_call_may_take_its_time(sagemaker):
-    """With `auto_advance` a call, answered or refused, is answered now, and then the clock moves."""
+def test_auto_advance_moves_the_clock_after_each_call(sagemaker):
+    """With `auto_advance` the clock moves after each answer, also after an error."""
     clock = MockClock(START, tick=False, auto_advance=dt.timedelta(seconds=10))
     with mock_inference_experiment(clock=clock, durations=MINUTES) as mock:
         sagemaker.create_inference_experiment(**create())
@@ -124,8 +124,8 @@ def test_each_call_may_take_its_time(sagemaker):
         assert statuses == ["Creating"] * 4 + ["Starting"] * 12 + ["Running"] * 4
 
 
-def test_only_answered_calls_move_the_clock(sagemaker):
-    """With `auto_advance` neither a look by the mock takes time, nor a call that is not the mock's to answer."""
+def test_auto_advance_ignores_unanswered_calls(sagemaker):
+    """With `auto_advance` neither `.experiments` nor a call that the mock does not answer moves the clock."""
     clock = MockClock(START, tick=False, auto_advance=dt.timedelta(seconds=10))
     with mock_inference_experiment(clock=clock) as mock:
         assert mock.experiments == {}

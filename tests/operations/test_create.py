@@ -1,4 +1,4 @@
-"""CreateInferenceExperiment: what it makes, how it completes a schedule, what it refuses."""
+"""CreateInferenceExperiment: the experiment that it creates, the defaults of a schedule, and the refused requests."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from tests.requests import NAME, create, shadow_mode, stop, variant
 PAST = at(days=-1)
 
 
-def test_the_answer_is_the_arn_of_the_experiment(mock, sagemaker):
-    """Create answers with the ARN that Describe shows, in which the name keeps its case."""
+def test_create_returns_the_arn_of_the_experiment(mock, sagemaker):
+    """Create returns the ARN that Describe shows; the name in it keeps its case."""
     arn = sagemaker.create_inference_experiment(**create("My-Experiment"))["InferenceExperimentArn"]
 
     assert arn == "arn:aws:sagemaker:us-east-1:123456789012:inference-experiment/My-Experiment"
@@ -19,7 +19,7 @@ def test_the_answer_is_the_arn_of_the_experiment(mock, sagemaker):
 
 
 def test_a_new_experiment_is_creating(slow_mock, sagemaker):
-    """It is Creating, created and last modified at the moment of the call."""
+    """A new experiment is Creating; CreationTime and LastModifiedTime are the time of the call."""
     sagemaker.create_inference_experiment(**create())
 
     experiment = sagemaker.describe_inference_experiment(Name=NAME)
@@ -37,8 +37,8 @@ def test_a_new_experiment_is_creating(slow_mock, sagemaker):
         pytest.param({"StartTime": at(days=1), "EndTime": at(days=31)}, at(days=1), at(days=31), id="30 days"),
     ],
 )
-def test_a_schedule_is_completed(mock, sagemaker, given, start, end):
-    """Without StartTime it starts at once, without EndTime it ends after 7 days; 30 days are the longest."""
+def test_missing_schedule_times_get_defaults(mock, sagemaker, given, start, end):
+    """StartTime defaults to now, EndTime to 7 days after the start; the longest schedule is 30 days."""
     sagemaker.create_inference_experiment(**create(Schedule=given))
 
     assert sagemaker.describe_inference_experiment(Name=NAME)["Schedule"] == {"StartTime": start, "EndTime": end}
@@ -56,7 +56,7 @@ def test_a_schedule_is_completed(mock, sagemaker, given, start, end):
     ],
 )
 def test_an_experiment_starts_at_its_start_time(mock, sagemaker, schedule, status):
-    """It waits in Created for a StartTime to come, and starts at once when that is past."""
+    """An experiment waits in Created for its StartTime, and starts at once when StartTime has passed."""
     sagemaker.create_inference_experiment(**create(Schedule=schedule))
 
     assert sagemaker.describe_inference_experiment(Name=NAME)["Status"] == status
@@ -73,8 +73,8 @@ def test_an_experiment_starts_at_its_start_time(mock, sagemaker, schedule, statu
         pytest.param({"StartTime": at(days=1), "EndTime": at(days=31, seconds=1)}, id="longer than 30 days"),
     ],
 )
-def test_a_schedule_that_cannot_be_is_refused(mock, sagemaker, schedule):
-    """EndTime comes after StartTime and after now, at most 30 days after the start."""
+def test_an_invalid_schedule_is_refused(mock, sagemaker, schedule):
+    """EndTime must be after StartTime, after now and at most 30 days after the start."""
     with refused(mock, "ValidationException"):
         sagemaker.create_inference_experiment(**create(Schedule=schedule))
 
@@ -91,23 +91,23 @@ def test_a_schedule_that_cannot_be_is_refused(mock, sagemaker, schedule):
         pytest.param({"ShadowModeConfig": shadow_mode(percentage=101)}, id="more than 100 %"),
     ],
 )
-def test_members_that_contradict_each_other_are_refused(mock, sagemaker, changes):
-    """There are two variants of different names, one the production, one the shadow of 0 to 100 percent."""
+def test_inconsistent_members_are_refused(mock, sagemaker, changes):
+    """An experiment needs two variants with different names, one production and one shadow of 0 to 100 percent."""
     with refused(mock, "ValidationException"):
         sagemaker.create_inference_experiment(**create(**changes))
 
 
 @pytest.mark.parametrize("percentage", [0, 100])
-def test_all_traffic_or_none_may_be_copied(mock, sagemaker, percentage):
-    """0 and 100 percent are samples too."""
+def test_a_sampling_percentage_of_0_or_100_is_accepted(mock, sagemaker, percentage):
+    """The limits of SamplingPercentage are valid values."""
     sagemaker.create_inference_experiment(**create(ShadowModeConfig=shadow_mode(percentage=percentage)))
 
     experiment = sagemaker.describe_inference_experiment(Name=NAME)
     assert experiment["ShadowModeConfig"] == shadow_mode(percentage=percentage)
 
 
-def test_either_variant_may_come_first(mock, sagemaker):
-    """ShadowModeConfig alone says which variant is production."""
+def test_variants_may_come_in_any_order(mock, sagemaker):
+    """Only ShadowModeConfig decides which variant is production."""
     variants = [variant("shadow"), variant("prod")]
 
     sagemaker.create_inference_experiment(**create(ModelVariants=variants))
@@ -120,8 +120,8 @@ def _names(experiment):
 
 
 @pytest.mark.parametrize("status", ["Creating", "Running", "Completed", "Cancelled"])
-def test_a_name_is_taken_as_long_as_its_experiment_exists(slow_mock, sagemaker, status):
-    """An experiment keeps its name to itself, finished or not."""
+def test_a_name_is_in_use_while_its_experiment_exists(slow_mock, sagemaker, status):
+    """A second experiment with the same name is refused, even when the first one has finished."""
     bring_to(slow_mock, status)
 
     with refused(slow_mock, "ResourceInUse"):
@@ -138,8 +138,8 @@ def test_an_endpoint_has_one_unfinished_experiment(slow_mock, sagemaker, status)
 
 
 @pytest.mark.parametrize("desired", ["Completed", "Cancelled"])
-def test_a_finished_experiment_frees_its_endpoint(mock, sagemaker, desired):
-    """Once an experiment has ended, the next may use its endpoint."""
+def test_a_finished_experiment_releases_its_endpoint(mock, sagemaker, desired):
+    """After an experiment has ended, another one may use its endpoint."""
     sagemaker.create_inference_experiment(**create("first", EndpointName="ranker"))
     sagemaker.stop_inference_experiment(**stop("first", DesiredState=desired))
 
@@ -148,8 +148,8 @@ def test_a_finished_experiment_frees_its_endpoint(mock, sagemaker, desired):
     assert set(mock.experiments) == {"first", "second"}
 
 
-def test_a_namesake_on_another_endpoint_takes_no_endpoint(mock, sagemaker):
-    """An endpoint is free whose experiment was deleted, even if a new one elsewhere bears the same name."""
+def test_an_experiment_recreated_on_another_endpoint_does_not_use_the_first_one(mock, sagemaker):
+    """The endpoint of a deleted experiment is free, even if a new experiment with the same name exists elsewhere."""
     sagemaker.create_inference_experiment(**create("first", EndpointName="ranker"))
     sagemaker.stop_inference_experiment(**stop("first"))
     sagemaker.delete_inference_experiment(Name="first")
@@ -160,8 +160,8 @@ def test_a_namesake_on_another_endpoint_takes_no_endpoint(mock, sagemaker):
     assert set(mock.experiments) == {"first", "second"}
 
 
-def test_a_refused_create_leaves_no_trace(mock, sagemaker):
-    """Neither name nor endpoint is taken by an experiment that was refused."""
+def test_a_refused_create_reserves_nothing(mock, sagemaker):
+    """A refused experiment reserves neither its name nor its endpoint."""
     with refused(mock, "ValidationException"):
         sagemaker.create_inference_experiment(**create(Tags=[{"Key": "aws:reserved", "Value": ""}]))
 

@@ -1,4 +1,4 @@
-"""DeleteInferenceExperiment: the record goes, and with it its name, its tags and its hold on the endpoint."""
+"""DeleteInferenceExperiment: it removes the experiment and its tags, and releases its name and its endpoint."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ DELETABLE = ["Created", "Completed", "Cancelled"]
 
 
 @pytest.mark.parametrize("status", DELETABLE)
-def test_a_deleted_experiment_is_gone(slow_mock, sagemaker, status):
-    """Delete answers with the ARN; afterwards the experiment is neither described nor listed."""
+def test_delete_removes_the_experiment(slow_mock, sagemaker, status):
+    """Delete returns the ARN; afterwards Describe does not find the experiment and List does not show it."""
     bring_to(slow_mock, status)
     arn = sagemaker.describe_inference_experiment(Name=NAME)["Arn"]
 
@@ -26,8 +26,8 @@ def test_a_deleted_experiment_is_gone(slow_mock, sagemaker, status):
 
 
 @pytest.mark.parametrize("status", all_but(*DELETABLE))
-def test_an_experiment_at_work_is_not_deleted(slow_mock, sagemaker, status):
-    """In any other status Delete is a conflict."""
+def test_delete_in_another_status_raises_conflict(slow_mock, sagemaker, status):
+    """Delete raises ConflictException in every status except Created, Completed and Cancelled."""
     bring_to(slow_mock, status)
 
     with refused(slow_mock, "ConflictException"):
@@ -35,8 +35,8 @@ def test_an_experiment_at_work_is_not_deleted(slow_mock, sagemaker, status):
 
 
 @pytest.mark.parametrize("name", [NAME, "nobody-created-it"], ids=["deleted before", "never created"])
-def test_what_is_not_there_is_not_found(mock, sagemaker, name):
-    """Deleting twice is an error, as is deleting what never was."""
+def test_delete_of_a_missing_experiment_raises_not_found(mock, sagemaker, name):
+    """Deleting an experiment twice, or an experiment that never existed, raises ResourceNotFound."""
     sagemaker.create_inference_experiment(**create())
     sagemaker.stop_inference_experiment(**stop())
     sagemaker.delete_inference_experiment(Name=NAME)
@@ -45,8 +45,8 @@ def test_what_is_not_there_is_not_found(mock, sagemaker, name):
         sagemaker.delete_inference_experiment(Name=name)
 
 
-def test_the_name_is_free_again(mock, sagemaker):
-    """A new experiment of the same name has the same ARN, and nothing else of the old one."""
+def test_the_name_may_be_used_again(mock, sagemaker):
+    """A new experiment with the same name has the same ARN, and no other data of the deleted one."""
     tags = [{"Key": "team", "Value": "search"}]
     old = sagemaker.create_inference_experiment(**create(Description="Old", Tags=tags))
     sagemaker.stop_inference_experiment(**stop(Reason="Old"))
@@ -63,8 +63,8 @@ def test_the_name_is_free_again(mock, sagemaker):
     assert not experiment.keys() & {"Description", "StatusReason", "CompletionTime"}
 
 
-def test_the_endpoint_is_free_again(slow_mock, sagemaker):
-    """An experiment that is deleted before it started holds its endpoint no more."""
+def test_the_endpoint_may_be_used_again(slow_mock, sagemaker):
+    """An experiment that is deleted before it starts releases its endpoint."""
     bring_to(slow_mock, "Created")
     sagemaker.delete_inference_experiment(Name=NAME)
 
@@ -73,8 +73,8 @@ def test_the_endpoint_is_free_again(slow_mock, sagemaker):
     assert list(slow_mock.experiments) == ["another"]
 
 
-def test_the_tags_are_gone(mock, sagemaker):
-    """The ARN of a deleted experiment names nothing."""
+def test_the_tags_are_deleted(mock, sagemaker):
+    """ListTags refuses the ARN of a deleted experiment."""
     arn = sagemaker.create_inference_experiment(**create())["InferenceExperimentArn"]
     sagemaker.stop_inference_experiment(**stop())
     sagemaker.delete_inference_experiment(Name=NAME)

@@ -1,4 +1,4 @@
-"""DescribeInferenceExperiment: each member is present when it should be and absent otherwise."""
+"""DescribeInferenceExperiment: the members that it returns, and when it leaves them out."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ OPTIONAL = {"Description": "A new ranker", "KmsKey": KEY, "DataStorageConfig": S
 
 
 @pytest.fixture
-def output(sagemaker):
-    """The shape of Describe's answer, by botocore's model."""
+def output_shape(sagemaker):
+    """Return the shape of Describe's answer in botocore's model."""
     return sagemaker.meta.service_model.operation_model("DescribeInferenceExperiment").output_shape
 
 
@@ -31,31 +31,31 @@ def describe(sagemaker):
     return answer
 
 
-def test_an_experiment_that_has_everything_shows_every_member(mock, sagemaker, output):
-    """An experiment with every option, stopped for a reason, shows all that botocore's model knows."""
+def test_describe_returns_every_member_of_the_model(mock, sagemaker, output_shape):
+    """A stopped experiment with every optional member shows all members in botocore's model."""
     sagemaker.create_inference_experiment(**create(**OPTIONAL))
     sagemaker.stop_inference_experiment(**stop(Reason="It was slow"))
 
-    assert describe(sagemaker).keys() == output.members.keys()
+    assert describe(sagemaker).keys() == output_shape.members.keys()
 
 
-def test_what_an_experiment_has_not_is_absent(mock, sagemaker, output):
-    """What was not given and has not happened is left out, never null."""
+def test_unset_members_are_absent(mock, sagemaker, output_shape):
+    """Members that were not given, or have no value yet, are left out and are never null."""
     sagemaker.create_inference_experiment(**create())
 
     absent = {*OPTIONAL, "CompletionTime", "StatusReason"}
-    assert describe(sagemaker).keys() == output.members.keys() - absent
+    assert describe(sagemaker).keys() == output_shape.members.keys() - absent
 
 
 @pytest.mark.parametrize("status", list(Status))
-def test_the_answer_agrees_with_the_model(slow_mock, sagemaker, output, status):
-    """In every status the answer has the members, and the types of members, that botocore's model declares."""
+def test_describe_matches_the_model_in_every_status(slow_mock, sagemaker, output_shape, status):
+    """In every status the answer has the members and types that botocore's model declares."""
     bring_to(slow_mock, status)
 
     answer = describe(sagemaker)
 
     assert answer["Status"] == status
-    assert ParamValidator().validate(answer, output).generate_report() == ""
+    assert ParamValidator().validate(answer, output_shape).generate_report() == ""
 
 
 @pytest.mark.parametrize(
@@ -68,15 +68,15 @@ def test_the_answer_agrees_with_the_model(slow_mock, sagemaker, output, status):
     ],
     ids=lambda given: next(iter(given)),
 )
-def test_what_was_given_is_shown(mock, sagemaker, given):
-    """A member of the request comes back as it was given."""
+def test_optional_members_are_returned_as_given(mock, sagemaker, given):
+    """Describe returns an optional member as it was given."""
     sagemaker.create_inference_experiment(**create(**given))
 
     assert given.items() <= describe(sagemaker).items()
 
 
-def test_what_must_be_given_is_shown(mock, sagemaker):
-    """The required members come back; the endpoint's name in EndpointMetadata, each variant with a status beside."""
+def test_required_members_are_returned_as_given(mock, sagemaker):
+    """Required members are as given; EndpointMetadata has the endpoint's name, and each variant also has a Status."""
     request = create()
     sagemaker.create_inference_experiment(**request)
 
@@ -97,8 +97,8 @@ def test_an_unfinished_experiment_has_no_completion_time(slow_mock, sagemaker, s
 
 
 @pytest.mark.parametrize("status", ["Completed", "Cancelled"])
-def test_a_finished_experiment_shows_when_it_ended(slow_mock, sagemaker, status):
-    """CompletionTime is the instant at which the last status was reached, and stays."""
+def test_completion_time_is_the_time_of_the_last_status(slow_mock, sagemaker, status):
+    """CompletionTime is the time at which the last status began, and does not change afterwards."""
     bring_to(slow_mock, status)
     ended = slow_mock.clock.now()
 
@@ -109,6 +109,6 @@ def test_a_finished_experiment_shows_when_it_ended(slow_mock, sagemaker, status)
 
 
 def test_an_unknown_name_is_not_found(mock, sagemaker):
-    """An experiment nobody created is not found."""
+    """Describe raises ResourceNotFound for an unknown name."""
     with refused(mock, "ResourceNotFound"):
         sagemaker.describe_inference_experiment(Name="nobody-created-it")

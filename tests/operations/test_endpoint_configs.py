@@ -1,4 +1,4 @@
-"""CreateEndpointConfig: all that a configuration has is kept, and shown by it and by its endpoints."""
+"""CreateEndpointConfig: Describe and endpoints show every member of a configuration; invalid variants are refused."""
 
 from __future__ import annotations
 
@@ -20,23 +20,26 @@ ON_DEMAND = {
 
 @pytest.fixture(scope="module")
 def shape(sagemaker):
-    """A shape of botocore's model, by its name."""
+    """Return a function that returns a shape of botocore's model by its name."""
     return sagemaker.meta.service_model.shape_for
 
 
 @pytest.fixture(scope="module")
-def requests(shape):
-    """Valid CreateEndpointConfig requests without tags: one production variant, one shadow variant or none."""
-    variant = shapes.values(shape("ProductionVariant")).map(on_one_kind_of_machine)
+def create_requests(shape):
+    """Return a strategy for valid CreateEndpointConfig requests without tags.
+
+    They have one production variant, and at most one shadow variant.
+    """
+    variant = shapes.values(shape("ProductionVariant")).map(serverless_or_instances)
     request = shapes.values(
         shape("CreateEndpointConfigInput"),
         known={"ProductionVariantList": variant.map(lambda variant: [variant]), "TagList": st.nothing()},
     )
-    return request.map(with_different_names)
+    return request.map(with_unique_variant_names)
 
 
-def with_different_names(request):
-    """The request, its variants named after the lists that they are in."""
+def with_unique_variant_names(request):
+    """Return the request with each variant named after its list."""
     lists = {member: request[member] for member in VARIANT_LISTS if member in request}
     return {
         **request,
@@ -44,42 +47,42 @@ def with_different_names(request):
     }
 
 
-def on_one_kind_of_machine(variant):
-    """The variant, either serverless or on instances."""
+def serverless_or_instances(variant):
+    """Return the variant as either a serverless or an instance variant."""
     if "ServerlessConfig" in variant:
         return {name: value for name, value in variant.items() if name not in ("InstanceType", "InstancePools")}
     return {"InstanceType": "ml.m5.xlarge", **variant}
 
 
-def common(one, other):
-    """The names of the members that two structures share, shapes included."""
+def shared_members(one, other):
+    """Return the names of the members that two structures share, with the same shape."""
     return {
         name for name, shape in one.members.items() if name in other.members and other.members[name].name == shape.name
     }
 
 
 def assert_same(shown, given, members):
-    """What is shown has these members as given."""
+    """Assert that these members are shown as they were given."""
     assert {name: shown[name] for name in members if name in shown} == {
         name: given[name] for name in members if name in given
     }
 
 
-many = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+with_few_examples = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
-def test_describe_forgets_no_member_but_tags(shape):
-    """AWS describes back whatever CreateEndpointConfig takes, so the next test looks at all there is."""
+def test_describe_returns_every_member_of_create_except_tags(shape):
+    """DescribeEndpointConfig has every member of CreateEndpointConfig but Tags, so the next test checks all members."""
     taken, shown = shape("CreateEndpointConfigInput"), shape("DescribeEndpointConfigOutput")
 
-    assert taken.members.keys() - common(taken, shown) == {"Tags"}
+    assert taken.members.keys() - shared_members(taken, shown) == {"Tags"}
 
 
-@many
+@with_few_examples
 @given(data=st.data())
-def test_a_configuration_is_described_as_it_was_created(sagemaker, requests, data):
-    """Every member of a valid request comes back as it was given; a weight left out is 1."""
-    request = data.draw(requests)
+def test_a_configuration_is_described_as_it_was_created(sagemaker, create_requests, data):
+    """DescribeEndpointConfig returns every member as it was given; a weight that was left out is 1."""
+    request = data.draw(create_requests)
 
     with mock_inference_experiment():
         sagemaker.create_endpoint_config(**request)
@@ -92,23 +95,23 @@ def test_a_configuration_is_described_as_it_was_created(sagemaker, requests, dat
     assert described == {**request, **own}
 
 
-@many
+@with_few_examples
 @given(data=st.data())
-def test_an_endpoint_shows_its_configuration(sagemaker, shape, requests, data):
-    """DescribeEndpoint shows what its shapes share with the configuration's, of the whole and of each variant."""
-    request = data.draw(requests)
+def test_an_endpoint_shows_its_configuration(sagemaker, shape, create_requests, data):
+    """DescribeEndpoint shows every member that its shapes share with the configuration and with its variants."""
+    request = data.draw(create_requests)
 
     with mock_inference_experiment():
         sagemaker.create_endpoint_config(**request)
         sagemaker.create_endpoint(EndpointName=ENDPOINT, EndpointConfigName=request["EndpointConfigName"])
         shown = endpoint(sagemaker)
 
-    assert_same(shown, request, common(shape("CreateEndpointConfigInput"), shape("DescribeEndpointOutput")))
-    of_a_variant = common(shape("ProductionVariant"), shape("ProductionVariantSummary"))
+    assert_same(shown, request, shared_members(shape("CreateEndpointConfigInput"), shape("DescribeEndpointOutput")))
+    variant_members = shared_members(shape("ProductionVariant"), shape("ProductionVariantSummary"))
     for member in VARIANT_LISTS:
         assert len(shown.get(member, [])) == len(request.get(member, []))
         for summary, variant in zip(shown.get(member, []), request.get(member, []), strict=True):
-            assert_same(summary, variant, of_a_variant)
+            assert_same(summary, variant, variant_members)
             assert summary["CurrentWeight"] == variant.get("InitialVariantWeight", 1)
             assert summary.get("CurrentInstanceCount") == variant.get("InitialInstanceCount")
             assert summary.get("CurrentServerlessConfig") == variant.get("ServerlessConfig")
@@ -123,8 +126,8 @@ def test_an_endpoint_shows_its_configuration(sagemaker, shape, requests, data):
     ],
     ids=["by default", "with a key", "switched off"],
 )
-def test_an_endpoint_sums_up_its_data_capture(mock, sagemaker, given, shown):
-    """DataCaptureConfig of an endpoint says whether capture goes on, how much of the traffic and where to."""
+def test_an_endpoint_shows_its_data_capture(mock, sagemaker, given, shown):
+    """DataCaptureConfig of an endpoint shows the capture status, the sampling percentage and the destination."""
     capture = {
         "InitialSamplingPercentage": 30,
         "DestinationS3Uri": "s3://bucket/captured",
@@ -139,10 +142,10 @@ def test_an_endpoint_sums_up_its_data_capture(mock, sagemaker, given, shown):
     assert summary["DestinationS3Uri"] == capture["DestinationS3Uri"]
 
 
-def test_instances_come_from_the_first_pool(mock, sagemaker, shape):
-    """A variant of instance pools has its instances in the pool of the first priority."""
+def test_instances_are_in_the_pool_of_the_first_priority(mock, sagemaker, shape):
+    """A variant with instance pools has all its instances in the pool with Priority 1."""
     if "InstancePools" not in shape("ProductionVariant").members:
-        pytest.skip("this botocore knows no instance pools")
+        pytest.skip("this version of botocore has no instance pools")
     pools = [{"InstanceType": "ml.m5.large", "Priority": 2}, {"InstanceType": "ml.m5.xlarge", "Priority": 1}]
 
     serve(sagemaker, deployed(InstanceType=None, InstancePools=pools, InitialInstanceCount=3))
@@ -152,7 +155,7 @@ def test_instances_come_from_the_first_pool(mock, sagemaker, shape):
     assert counts == {"ml.m5.large": 0, "ml.m5.xlarge": 3}
 
 
-# --- what is refused
+# --- invalid and valid variants
 
 
 @pytest.mark.parametrize(
@@ -168,18 +171,22 @@ def test_instances_come_from_the_first_pool(mock, sagemaker, shape):
         endpoint_config(CONFIG, *(deployed(f"variant-{number}") for number in range(11))),
     ],
     ids=[
-        "two beside a shadow",
+        "two production variants with a shadow",
         "two shadows",
-        "a name twice",
-        "a shadow's name twice",
-        "serverless on instances",
-        "on nothing",
-        "on an unknown type",
-        "too many",
+        "one name for two production variants",
+        "one name for production and shadow",
+        "serverless with an instance type",
+        "no instance type",
+        "unknown instance type",
+        "eleven variants",
     ],
 )
-def test_variants_that_do_not_fit_are_refused(mock, sagemaker, config):
-    """One production variant to a shadow, names that differ, serverless or a type of instance, ten at most."""
+def test_invalid_variants_are_refused(mock, sagemaker, config):
+    """An invalid combination of variants is refused.
+
+    A shadow needs exactly one production variant, names are unique, a variant is either serverless or has a known
+    instance type, and ten variants are the maximum.
+    """
     with refused(mock):
         sagemaker.create_endpoint_config(**config)
 
@@ -193,36 +200,29 @@ def test_variants_that_do_not_fit_are_refused(mock, sagemaker, config):
     ],
     ids=["several production variants", "serverless", "without a model"],
 )
-def test_what_aws_takes_is_taken(mock, sagemaker, production):
-    """Several production variants, a serverless one, and one whose models come as inference components, are fine."""
+def test_valid_variants_are_accepted(mock, sagemaker, production):
+    """Several production variants, a serverless one, and one without a model (for inference components) are valid."""
     serve(sagemaker, *production)
 
     assert variants(endpoint(sagemaker)).keys() == {variant["VariantName"] for variant in production}
 
 
-# --- models, strictly
+# --- strict mode
 
 
-@pytest.fixture
-def strict(clock):
-    """An active mock that presumes no model."""
-    with mock_inference_experiment(clock=clock, strict=True) as mock:
-        yield mock
-
-
-def test_models_are_presumed(mock, sagemaker):
-    """By default a configuration may name a model that nobody created."""
-    serve(sagemaker, deployed(ModelName="unheard-of"))
+def test_unknown_models_are_accepted_by_default(mock, sagemaker):
+    """By default a configuration may name a model that was never created."""
+    serve(sagemaker, deployed(ModelName="unknown-model"))
 
     assert endpoint(sagemaker)["EndpointStatus"] == "InService"
 
 
-def test_a_strict_mock_presumes_no_model(strict, sagemaker):
-    """With strict=True a model must have been created, the shadow's too; the refusal names its ARN, as AWS does."""
+def test_a_strict_mock_refuses_unknown_models(strict_mock, sagemaker):
+    """With strict=True every model must exist, the shadow's too; the error names the model's ARN, as AWS does."""
     sagemaker.create_model(**model("model-prod"))
     request = endpoint_config(ShadowProductionVariants=[deployed(SHADOW)])
 
-    with refused(strict) as caught:
+    with refused(strict_mock) as caught:
         sagemaker.create_endpoint_config(**request)
     sagemaker.create_model(**model("model-shadow"))
     sagemaker.create_endpoint_config(**request)

@@ -1,4 +1,4 @@
-"""UpdateEndpoint and UpdateEndpointWeightsAndCapacities: the old serves until the new does, or stays if that fails."""
+"""UpdateEndpoint and UpdateEndpointWeightsAndCapacities: the old variants serve until an update succeeds or fails."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ OTHER = "other-config"
 
 
 def capture(percentage):
-    """DataCaptureConfig."""
+    """Return a DataCaptureConfig."""
     return {
         "InitialSamplingPercentage": percentage,
         "DestinationS3Uri": "s3://bucket/captured",
@@ -30,52 +30,52 @@ def capture(percentage):
 
 
 def canary(seconds):
-    """DeploymentConfig."""
+    """Return a DeploymentConfig."""
     size = {"Type": "CAPACITY_PERCENT", "Value": 10}
     routing = {"Type": "CANARY", "WaitIntervalInSeconds": seconds, "CanarySize": size}
     return {"BlueGreenUpdatePolicy": {"TrafficRoutingConfiguration": routing}}
 
 
 @pytest.fixture
-def serving(hosting, sagemaker):
-    """A mock whose endpoint has been in service for a while: 2 instances of `prod`, a shadow, captured data."""
+def serving_mock(slow_hosting_mock, sagemaker):
+    """Return a mock with an InService endpoint: 2 instances of `prod`, a shadow and data capture."""
     serve(
         sagemaker,
         deployed("prod", InitialInstanceCount=2),
         ShadowProductionVariants=[deployed(SHADOW, InitialVariantWeight=0.5)],
         DataCaptureConfig=capture(10),
     )
-    hosting.clock.advance(ENDPOINT_CREATING)
-    return hosting
+    slow_hosting_mock.clock.advance(ENDPOINT_CREATING)
+    return slow_hosting_mock
 
 
 def update(sagemaker, *production, config=None, **members):
-    """Update the endpoint to a new configuration: OTHER, of these production variants and members."""
+    """Update the endpoint to a new configuration named OTHER, with these production variants and members."""
     sagemaker.create_endpoint_config(**endpoint_config(OTHER, *production, **config or {}))
     sagemaker.update_endpoint(EndpointName=ENDPOINT, EndpointConfigName=OTHER, **members)
 
 
 def rescale(sagemaker, **desired):
-    """UpdateEndpointWeightsAndCapacities, by variant."""
-    wanted = [{"VariantName": name, **members} for name, members in desired.items()]
-    sagemaker.update_endpoint_weights_and_capacities(EndpointName=ENDPOINT, DesiredWeightsAndCapacities=wanted)
+    """Call UpdateEndpointWeightsAndCapacities with the desired members by variant."""
+    capacities = [{"VariantName": name, **members} for name, members in desired.items()]
+    sagemaker.update_endpoint_weights_and_capacities(EndpointName=ENDPOINT, DesiredWeightsAndCapacities=capacities)
 
 
-def status_of(variant):
-    """A variant's VariantStatus."""
+def variant_statuses(variant):
+    """Return the statuses in a variant's VariantStatus."""
     return [status["Status"] for status in variant.get("VariantStatus", [])]
 
 
-# --- another configuration
+# --- a new configuration
 
 
-def test_the_old_configuration_serves_until_the_new_one_does(serving, sagemaker):
-    """While it is Updating an endpoint shows what serves, and what is to come as PendingDeploymentSummary."""
+def test_the_old_configuration_serves_until_the_update_ends(serving_mock, sagemaker):
+    """While Updating, an endpoint shows the old variants, and the new ones in PendingDeploymentSummary."""
     before = endpoint(sagemaker)
 
     update(sagemaker, deployed("prod", InitialInstanceCount=5), deployed("new"))
     updating = endpoint(sagemaker)
-    serving.clock.advance(ENDPOINT_UPDATING)
+    serving_mock.clock.advance(ENDPOINT_UPDATING)
     after = endpoint(sagemaker)
 
     assert updating["EndpointConfigName"] == before["EndpointConfigName"] == CONFIG
@@ -93,52 +93,53 @@ def test_the_old_configuration_serves_until_the_new_one_does(serving, sagemaker)
     assert after["CreationTime"] == before["CreationTime"]
 
 
-def test_variants_say_what_an_update_does_to_them(serving, sagemaker):
-    """During an update a variant that stays is Updating, one that comes Creating, one that goes Deleting."""
+def test_variant_status_shows_the_effect_of_an_update(serving_mock, sagemaker):
+    """During an update a variant that stays is Updating, a new one is Creating, and a removed one is Deleting."""
     update(sagemaker, deployed("prod"), deployed("new"))
 
     shown = endpoint(sagemaker)
 
-    assert {name: status_of(variant) for name, variant in variants(shown).items()} == {
+    pending = shown["PendingDeploymentSummary"]
+    assert {name: variant_statuses(variant) for name, variant in variants(shown).items()} == {
         "prod": ["Updating"],
         SHADOW: ["Deleting"],
     }
-    assert {name: status_of(variant) for name, variant in variants(shown["PendingDeploymentSummary"]).items()} == {
+    assert {name: variant_statuses(variant) for name, variant in variants(pending).items()} == {
         "prod": ["Updating"],
         "new": ["Creating"],
     }
 
 
-def test_a_shadow_can_come_and_go(serving, sagemaker):
-    """ShadowProductionVariants follow the configuration, into service and out of it."""
+def test_an_update_may_remove_and_add_a_shadow(serving_mock, sagemaker):
+    """ShadowProductionVariants follow the configuration of each update."""
     update(sagemaker, deployed("prod"))
-    serving.clock.advance(ENDPOINT_UPDATING)
+    serving_mock.clock.advance(ENDPOINT_UPDATING)
     assert "ShadowProductionVariants" not in endpoint(sagemaker)
 
     sagemaker.update_endpoint(EndpointName=ENDPOINT, EndpointConfigName=CONFIG)
     assert variant_names(endpoint(sagemaker)["PendingDeploymentSummary"]) == [["prod"], [SHADOW]]
 
-    serving.clock.advance(ENDPOINT_UPDATING)
+    serving_mock.clock.advance(ENDPOINT_UPDATING)
     assert variant_names(endpoint(sagemaker)) == [["prod"], [SHADOW]]
 
 
-def test_a_configuration_made_anew_is_another_one(serving, sagemaker):
-    """A configuration that took the name of a deleted one is deployed like any other: it is pending, then serves."""
+def test_a_recreated_configuration_is_deployed_like_a_new_one(serving_mock, sagemaker):
+    """A configuration with the name of a deleted one is first pending, and serves after the update."""
     sagemaker.delete_endpoint_config(EndpointConfigName=CONFIG)
     sagemaker.create_endpoint_config(**endpoint_config(CONFIG, deployed("new")))
 
     sagemaker.update_endpoint(EndpointName=ENDPOINT, EndpointConfigName=CONFIG)
     updating = endpoint(sagemaker)
-    serving.clock.advance(ENDPOINT_UPDATING)
+    serving_mock.clock.advance(ENDPOINT_UPDATING)
 
     assert variant_names(updating) == [["prod"], [SHADOW]]
     assert variant_names(updating.get("PendingDeploymentSummary", {})) == [["new"], []]
     assert variant_names(endpoint(sagemaker)) == [["new"], []]
 
 
-def test_an_update_needs_a_configuration(serving, sagemaker):
-    """A configuration that is not there is refused, though the endpoint is."""
-    with refused(serving) as caught:
+def test_update_endpoint_refuses_a_missing_configuration(serving_mock, sagemaker):
+    """UpdateEndpoint refuses a configuration that does not exist, although the endpoint exists."""
+    with refused(serving_mock) as caught:
         sagemaker.update_endpoint(EndpointName=ENDPOINT, EndpointConfigName="missing")
 
     assert "endpoint-config/missing" in caught.value.response["Error"]["Message"]
@@ -154,12 +155,12 @@ def test_an_update_needs_a_configuration(serving, sagemaker):
         (["DataCaptureConfig"], {"count", "weight"}),
         (["DesiredInstanceCount", "DesiredWeight", "DataCaptureConfig"], set()),
     ],
-    ids=["not retained", "all", "but counts", "but weights", "but capture", "but everything"],
+    ids=["not retained", "all", "all but counts", "all but weights", "all but capture", "all excluded"],
 )
-def test_an_update_may_retain_what_variants_have(serving, sagemaker, excluded, kept):
-    """RetainAllVariantProperties keeps counts, weights and capture, as changed since, but for what is excluded."""
+def test_an_update_may_retain_variant_properties(serving_mock, sagemaker, excluded, kept):
+    """RetainAllVariantProperties keeps the current counts, weights and data capture, except the excluded ones."""
     rescale(sagemaker, prod={"DesiredWeight": 7, "DesiredInstanceCount": 9})
-    serving.clock.advance(ENDPOINT_UPDATING)
+    serving_mock.clock.advance(ENDPOINT_UPDATING)
     retained = {} if excluded is None else {"RetainAllVariantProperties": True}
     if excluded:
         retained["ExcludeRetainedVariantProperties"] = [{"VariantPropertyType": kind} for kind in excluded]
@@ -167,7 +168,7 @@ def test_an_update_may_retain_what_variants_have(serving, sagemaker, excluded, k
     update(
         sagemaker, deployed("prod", InstanceType="ml.c5.xlarge"), config={"DataCaptureConfig": capture(99)}, **retained
     )
-    serving.clock.advance(ENDPOINT_UPDATING)
+    serving_mock.clock.advance(ENDPOINT_UPDATING)
 
     shown = endpoint(sagemaker)
     (production,) = shown["ProductionVariants"]
@@ -176,8 +177,8 @@ def test_an_update_may_retain_what_variants_have(serving, sagemaker, excluded, k
     assert shown["DataCaptureConfig"]["CurrentSamplingPercentage"] == (10 if "capture" in kept else 99)
 
 
-def test_what_is_retained_is_a_variants_own(serving, sagemaker):
-    """RetainAllVariantProperties gives a new variant what its configuration says."""
+def test_a_new_variant_retains_nothing(serving_mock, sagemaker):
+    """With RetainAllVariantProperties a new variant gets the properties of its configuration."""
     update(sagemaker, deployed("new", InitialInstanceCount=4), RetainAllVariantProperties=True)
 
     (new,) = endpoint(sagemaker)["PendingDeploymentSummary"]["ProductionVariants"]
@@ -195,7 +196,7 @@ def test_what_is_retained_is_a_variants_own(serving, sagemaker):
     ids=["left out", "not retained", "retained", "another"],
 )
 def test_the_last_deployment_config_is_shown(mock, sagemaker, members, shown):
-    """LastDeploymentConfig is Create's, then what an update was given or told to retain, else nothing."""
+    """LastDeploymentConfig is that of Create; after an update it is the one given or retained, or absent."""
     sagemaker.create_endpoint_config(**endpoint_config())
     sagemaker.create_endpoint(EndpointName=ENDPOINT, EndpointConfigName=CONFIG, DeploymentConfig=canary(60))
     assert endpoint(sagemaker)["LastDeploymentConfig"] == canary(60)
@@ -208,24 +209,24 @@ def test_the_last_deployment_config_is_shown(mock, sagemaker, members, shown):
 # --- weights and capacities
 
 
-def test_weights_and_capacities_change_within_the_configuration(serving, sagemaker):
-    """What is desired shows at once, and is current when the update is done; the configuration stays as it is."""
+def test_weights_and_capacities_change_without_a_new_configuration(serving_mock, sagemaker):
+    """Desired values show at once and become current when the update ends; the configuration does not change."""
     rescale(sagemaker, prod={"DesiredWeight": 3, "DesiredInstanceCount": 4}, shadow={"DesiredInstanceCount": 6})
     updating = endpoint(sagemaker)
-    serving.clock.advance(ENDPOINT_UPDATING)
+    serving_mock.clock.advance(ENDPOINT_UPDATING)
     after = endpoint(sagemaker)
 
-    def measures(shown, name):
+    def weights_and_counts(shown, name):
         variant = variants(shown)[name]
         return {
             prefix: (variant[f"{prefix}Weight"], variant[f"{prefix}InstanceCount"]) for prefix in ("Current", "Desired")
         }
 
     assert updating["EndpointStatus"] == "Updating"
-    assert measures(updating, "prod") == {"Current": (1, 2), "Desired": (3, 4)}
-    assert measures(updating, SHADOW) == {"Current": (0.5, 1), "Desired": (0.5, 6)}
-    assert measures(after, "prod") == {"Current": (3, 4), "Desired": (3, 4)}
-    assert measures(after, SHADOW) == {"Current": (0.5, 6), "Desired": (0.5, 6)}
+    assert weights_and_counts(updating, "prod") == {"Current": (1, 2), "Desired": (3, 4)}
+    assert weights_and_counts(updating, SHADOW) == {"Current": (0.5, 1), "Desired": (0.5, 6)}
+    assert weights_and_counts(after, "prod") == {"Current": (3, 4), "Desired": (3, 4)}
+    assert weights_and_counts(after, SHADOW) == {"Current": (0.5, 6), "Desired": (0.5, 6)}
     assert updating["EndpointConfigName"] == after["EndpointConfigName"] == CONFIG
     assert "PendingDeploymentSummary" not in updating
     assert sagemaker.describe_endpoint_config(EndpointConfigName=CONFIG)["ProductionVariants"] == [
@@ -233,8 +234,8 @@ def test_weights_and_capacities_change_within_the_configuration(serving, sagemak
     ]
 
 
-def test_a_serverless_variant_is_rescaled_by_its_concurrency(mock, sagemaker):
-    """ServerlessUpdateConfig changes the concurrency and leaves the memory."""
+def test_serverless_update_config_changes_the_concurrency(mock, sagemaker):
+    """ServerlessUpdateConfig changes the concurrency and keeps the memory size."""
     serverless = {"MemorySizeInMB": 2048, "MaxConcurrency": 5}
     serve(sagemaker, deployed("prod", InstanceType=None, InitialInstanceCount=None, ServerlessConfig=serverless))
 
@@ -244,9 +245,9 @@ def test_a_serverless_variant_is_rescaled_by_its_concurrency(mock, sagemaker):
     assert variant["CurrentServerlessConfig"] == {"MemorySizeInMB": 2048, "MaxConcurrency": 9}
 
 
-def test_an_unknown_variant_cannot_be_rescaled(serving, sagemaker):
-    """Every variant must be one of the endpoint's; otherwise none is changed."""
-    with refused(serving):
+def test_an_unknown_variant_is_refused(serving_mock, sagemaker):
+    """When one variant is not a variant of the endpoint, no variant changes."""
+    with refused(serving_mock):
         rescale(sagemaker, prod={"DesiredWeight": 3}, unknown={"DesiredWeight": 3})
 
 
@@ -261,20 +262,20 @@ def update_weights(sagemaker):
     rescale(sagemaker, prod={"DesiredInstanceCount": 4})
 
 
-either_update = pytest.mark.parametrize("change", [update_configuration, update_weights])
+both_kinds_of_update = pytest.mark.parametrize("change", [update_configuration, update_weights])
 
 
-@either_update
-def test_an_update_that_fails_is_rolled_back(serving, sagemaker, change):
-    """An update that is made to fail is RollingBack for its time; what served serves on, and FailureReason says why."""
+@both_kinds_of_update
+def test_a_failed_update_is_rolled_back(serving_mock, sagemaker, change):
+    """A failed update is RollingBack for its duration; the old variants keep serving, and FailureReason is set."""
     before = endpoint(sagemaker)
     change(sagemaker)
-    serving.clock.advance(minutes=1)
+    serving_mock.clock.advance(minutes=1)
 
-    serving.fail_endpoint(ENDPOINT, REASON)
-    failed = serving.clock.now()
+    serving_mock.fail_endpoint(ENDPOINT, REASON)
+    failed = serving_mock.clock.now()
     rolling_back = endpoint(sagemaker)
-    serving.clock.advance(days=1)
+    serving_mock.clock.advance(days=1)
     after = endpoint(sagemaker)
 
     assert (rolling_back["EndpointStatus"], rolling_back["LastModifiedTime"]) == ("RollingBack", failed)
@@ -283,42 +284,42 @@ def test_an_update_that_fails_is_rolled_back(serving, sagemaker, change):
     assert after == {**same, "EndpointStatus": "InService", "LastModifiedTime": failed + ENDPOINT_ROLLING_BACK}
 
 
-@either_update
-def test_an_update_can_be_doomed_before_it_begins(serving, sagemaker, change):
-    """Where nothing is being deployed, the next deployment fails, at its end; until then nothing shows."""
-    serving.fail_endpoint(ENDPOINT, REASON)
+@both_kinds_of_update
+def test_fail_endpoint_without_a_deployment_fails_the_next_update(serving_mock, sagemaker, change):
+    """When nothing is being deployed, the next deployment fails at its end; until then no failure shows."""
+    serving_mock.fail_endpoint(ENDPOINT, REASON)
     assert "FailureReason" not in endpoint(sagemaker)
     change(sagemaker)
-    began = serving.clock.now()
+    began = serving_mock.clock.now()
     assert "FailureReason" not in endpoint(sagemaker)
 
-    serving.clock.advance(ENDPOINT_UPDATING)
+    serving_mock.clock.advance(ENDPOINT_UPDATING)
 
     shown = endpoint(sagemaker)
     assert (shown["EndpointStatus"], shown["FailureReason"]) == ("RollingBack", REASON)
     assert shown["LastModifiedTime"] == began + ENDPOINT_UPDATING
 
 
-def test_another_update_forgets_the_failure(serving, sagemaker):
-    """FailureReason is the last deployment's: it goes when the next one begins, and that one succeeds."""
-    serving.fail_endpoint(ENDPOINT, REASON)
+def test_the_next_update_removes_the_failure_reason(serving_mock, sagemaker):
+    """FailureReason belongs to the last deployment: it disappears when the next one begins, and that one succeeds."""
+    serving_mock.fail_endpoint(ENDPOINT, REASON)
     update(sagemaker)
-    serving.clock.advance(days=1)
+    serving_mock.clock.advance(days=1)
 
     sagemaker.update_endpoint(EndpointName=ENDPOINT, EndpointConfigName=OTHER)
     assert "FailureReason" not in endpoint(sagemaker)
 
-    serving.clock.advance(ENDPOINT_UPDATING)
+    serving_mock.clock.advance(ENDPOINT_UPDATING)
     assert endpoint(sagemaker)["EndpointConfigName"] == OTHER
 
 
-def test_a_failure_is_of_one_endpoint(serving, sagemaker):
-    """Only the endpoint of this name, in this region and account, is made to fail."""
-    serving.fail_endpoint("another", REASON)
-    serving.fail_endpoint(ENDPOINT, REASON, region_name="eu-west-1")
-    serving.fail_endpoint(ENDPOINT, REASON, account_id="210987654321")
+def test_fail_endpoint_affects_one_endpoint(serving_mock, sagemaker):
+    """Only the endpoint with this name, region and account fails."""
+    serving_mock.fail_endpoint("another", REASON)
+    serving_mock.fail_endpoint(ENDPOINT, REASON, region_name="eu-west-1")
+    serving_mock.fail_endpoint(ENDPOINT, REASON, account_id="210987654321")
 
     update(sagemaker)
-    serving.clock.advance(ENDPOINT_UPDATING)
+    serving_mock.clock.advance(ENDPOINT_UPDATING)
 
     assert endpoint(sagemaker)["EndpointConfigName"] == OTHER

@@ -1,4 +1,4 @@
-"""Endpoints by themselves: created, described and deleted, their statuses over time, and what each status refuses."""
+"""CreateEndpoint, DescribeEndpoint and DeleteEndpoint: statuses over time, and the calls that each status refuses."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.hosting import (
 )
 from tests.requests import CONFIG, ENDPOINT, SHADOW, deployed, endpoint_config
 
-A_MOMENT = dt.timedelta(milliseconds=1)
+ONE_MILLISECOND = dt.timedelta(milliseconds=1)
 ARN = f"arn:aws:sagemaker:us-east-1:123456789012:endpoint/{ENDPOINT}"
 
 in_every_status = pytest.mark.parametrize("status", ENDPOINT_STATUSES)
@@ -37,8 +37,8 @@ in_every_status = pytest.mark.parametrize("status", ENDPOINT_STATUSES)
 # --- statuses over time
 
 
-def test_by_default_nothing_takes_time(mock, sagemaker):
-    """An endpoint is in service, updated and gone as soon as somebody looks."""
+def test_by_default_statuses_take_no_time(mock, sagemaker):
+    """An endpoint is in service, updated and deleted by the next call."""
     serve(sagemaker)
     assert endpoint(sagemaker)["EndpointStatus"] == "InService"
 
@@ -58,40 +58,40 @@ def test_by_default_nothing_takes_time(mock, sagemaker):
         ("RollingBack", ENDPOINT_ROLLING_BACK, "InService"),
     ],
 )
-def test_a_status_lasts_its_duration(hosting, sagemaker, status, duration, following):
-    """A transitional status ends after its own duration, whenever somebody looks: LastModifiedTime says when."""
-    began = bring_to(hosting, status)
+def test_a_status_lasts_its_duration(slow_hosting_mock, sagemaker, status, duration, following):
+    """A transitional status ends after its duration; LastModifiedTime shows that time, even if Describe comes later."""
+    began = bring_to(slow_hosting_mock, status)
 
-    hosting.clock.advance(duration - A_MOMENT)
-    last_look = endpoint(sagemaker)
-    hosting.clock.advance(days=1)
-    late_look = endpoint(sagemaker)
+    slow_hosting_mock.clock.advance(duration - ONE_MILLISECOND)
+    just_before = endpoint(sagemaker)
+    slow_hosting_mock.clock.advance(days=1)
+    long_after = endpoint(sagemaker)
 
-    assert (last_look["EndpointStatus"], last_look["LastModifiedTime"]) == (status, began)
-    assert (late_look["EndpointStatus"], late_look["LastModifiedTime"]) == (following, began + duration)
+    assert (just_before["EndpointStatus"], just_before["LastModifiedTime"]) == (status, began)
+    assert (long_after["EndpointStatus"], long_after["LastModifiedTime"]) == (following, began + duration)
 
 
 @pytest.mark.parametrize("status", ["InService", "Failed"])
-def test_other_statuses_stay(hosting, sagemaker, status):
-    """Without a call nothing happens to an endpoint that is in service or has failed."""
-    bring_to(hosting, status)
+def test_in_service_and_failed_do_not_end(slow_hosting_mock, sagemaker, status):
+    """An endpoint that is InService or Failed does not change without a call."""
+    bring_to(slow_hosting_mock, status)
     before = endpoint(sagemaker)
 
-    hosting.clock.advance(days=1000)
+    slow_hosting_mock.clock.advance(days=1000)
 
     assert endpoint(sagemaker) == before
     assert before["EndpointStatus"] == status
 
 
-def test_the_statuses_tested_are_all_there_are():
-    """What is tested in every status is tested in every status."""
+def test_endpoint_statuses_is_complete():
+    """ENDPOINT_STATUSES contains every status, so the tests that use it cover every status."""
     assert set(ENDPOINT_STATUSES) == set(EndpointStatus)
 
 
 @in_every_status
-def test_an_answer_agrees_with_its_shape(hosting, sagemaker, status):
-    """In every status Describe has the members, and the types of members, that botocore's model declares."""
-    bring_to(hosting, status)
+def test_describe_matches_the_model_in_every_status(slow_hosting_mock, sagemaker, status):
+    """In every status the answer has the members and types that botocore's model declares."""
+    bring_to(slow_hosting_mock, status)
 
     answer = endpoint(sagemaker)
 
@@ -101,9 +101,9 @@ def test_an_answer_agrees_with_its_shape(hosting, sagemaker, status):
 
 
 @in_every_status
-def test_a_summary_says_what_describe_says(hosting, sagemaker, status):
-    """ListEndpoints shows in every status what Describe shows."""
-    bring_to(hosting, status)
+def test_a_summary_matches_describe_in_every_status(slow_hosting_mock, sagemaker, status):
+    """In every status ListEndpoints shows the same values as DescribeEndpoint."""
+    bring_to(slow_hosting_mock, status)
 
     (summary,) = sagemaker.list_endpoints()["Endpoints"]
 
@@ -114,12 +114,12 @@ def test_a_summary_says_what_describe_says(hosting, sagemaker, status):
 # --- creation
 
 
-def test_a_new_endpoint_serves_nothing_yet(hosting, sagemaker):
-    """While it is Creating, its variants are pending, as they will be; then they serve."""
+def test_a_new_endpoint_has_only_pending_variants(slow_hosting_mock, sagemaker):
+    """While an endpoint is Creating, its variants are pending with their desired values; afterwards they serve."""
     serve(sagemaker, deployed("prod", InitialInstanceCount=3), ShadowProductionVariants=[deployed(SHADOW)])
     creating = endpoint(sagemaker)
 
-    hosting.clock.advance(ENDPOINT_CREATING)
+    slow_hosting_mock.clock.advance(ENDPOINT_CREATING)
     created = endpoint(sagemaker)
 
     pending = creating["PendingDeploymentSummary"]
@@ -135,8 +135,8 @@ def test_a_new_endpoint_serves_nothing_yet(hosting, sagemaker):
     assert "PendingDeploymentSummary" not in created
 
 
-def test_an_endpoint_needs_a_configuration(mock, sagemaker):
-    """A configuration that nobody created is refused in AWS's words."""
+def test_create_endpoint_refuses_a_missing_configuration(mock, sagemaker):
+    """CreateEndpoint refuses a configuration that does not exist, with AWS's message."""
     with refused(mock) as caught:
         sagemaker.create_endpoint(EndpointName=ENDPOINT, EndpointConfigName="missing")
 
@@ -144,8 +144,8 @@ def test_an_endpoint_needs_a_configuration(mock, sagemaker):
     assert caught.value.response["Error"]["Message"] == f'Could not find endpoint configuration "{arn}".'
 
 
-def test_an_endpoint_outlives_its_configuration(mock, sagemaker):
-    """DeleteEndpointConfig changes no endpoint, not even when another configuration takes the name."""
+def test_delete_endpoint_config_changes_no_endpoint(mock, sagemaker):
+    """An endpoint keeps its configuration, even when another configuration takes the name."""
     serve(sagemaker, deployed("prod"))
     before = endpoint(sagemaker)
 
@@ -156,70 +156,70 @@ def test_an_endpoint_outlives_its_configuration(mock, sagemaker):
     assert endpoint(sagemaker) == before
 
 
-def test_a_creation_that_fails_is_failed(hosting, sagemaker):
-    """What is being created can be made to fail: it is Failed at once, for a reason, and what was to come is shown."""
+def test_fail_endpoint_in_creating_fails_the_endpoint_at_once(slow_hosting_mock, sagemaker):
+    """A Creating endpoint becomes Failed at once, with the reason, its configuration name and no variants."""
     serve(sagemaker)
-    hosting.clock.advance(minutes=1)
+    slow_hosting_mock.clock.advance(minutes=1)
 
-    hosting.fail_endpoint(ENDPOINT, REASON)
+    slow_hosting_mock.fail_endpoint(ENDPOINT, REASON)
 
     failed = endpoint(sagemaker)
     assert (failed["EndpointStatus"], failed["FailureReason"]) == ("Failed", REASON)
-    assert failed["LastModifiedTime"] == hosting.clock.now()
+    assert failed["LastModifiedTime"] == slow_hosting_mock.clock.now()
     assert failed["EndpointConfigName"] == CONFIG
     assert variant_names(failed) == [[], []]
 
 
-def test_a_creation_can_be_doomed_before_it_begins(hosting, sagemaker):
-    """An endpoint that is yet to come fails at the end of its creation, and the next one of its name does not."""
-    hosting.fail_endpoint(ENDPOINT, REASON)
+def test_fail_endpoint_before_create_fails_the_next_creation(slow_hosting_mock, sagemaker):
+    """The next endpoint with this name fails at the end of its creation, and the one after that does not."""
+    slow_hosting_mock.fail_endpoint(ENDPOINT, REASON)
     serve(sagemaker)
     assert endpoint(sagemaker)["EndpointStatus"] == "Creating"
     assert "FailureReason" not in endpoint(sagemaker)
 
-    hosting.clock.advance(ENDPOINT_CREATING)
+    slow_hosting_mock.clock.advance(ENDPOINT_CREATING)
     failed = endpoint(sagemaker)
     assert (failed["EndpointStatus"], failed["FailureReason"]) == ("Failed", REASON)
 
     sagemaker.delete_endpoint(EndpointName=ENDPOINT)
-    hosting.clock.advance(ENDPOINT_DELETING)
+    slow_hosting_mock.clock.advance(ENDPOINT_DELETING)
     ENDPOINTS.create(sagemaker, ENDPOINT)
-    hosting.clock.advance(ENDPOINT_CREATING)
+    slow_hosting_mock.clock.advance(ENDPOINT_CREATING)
     assert endpoint(sagemaker)["EndpointStatus"] == "InService"
 
 
 @pytest.mark.parametrize("reason", ["", "a" * 1025, None])
-def test_a_reason_is_one_that_aws_could_give(hosting, reason):
-    """FailureReason has a length, so a reason has too."""
+def test_a_failure_reason_has_1_to_1024_characters(slow_hosting_mock, reason):
+    """`fail_endpoint` accepts only a reason that fits FailureReason."""
     with pytest.raises(ValueError, match="1024"):
-        hosting.fail_endpoint(ENDPOINT, reason)
+        slow_hosting_mock.fail_endpoint(ENDPOINT, reason)
 
 
 # --- deletion
 
 
 @pytest.mark.parametrize("status", ["InService", "Failed"])
-def test_a_name_is_free_when_its_endpoint_is_gone(hosting, sagemaker, status):
-    """A deleted endpoint is Deleting for its time and keeps its name; then it cannot be found, and the name is free."""
-    bring_to(hosting, status)
+def test_a_name_is_free_at_the_end_of_deleting(slow_hosting_mock, sagemaker, status):
+    """A Deleting endpoint keeps its name for the duration; then Describe does not find it, and the name is free."""
+    bring_to(slow_hosting_mock, status)
 
     sagemaker.delete_endpoint(EndpointName=ENDPOINT)
-    hosting.clock.advance(ENDPOINT_DELETING - A_MOMENT)
+    slow_hosting_mock.clock.advance(ENDPOINT_DELETING - ONE_MILLISECOND)
     assert endpoint(sagemaker)["EndpointStatus"] == "Deleting"
-    with refused(hosting):
+    with refused(slow_hosting_mock):
         ENDPOINTS.create(sagemaker, ENDPOINT)
 
-    hosting.clock.advance(A_MOMENT)
+    slow_hosting_mock.clock.advance(ONE_MILLISECOND)
     with pytest.raises(ClientError, match="Could not find"):
         endpoint(sagemaker)
     ENDPOINTS.create(sagemaker, ENDPOINT)
-    assert endpoint(sagemaker)["CreationTime"] == hosting.clock.now()
+    assert endpoint(sagemaker)["CreationTime"] == slow_hosting_mock.clock.now()
 
 
-def test_the_variants_go_with_their_endpoint(hosting, sagemaker):
-    """The variants of an endpoint that is being deleted serve no more, and say so."""
+def test_variants_of_a_deleting_endpoint_are_deleting(slow_hosting_mock, sagemaker):
+    """The variants of a Deleting endpoint no longer serve, and their status is Deleting."""
     serve(sagemaker, ShadowProductionVariants=[deployed(SHADOW)])
-    hosting.clock.advance(ENDPOINT_CREATING)
+    slow_hosting_mock.clock.advance(ENDPOINT_CREATING)
 
     sagemaker.delete_endpoint(EndpointName=ENDPOINT)
 
@@ -227,7 +227,7 @@ def test_the_variants_go_with_their_endpoint(hosting, sagemaker):
     assert [[status["Status"] for status in each] for each in statuses] == [["Deleting"], ["Deleting"]]
 
 
-# --- what a status refuses
+# --- calls that a status refuses
 
 CHANGES = {
     "UpdateEndpoint": lambda client: client.update_endpoint(EndpointName=ENDPOINT, EndpointConfigName=CONFIG),
@@ -241,28 +241,28 @@ every_change = pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 
 @every_change
 @pytest.mark.parametrize("status", ["Creating", "Updating", "RollingBack", "Deleting"])
-def test_what_is_in_progress_cannot_be_changed(hosting, sagemaker, change, status):
-    """Until an endpoint is in service it can be neither updated nor deleted, and says so in AWS's words."""
-    bring_to(hosting, status)
+def test_an_endpoint_in_a_transitional_status_cannot_be_changed(slow_hosting_mock, sagemaker, change, status):
+    """An endpoint in a transitional status cannot be updated or deleted; the error has AWS's message."""
+    bring_to(slow_hosting_mock, status)
 
-    with refused(hosting) as caught:
+    with refused(slow_hosting_mock) as caught:
         change(sagemaker)
 
     assert caught.value.response["Error"]["Message"] == f'Cannot update in-progress endpoint "{ARN}".'
 
 
 @pytest.mark.parametrize("change", [CHANGES["UpdateEndpoint"], CHANGES["UpdateEndpointWeightsAndCapacities"]])
-def test_what_has_failed_can_only_be_deleted(hosting, sagemaker, change):
-    """A failed endpoint cannot be updated."""
-    bring_to(hosting, "Failed")
+def test_a_failed_endpoint_cannot_be_updated(slow_hosting_mock, sagemaker, change):
+    """Both update operations refuse a Failed endpoint."""
+    bring_to(slow_hosting_mock, "Failed")
 
-    with refused(hosting):
+    with refused(slow_hosting_mock):
         change(sagemaker)
 
 
 @every_change
-def test_what_is_not_there_cannot_be_changed(mock, sagemaker, change):
-    """An endpoint that nobody created cannot be found."""
+def test_a_missing_endpoint_cannot_be_changed(mock, sagemaker, change):
+    """Update and delete operations do not find an endpoint that was never created."""
     sagemaker.create_endpoint_config(**endpoint_config())
 
     with refused(mock) as caught:
@@ -275,15 +275,15 @@ def test_what_is_not_there_cannot_be_changed(mock, sagemaker, change):
 
 
 @pytest.fixture
-def realistic():
-    """An active mock with realistic durations, whose time passes as the code under test sleeps."""
+def realistic_mock():
+    """Yield an active mock with realistic durations, whose time passes while the code under test sleeps."""
     options = {"clock": MockClock(START, tick=False), "durations": Durations.realistic(), "virtual_sleep": True}
     with mock_inference_experiment(**options) as mock:
         yield mock
 
 
-def test_waiters_wait_until_an_endpoint_serves_and_is_gone(realistic, sagemaker):
-    """boto3's waiters poll through the virtual minutes."""
+def test_waiters_wait_for_in_service_and_for_deleted(realistic_mock, sagemaker):
+    """boto3's waiters poll until the virtual minutes have passed."""
     serve(sagemaker)
     sagemaker.get_waiter("endpoint_in_service").wait(EndpointName=ENDPOINT)
     assert endpoint(sagemaker)["EndpointStatus"] == "InService"
@@ -293,9 +293,9 @@ def test_waiters_wait_until_an_endpoint_serves_and_is_gone(realistic, sagemaker)
     assert sagemaker.list_endpoints()["Endpoints"] == []
 
 
-def test_a_waiter_gives_up_on_what_has_failed(realistic, sagemaker):
+def test_a_waiter_stops_when_the_endpoint_fails(realistic_mock, sagemaker):
     """A failed creation ends the wait with boto3's own error."""
-    realistic.fail_endpoint(ENDPOINT, REASON)
+    realistic_mock.fail_endpoint(ENDPOINT, REASON)
     serve(sagemaker)
 
     with pytest.raises(WaiterError, match="terminal failure"):

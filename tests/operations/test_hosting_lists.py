@@ -1,4 +1,4 @@
-"""ListModels, ListEndpointConfigs, ListEndpoints: filters, sorts and pages that stay good as resources come and go."""
+"""ListModels, ListEndpointConfigs and ListEndpoints: filters, sort orders, and pages while resources come and go."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ DEFAULT_PAGE = 10
 
 @pytest.fixture
 def create(kind, mock, sagemaker):
-    """Creates resources by name, in this order, each a second after the one before."""
+    """Return a function that creates resources by name, in this order, one second apart."""
 
     def create(*names):
         for name in names:
@@ -26,20 +26,20 @@ def create(kind, mock, sagemaker):
 
 @pytest.fixture
 def listed(kind, sagemaker):
-    """The names on the first page of a list."""
+    """Return a function that returns the names on the first page of a list."""
     return lambda **query: kind.names(kind.list(sagemaker, **query))
 
 
 # --- summaries
 
 
-def test_nothing_is_a_list_too(kind, sagemaker):
-    """Without resources the list is empty and has no next page."""
+def test_a_list_without_resources_is_empty(kind, sagemaker):
+    """Without resources the list is empty and has no NextToken."""
     assert kind.list(sagemaker) == {kind.listed: []}
 
 
-def test_a_summary_says_what_describe_says(kind, sagemaker, create):
-    """A summary has the members of its shape, each as Describe shows it."""
+def test_a_summary_matches_describe(kind, sagemaker, create):
+    """A summary has the members of its shape, with the same values as in Describe."""
     create("one")
 
     (summary,) = kind.list(sagemaker)[kind.listed]
@@ -64,19 +64,19 @@ def test_a_summary_says_what_describe_says(kind, sagemaker, create):
         ({"CreationTimeAfter": at(seconds=2)}, []),
         ({"NameContains": "ranker", "CreationTimeAfter": at(seconds=1)}, ["my-ranker"]),
     ],
-    ids=["name", "part", "case", "after", "before", "between", "after all", "both"],
+    ids=["name", "part", "case", "after", "before", "between", "after the last", "name and time"],
 )
-def test_resources_are_found(create, listed, query, found):
-    """By a part of the name, by creation time, the instant itself left out, and by both together."""
+def test_lists_filter_by_name_and_creation_time(create, listed, query, found):
+    """NameContains matches a part of the name, creation times exclude the given time itself, and filters combine."""
     create("ranker-a", "other", "my-ranker")
 
     assert listed(**query) == found
 
 
 @pytest.mark.parametrize("status", ENDPOINT_STATUSES)
-def test_endpoints_are_found_by_status(hosting, sagemaker, status):
-    """StatusEquals finds the endpoints that have the status now."""
-    bring_to(hosting, status)
+def test_status_equals_filters_by_current_status(slow_hosting_mock, sagemaker, status):
+    """StatusEquals finds the endpoints that have the status at the time of the call."""
+    bring_to(slow_hosting_mock, status)
 
     pages = {other: ENDPOINTS.list(sagemaker, StatusEquals=other) for other in ENDPOINT_STATUSES}
 
@@ -93,22 +93,22 @@ def test_endpoints_are_found_by_status(hosting, sagemaker, status):
     ],
     ids=["after", "before", "between"],
 )
-def test_endpoints_are_found_by_the_time_of_their_last_change(hosting, sagemaker, query, found):
-    """An endpoint changes when a deployment begins and when it ends, not when somebody looks."""
+def test_endpoints_filter_by_last_modified_time(slow_hosting_mock, sagemaker, query, found):
+    """LastModifiedTime changes when a deployment begins and when it ends, not when Describe is called."""
     sagemaker.create_endpoint_config(**endpoint_config())
-    hosting.clock.move_to(at(minutes=5))
+    slow_hosting_mock.clock.move_to(at(minutes=5))
     for name in ("created", "updated"):
         ENDPOINTS.create(sagemaker, name)  # In service after 5 minutes.
-    hosting.clock.move_to(at(hours=1))
+    slow_hosting_mock.clock.move_to(at(hours=1))
     sagemaker.update_endpoint(EndpointName="updated", EndpointConfigName=CONFIG)
-    hosting.clock.move_to(at(days=2))
+    slow_hosting_mock.clock.move_to(at(days=2))
 
     page = sagemaker.list_endpoints(**query)
 
     assert ENDPOINTS.names(page) == found
 
 
-# --- sorts
+# --- sort orders
 
 
 @pytest.mark.parametrize(
@@ -122,15 +122,15 @@ def test_endpoints_are_found_by_the_time_of_their_last_change(hosting, sagemaker
     ],
     ids=lambda value: "-".join(value.values()) if isinstance(value, dict) else "",
 )
-def test_lists_are_sorted(create, listed, query, order):
-    """By CreationTime or Name; the newest, and in general the last, comes first unless Ascending."""
+def test_lists_sort_by_creation_time_or_name(create, listed, query, order):
+    """Lists sort by CreationTime unless SortBy is Name, in descending order unless SortOrder is Ascending."""
     create("b", "c", "a")
 
     assert listed(**query) == order
 
 
-def test_resources_of_one_instant_keep_their_order(kind, sagemaker, listed):
-    """Created at the same time, they are listed in the order of their creation, or its reverse."""
+def test_resources_with_the_same_time_keep_their_order(kind, sagemaker, listed):
+    """Resources created at the same time are listed in the order of their creation, or in its reverse."""
     for name in ("b", "c", "a"):
         kind.create(sagemaker, name)
 
@@ -138,8 +138,8 @@ def test_resources_of_one_instant_keep_their_order(kind, sagemaker, listed):
     assert listed() == ["a", "c", "b"]
 
 
-def test_a_name_taken_again_is_new_in_the_list(kind, sagemaker, create, listed):
-    """What is deleted and created anew is the newest."""
+def test_a_recreated_resource_is_the_newest(kind, sagemaker, create, listed):
+    """A resource that was deleted and created again is the newest in the list."""
     create("a", "b")
     kind.delete(sagemaker, "a")
 
@@ -148,8 +148,8 @@ def test_a_name_taken_again_is_new_in_the_list(kind, sagemaker, create, listed):
     assert listed() == ["a", "b"]
 
 
-def test_endpoints_are_sorted_by_status(mock, sagemaker):
-    """By Status in the order of the alphabet, the older first within one status."""
+def test_endpoints_sort_by_status(mock, sagemaker):
+    """SortBy Status sorts alphabetically; endpoints with the same status are sorted by creation."""
     mock.fail_endpoint("b", "No capacity")
     sagemaker.create_endpoint_config(**endpoint_config())
     for name in "cbda":
@@ -169,8 +169,8 @@ ORDERS = [
 in_any_order = pytest.mark.parametrize("query", ORDERS, ids=lambda query: "-".join(query.values()))
 
 
-def test_ten_make_a_page(kind, sagemaker, create):
-    """Without MaxResults a page has ten; the last has no NextToken, even when it is full."""
+def test_a_page_has_ten_resources_by_default(kind, sagemaker, create):
+    """Without MaxResults a page has ten resources; the last page has no NextToken, even when it is full."""
     create(*(f"resource-{number}" for number in range(2 * DEFAULT_PAGE)))
 
     first = kind.list(sagemaker)
@@ -182,8 +182,8 @@ def test_ten_make_a_page(kind, sagemaker, create):
 
 @in_any_order
 @pytest.mark.parametrize("size", [1, 2, 6, 100])
-def test_pages_together_are_the_list(kind, sagemaker, create, query, size):
-    """Whatever the page size and the order, the pages hold each once, in the order of the whole list."""
+def test_pages_together_equal_the_list(kind, sagemaker, create, query, size):
+    """For every page size and order, the pages contain each resource once, in the order of the whole list."""
     create("c", "a", "f", "b", "e", "d")
 
     paginator = sagemaker.get_paginator(f"list_{kind.method}s")
@@ -195,23 +195,23 @@ def test_pages_together_are_the_list(kind, sagemaker, create, query, size):
 
 
 @in_any_order
-def test_nothing_is_shown_twice_or_left_out_while_resources_come_and_go(kind, sagemaker, create, query):
-    """Between two pages some are deleted, shown and unshown, and some are added: what stays is shown once."""
+def test_pages_are_stable_while_resources_come_and_go(kind, sagemaker, create, query):
+    """When resources are deleted and created between two pages, each resource that remains is shown once."""
     create("c", "g", "a", "f", "b", "e", "d")
     first = kind.list(sagemaker, MaxResults=3, **query)
-    shown, unshown = kind.names(first), [name for name in "abcdefg" if name not in kind.names(first)]
+    shown, not_shown = kind.names(first), [name for name in "abcdefg" if name not in kind.names(first)]
 
-    kind.delete(sagemaker, shown[-1])  # The very one at which the next page is to go on.
-    kind.delete(sagemaker, unshown[0])
+    kind.delete(sagemaker, shown[-1])  # The next page starts after this one.
+    kind.delete(sagemaker, not_shown[0])
     create("aa", "zz")
     rest = kind.names(kind.list(sagemaker, MaxResults=100, NextToken=first["NextToken"], **query))
 
-    assert sorted(name for name in rest if name not in ("aa", "zz")) == unshown[1:]
+    assert sorted(name for name in rest if name not in ("aa", "zz")) == not_shown[1:]
     assert len(set(rest)) == len(rest)
 
 
-def test_pages_count_what_the_filters_let_through(kind, sagemaker, create):
-    """A page is full of what is wanted, and the last one is known to be the last."""
+def test_a_page_contains_only_matching_resources(kind, sagemaker, create):
+    """MaxResults counts only matching resources, and the last page of matches has no NextToken."""
     create("a-1", "b-1", "a-2", "b-2", "a-3", "b-3", "a-4", "b-4")
     query = {"NameContains": "a", "MaxResults": 2}
 
@@ -222,7 +222,7 @@ def test_pages_count_what_the_filters_let_through(kind, sagemaker, create):
     assert "NextToken" not in last
 
 
-def test_a_page_is_of_one_to_a_hundred(kind, mock, sagemaker):
+def test_max_results_is_between_1_and_100(kind, mock, sagemaker):
     """MaxResults has the limits of botocore's model."""
     with refused(mock):
         kind.list(sagemaker, MaxResults=101)
@@ -235,7 +235,7 @@ def test_a_page_is_of_one_to_a_hundred(kind, mock, sagemaker):
 
 @pytest.fixture
 def token(kind, sagemaker, create):
-    """The NextToken of the first page of QUERY."""
+    """Return the NextToken of the first page of QUERY."""
     create("a", "aa", "aaa")
     return kind.list(sagemaker, MaxResults=1, **QUERY)["NextToken"]
 
@@ -254,8 +254,8 @@ QUERY = {"NameContains": "a", "SortBy": "Name", "SortOrder": "Ascending", "Creat
     ],
     ids=lambda change: next(iter(change)),
 )
-def test_a_token_goes_on_with_its_own_query_only(kind, mock, sagemaker, token, change):
-    """With the query that gave it a token goes on, as often as one likes; with another one it is refused."""
+def test_a_token_is_valid_only_with_its_own_query(kind, mock, sagemaker, token, change):
+    """A token may be used repeatedly with the query that returned it, and is refused with another query."""
     for _ in range(2):
         assert kind.names(kind.list(sagemaker, NextToken=token, **QUERY)) == ["aa", "aaa"]
 
@@ -263,15 +263,19 @@ def test_a_token_goes_on_with_its_own_query_only(kind, mock, sagemaker, token, c
         kind.list(sagemaker, NextToken=token, **{**QUERY, **change})
 
 
-@pytest.mark.parametrize("forge", [lambda _: "made-up", lambda token: token[:-4], lambda token: token[::-1]])
+@pytest.mark.parametrize(
+    "forge",
+    [lambda _: "made-up", lambda token: token[:-4], lambda token: token[::-1]],
+    ids=["made up", "shortened", "reversed"],
+)
 def test_a_forged_token_is_refused(kind, mock, sagemaker, token, forge):
-    """A token that no list gave out is refused."""
+    """A token that no list returned is refused."""
     with refused(mock):
         kind.list(sagemaker, NextToken=forge(token), **QUERY)
 
 
-def test_a_token_is_of_one_kind_and_region(kind, mock, sagemaker, token):
-    """A token of another list, or of the same list elsewhere, is refused."""
+def test_a_token_is_valid_only_for_its_own_list_and_region(kind, mock, sagemaker, token):
+    """A token of another list, or of the same list in another region, is refused."""
     for other in set(KINDS) - {kind}:
         with refused(mock):
             other.list(sagemaker, NextToken=token, **QUERY)

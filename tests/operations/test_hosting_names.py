@@ -1,4 +1,4 @@
-"""Names of models, endpoint configurations and endpoints: unique, found, refused and free again."""
+"""Names of models, endpoint configurations and endpoints: valid, unique, and free after deletion."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from tests.requests import endpoint_config
 NAME = "My-Name"
 
 
-def test_an_arn_names_the_kind_and_the_resource(kind, sagemaker):
-    """Create answers with the ARN that Describe shows, with the name as it was given."""
+def test_an_arn_contains_the_kind_and_the_name(kind, sagemaker):
+    """Create returns the ARN that Describe shows, with the name as it was given."""
     arn = kind.create(sagemaker, NAME)
 
     assert arn == f"arn:aws:sagemaker:us-east-1:123456789012:{kind.type}/{NAME}"
     assert kind.describe(sagemaker, NAME)[kind.arn] == arn
 
 
-def test_creation_time_is_the_moment_of_the_call(kind, mock, sagemaker):
-    """CreationTime does not move on with the clock."""
+def test_creation_time_is_the_time_of_the_call(kind, mock, sagemaker):
+    """CreationTime does not change when the clock moves."""
     kind.create(sagemaker, NAME)
 
     mock.clock.advance(days=1)
@@ -33,8 +33,8 @@ def test_creation_time_is_the_moment_of_the_call(kind, mock, sagemaker):
     assert kind.describe(sagemaker, NAME)["CreationTime"] == START
 
 
-def test_a_taken_name_is_refused(kind, mock, sagemaker):
-    """A second resource of one name is refused in AWS's words, and the first stays as it was."""
+def test_a_name_in_use_is_refused(kind, mock, sagemaker):
+    """A second resource with the same name is refused with AWS's message, and the first one does not change."""
     arn = kind.create(sagemaker, NAME)
     mock.clock.advance(days=1)
 
@@ -46,19 +46,19 @@ def test_a_taken_name_is_refused(kind, mock, sagemaker):
 
 @pytest.mark.parametrize("operation", ["describe", "delete"])
 def test_an_unknown_name_is_refused(kind, mock, sagemaker, operation):
-    """What nobody created, or somebody deleted, cannot be found; AWS's words name it by its ARN."""
+    """A resource that was never created, or was deleted, is not found; AWS's message contains its ARN."""
     arn = kind.create(sagemaker, NAME)
     kind.delete(sagemaker, NAME)
 
-    for name in (NAME, "nobody-created-it"):
+    for name in (NAME, "unknown-name"):
         with refused(mock) as caught:
             getattr(kind, operation)(sagemaker, name)
         message = f'Could not find {kind.noun} "{arn.replace(NAME, name)}".'
         assert caught.value.response["Error"]["Message"] == message
 
 
-def test_a_deleted_name_is_free(kind, mock, sagemaker):
-    """Another resource may have the name of one that is gone, and is a new one."""
+def test_the_name_of_a_deleted_resource_is_free(kind, mock, sagemaker):
+    """A new resource may have the name of a deleted one, and has its own CreationTime."""
     kind.create(sagemaker, NAME)
     kind.delete(sagemaker, NAME)
     mock.clock.advance(days=1)
@@ -68,8 +68,8 @@ def test_a_deleted_name_is_free(kind, mock, sagemaker):
     assert kind.describe(sagemaker, NAME)["CreationTime"] == at(days=1)
 
 
-def test_the_longest_name_is_taken_as_it_is(kind, sagemaker):
-    """A name may be as long as the model says, and begin with a digit."""
+def test_the_longest_name_is_accepted(kind, sagemaker):
+    """A name may have the maximum length in the model, and may begin with a digit."""
     longest = sagemaker.meta.service_model.shape_for(kind.name).metadata["max"]
     name = "1" + "a" * (longest - 1)
 
@@ -79,8 +79,8 @@ def test_the_longest_name_is_taken_as_it_is(kind, sagemaker):
 
 
 @pytest.mark.parametrize("name", ["under_score", "-first", "last-", "a" * 64, ""])
-def test_a_name_must_be_a_name(kind, mock, sagemaker, name):
-    """A name that breaks the model's pattern or length is refused, and the message says where."""
+def test_an_invalid_name_is_refused(kind, mock, sagemaker, name):
+    """A name that breaks the model's pattern or length is refused, and the message names the member."""
     with refused(mock) as caught:
         kind.create(sagemaker, name)
 
@@ -88,8 +88,8 @@ def test_a_name_must_be_a_name(kind, mock, sagemaker, name):
     assert re.search(f"at '{path}' failed to satisfy constraint", str(caught.value))
 
 
-def test_each_region_has_names_of_its_own(kind, mock, sagemaker):
-    """A name taken in one region is free in another, where the resource cannot be found."""
+def test_each_region_has_its_own_names(kind, mock, sagemaker):
+    """A name that is in use in one region is free in another one, where Describe does not find the resource."""
     kind.create(sagemaker, NAME)
     elsewhere = mock.client(region_name="eu-west-1")
 
@@ -102,8 +102,8 @@ def test_each_region_has_names_of_its_own(kind, mock, sagemaker):
     assert ":us-east-1:" in kind.describe(sagemaker, NAME)[kind.arn]
 
 
-def test_each_world_is_empty_at_first(kind, sagemaker):
-    """An inner mock knows nothing of the outer one's resources, and takes its own along when it is left."""
+def test_an_inner_mock_has_its_own_resources(kind, sagemaker):
+    """An inner mock starts empty, and the outer mock's resources are unchanged after it."""
     kind.create(sagemaker, NAME)
 
     with mock_inference_experiment(clock=START):
@@ -112,8 +112,8 @@ def test_each_world_is_empty_at_first(kind, sagemaker):
     assert NAME in kind.all(sagemaker)
 
 
-def test_a_reset_world_is_empty(kind, mock, sagemaker):
-    """`reset` forgets models, configurations and endpoints too."""
+def test_reset_removes_hosting_resources(kind, mock, sagemaker):
+    """`reset` also removes models, configurations and endpoints."""
     kind.create(sagemaker, NAME)
 
     mock.reset()

@@ -1,4 +1,4 @@
-"""AddTags, ListTags and DeleteTags on models, endpoint configurations and endpoints, and tags given at creation."""
+"""AddTags, ListTags and DeleteTags on models, endpoint configurations and endpoints; Tags in Create requests."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 from tests.hosting import ENDPOINT_STATUSES, bring_to, endpoint, refused
 from tests.requests import NAME, create
 
-MOST_TAGS = 50
+MAX_TAGS = 50
 
 
 def tag(key, value="value"):
@@ -17,7 +17,7 @@ def tag(key, value="value"):
 
 @pytest.fixture
 def arn(kind, sagemaker):
-    """The ARN of a resource that has the tag `team`."""
+    """Create a resource with the tag `team` and return its ARN."""
     return kind.create(sagemaker, "tagged", Tags=[tag("team", "search")])
 
 
@@ -25,29 +25,29 @@ def listed(sagemaker, arn):
     return {tag["Key"]: tag["Value"] for tag in sagemaker.list_tags(ResourceArn=arn)["Tags"]}
 
 
-def test_a_resource_has_the_tags_it_was_created_with(sagemaker, arn):
-    """Tags of the Create request are listed as they came."""
+def test_tags_of_the_create_request_are_listed(sagemaker, arn):
+    """ListTags returns the tags of the Create request as they were given."""
     assert sagemaker.list_tags(ResourceArn=arn)["Tags"] == [tag("team", "search")]
 
 
-def test_a_resource_without_tags_has_none(kind, sagemaker):
-    """ListTags of a resource that was given no tags is an empty list."""
+def test_a_resource_without_tags_has_an_empty_list(kind, sagemaker):
+    """ListTags returns an empty list for a resource that was created without tags."""
     arn = kind.create(sagemaker, "untagged")
 
     assert sagemaker.list_tags(ResourceArn=arn)["Tags"] == []
 
 
 def test_tags_are_added_overwritten_and_deleted(sagemaker, arn):
-    """A new key joins, a present one takes the new value, a deleted one goes; one that is not there is no error."""
+    """AddTags adds new keys and overwrites existing ones; DeleteTags ignores missing keys."""
     answer = sagemaker.add_tags(ResourceArn=arn, Tags=[tag("team", "ads"), tag("stage", "test")])
     assert {tag["Key"]: tag["Value"] for tag in answer["Tags"]} == {"team": "ads", "stage": "test"}
 
-    sagemaker.delete_tags(ResourceArn=arn, TagKeys=["team", "never-there"])
+    sagemaker.delete_tags(ResourceArn=arn, TagKeys=["team", "missing-key"])
     assert listed(sagemaker, arn) == {"stage": "test"}
 
 
-def test_tags_change_nothing_else(kind, sagemaker, arn):
-    """Describe says the same before and after; tags are no part of it."""
+def test_tags_do_not_change_describe(kind, sagemaker, arn):
+    """Describe returns the same answer before and after AddTags, without Tags."""
     before = kind.describe(sagemaker, "tagged")
 
     sagemaker.add_tags(ResourceArn=arn, Tags=[tag("a")])
@@ -56,8 +56,8 @@ def test_tags_change_nothing_else(kind, sagemaker, arn):
     assert "Tags" not in before
 
 
-def test_tags_go_with_their_resource(kind, sagemaker, arn):
-    """What is deleted has no tags any more, and another resource of its name begins without."""
+def test_tags_are_deleted_with_their_resource(kind, sagemaker, arn):
+    """A deleted resource has no tags, and a new resource with its name starts without tags."""
     kind.delete(sagemaker, "tagged")
     with pytest.raises(ClientError, match="ValidationException"):
         sagemaker.list_tags(ResourceArn=arn)
@@ -66,8 +66,8 @@ def test_tags_go_with_their_resource(kind, sagemaker, arn):
     assert listed(sagemaker, arn) == {}
 
 
-def test_a_refused_creation_leaves_the_tags_alone(kind, mock, sagemaker, arn):
-    """Who asks for a taken name does not tag the resource that has it."""
+def test_a_refused_create_does_not_change_tags(kind, mock, sagemaker, arn):
+    """A Create request with a name in use does not change the tags of the existing resource."""
     with refused(mock):
         kind.create(sagemaker, "tagged", Tags=[tag("team", "ads"), tag("stage", "test")])
 
@@ -79,12 +79,12 @@ def test_a_refused_creation_leaves_the_tags_alone(kind, mock, sagemaker, arn):
     [
         [tag("a"), tag("a", "other")],
         [tag("aws:team")],
-        [tag(f"key-{number}") for number in range(MOST_TAGS + 1)],
+        [tag(f"key-{number}") for number in range(MAX_TAGS + 1)],
     ],
-    ids=["twice", "aws:", "too many"],
+    ids=["duplicate key", "aws: prefix", "51 tags"],
 )
-def test_keys_are_unique_few_and_not_of_aws(kind, mock, sagemaker, arn, tags):
-    """One key twice, a key of AWS's own and a 51st tag are refused at Create and at AddTags."""
+def test_invalid_tags_are_refused(kind, mock, sagemaker, arn, tags):
+    """Create and AddTags refuse a duplicate key, a key that begins with `aws:`, and a 51st tag."""
     with refused(mock):
         kind.create(sagemaker, "another", Tags=tags)
     with refused(mock):
@@ -95,11 +95,11 @@ def test_keys_are_unique_few_and_not_of_aws(kind, mock, sagemaker, arn, tags):
 
 @pytest.mark.parametrize(
     "elsewhere",
-    [("tagged", "nobody-created-it"), ("us-east-1", "eu-west-1"), ("123456789012", "210987654321")],
+    [("tagged", "unknown-name"), ("us-east-1", "eu-west-1"), ("123456789012", "210987654321")],
     ids=["name", "region", "account"],
 )
-def test_an_arn_that_names_nothing_is_refused(sagemaker, arn, elsewhere):
-    """Tags belong to a resource of this very name, region and account."""
+def test_an_unknown_arn_is_refused(sagemaker, arn, elsewhere):
+    """Tag operations refuse an ARN with another name, region or account."""
     other = arn.replace(*elsewhere)
 
     for call, members in [
@@ -114,9 +114,9 @@ def test_an_arn_that_names_nothing_is_refused(sagemaker, arn, elsewhere):
 
 
 @pytest.mark.parametrize("status", ENDPOINT_STATUSES)
-def test_an_endpoint_has_its_tags_in_every_status(hosting, sagemaker, status):
-    """Whatever an endpoint does, its tags can be changed."""
-    bring_to(hosting, status)
+def test_endpoint_tags_may_change_in_every_status(slow_hosting_mock, sagemaker, status):
+    """AddTags and DeleteTags work in every status of the endpoint."""
+    bring_to(slow_hosting_mock, status)
     arn = endpoint(sagemaker)["EndpointArn"]
 
     sagemaker.add_tags(ResourceArn=arn, Tags=[tag("a"), tag("b")])
@@ -125,8 +125,8 @@ def test_an_endpoint_has_its_tags_in_every_status(hosting, sagemaker, status):
     assert listed(sagemaker, arn) == {"b": "value"}
 
 
-def test_what_an_experiment_makes_can_be_tagged(mock, sagemaker):
-    """The endpoint that an experiment creates, and its configuration, begin without tags and take some."""
+def test_resources_that_an_experiment_creates_can_be_tagged(mock, sagemaker):
+    """The endpoint and the configuration that an experiment creates have no tags at first, and accept new ones."""
     sagemaker.create_inference_experiment(**create(Tags=[tag("team", "search")]))
     made = endpoint(sagemaker, create()["EndpointName"])
     config = sagemaker.describe_endpoint_config(EndpointConfigName=made["EndpointConfigName"])

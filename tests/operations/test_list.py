@@ -1,4 +1,4 @@
-"""ListInferenceExperiments: filters, sorts and pages that stay good while experiments come and go."""
+"""ListInferenceExperiments: filters, sort orders, and pages while experiments come and go."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ DEFAULT_PAGE = 10
 
 @pytest.fixture
 def launch(mock, sagemaker):
-    """Launches experiments by name, in this order, each a second after the one before."""
+    """Return a function that creates experiments by name, in this order, one second apart."""
 
     def launch(*names, **changes):
         for name in names:
@@ -25,7 +25,7 @@ def launch(mock, sagemaker):
 
 @pytest.fixture
 def listed(sagemaker):
-    """The names on the first page of a list."""
+    """Return a function that returns the names on the first page of a list."""
     return lambda **query: names(sagemaker.list_inference_experiments(**query))
 
 
@@ -41,16 +41,16 @@ def delete(sagemaker, name):
 # --- summaries
 
 
-def test_nothing_is_a_list_too(mock, sagemaker):
-    """Without experiments the list is empty and has no next page."""
+def test_a_list_without_experiments_is_empty(mock, sagemaker):
+    """Without experiments the list is empty and has no NextToken."""
     answer = sagemaker.list_inference_experiments()
 
     assert answer["InferenceExperiments"] == []
     assert "NextToken" not in answer
 
 
-def test_a_summary_says_what_describe_says(mock, sagemaker):
-    """A summary has the members of its shape, each as Describe shows it; so it has no Arn."""
+def test_a_summary_matches_describe(mock, sagemaker):
+    """A summary has the members of its shape, so it has no Arn, with the same values as in Describe."""
     sagemaker.create_inference_experiment(**create(Description="A new ranker"))
     sagemaker.stop_inference_experiment(**stop(Reason="It was slow"))
 
@@ -61,8 +61,8 @@ def test_a_summary_says_what_describe_says(mock, sagemaker):
     assert summary.items() <= sagemaker.describe_inference_experiment(Name=NAME).items()
 
 
-def test_a_summary_leaves_out_what_describe_leaves_out(mock, sagemaker):
-    """What was not given and has not happened is absent."""
+def test_unset_members_are_absent_from_a_summary(mock, sagemaker):
+    """Members that were not given, or have no value yet, are absent."""
     sagemaker.create_inference_experiment(**create())
 
     (summary,) = sagemaker.list_inference_experiments()["InferenceExperiments"]
@@ -78,23 +78,23 @@ def test_a_summary_leaves_out_what_describe_leaves_out(mock, sagemaker):
     ("text", "found"),
     [("ranker", ["ranker-a", "my-ranker"]), ("a", ["ranker-a", "my-ranker"]), ("-a", ["ranker-a"]), ("none", [])],
 )
-def test_names_are_found_by_what_they_contain(launch, listed, text, found):
+def test_name_contains_matches_any_part_of_a_name(launch, listed, text, found):
     """NameContains finds a text anywhere in a name."""
     launch("ranker-a", "my-ranker", "other")
 
     assert sorted(listed(NameContains=text)) == sorted(found)
 
 
-def test_every_experiment_is_of_the_only_type(launch, listed):
-    """Type has one value so far, and every experiment has it."""
+def test_type_matches_every_experiment(launch, listed):
+    """Type has only one value, and every experiment has it."""
     launch("one", "two")
 
     assert listed(Type="ShadowMode") == ["two", "one"]
 
 
 @pytest.mark.parametrize("status", list(Status))
-def test_experiments_are_found_by_their_present_status(slow_mock, listed, status):
-    """StatusEquals goes by the status at the moment of the list, whoever looked before."""
+def test_status_equals_filters_by_current_status(slow_mock, listed, status):
+    """StatusEquals finds the experiments that have the status at the time of the call."""
     bring_to(slow_mock, status)
 
     assert [other for other in Status if listed(StatusEquals=other)] == [status]
@@ -109,10 +109,10 @@ def test_experiments_are_found_by_their_present_status(slow_mock, listed, status
         ({"CreationTimeAfter": at(seconds=2)}, []),
         ({"CreationTimeBefore": at()}, []),
     ],
-    ids=["after", "before", "between", "after all", "before all"],
+    ids=["after", "before", "between", "after the last", "before the first"],
 )
-def test_experiments_are_found_by_creation_time(launch, listed, query, found):
-    """CreationTimeAfter and -Before leave out the instant itself."""
+def test_experiments_filter_by_creation_time(launch, listed, query, found):
+    """CreationTimeAfter and CreationTimeBefore exclude the given time itself."""
     launch("first", "second", "third")
 
     assert listed(**query) == found
@@ -127,8 +127,8 @@ def test_experiments_are_found_by_creation_time(launch, listed, query, found):
     ],
     ids=["after", "before", "between"],
 )
-def test_experiments_are_found_by_the_time_of_their_last_change(mock, sagemaker, listed, query, found):
-    """A call changes an experiment, and so does a deadline, at its own instant and not when somebody looks."""
+def test_experiments_filter_by_last_modified_time(mock, sagemaker, listed, query, found):
+    """LastModifiedTime is the time of the last call or deadline that changed the experiment, not of a read."""
     for name in ("running", "stopped"):
         sagemaker.create_inference_experiment(**create(name))
     sagemaker.create_inference_experiment(**create("starting", Schedule={"StartTime": at(days=1)}))
@@ -138,8 +138,8 @@ def test_experiments_are_found_by_the_time_of_their_last_change(mock, sagemaker,
     assert sorted(listed(**query)) == found
 
 
-def test_filters_are_joined_by_and(launch, listed, sagemaker):
-    """An experiment is listed when every filter lets it."""
+def test_filters_are_combined_with_and(launch, listed, sagemaker):
+    """An experiment is listed only when every filter matches."""
     launch("ranker-a", "ranker-b", "other")
     sagemaker.stop_inference_experiment(**stop("ranker-a"))
     sagemaker.stop_inference_experiment(**stop("other"))
@@ -147,7 +147,7 @@ def test_filters_are_joined_by_and(launch, listed, sagemaker):
     assert listed(NameContains="ranker", StatusEquals="Cancelled") == ["ranker-a"]
 
 
-# --- sorts
+# --- sort orders
 
 
 @pytest.mark.parametrize(
@@ -163,17 +163,17 @@ def test_filters_are_joined_by_and(launch, listed, sagemaker):
     ],
     ids=lambda value: "-".join(value.values()) if isinstance(value, dict) else "",
 )
-def test_lists_are_sorted(launch, listed, sagemaker, query, order):
-    """By CreationTime, Name or Status; the newest, and in general the last, comes first unless Ascending."""
+def test_lists_sort_by_creation_time_name_or_status(launch, listed, sagemaker, query, order):
+    """Lists sort by CreationTime unless SortBy is Name or Status, in descending order unless SortOrder is Ascending."""
     launch("b", "c", "a")
-    sagemaker.stop_inference_experiment(**stop("a"))  # Cancelled
-    sagemaker.stop_inference_experiment(**stop("c", DesiredState="Completed"))  # and b is Running.
+    sagemaker.stop_inference_experiment(**stop("a"))  # a is Cancelled,
+    sagemaker.stop_inference_experiment(**stop("c", DesiredState="Completed"))  # c is Completed, and b is Running.
 
     assert listed(**query) == order
 
 
-def test_experiments_of_one_instant_keep_their_order(mock, sagemaker, listed):
-    """Created at the same time, they are listed in the order of their creation, or its reverse."""
+def test_experiments_with_the_same_time_keep_their_order(mock, sagemaker, listed):
+    """Experiments created at the same time are listed in the order of their creation, or in its reverse."""
     for name in ("b", "c", "a"):
         sagemaker.create_inference_experiment(**create(name))
 
@@ -191,8 +191,8 @@ ORDERS = [
 in_any_order = pytest.mark.parametrize("query", ORDERS, ids=lambda query: "-".join(query.values()))
 
 
-def test_ten_make_a_page(launch, sagemaker):
-    """Without MaxResults a page has ten experiments; the last has no NextToken, even when it is full."""
+def test_a_page_has_ten_experiments_by_default(launch, sagemaker):
+    """Without MaxResults a page has ten experiments; the last page has no NextToken, even when it is full."""
     launch(*(f"experiment-{number}" for number in range(2 * DEFAULT_PAGE)))
 
     first = sagemaker.list_inference_experiments()
@@ -204,8 +204,8 @@ def test_ten_make_a_page(launch, sagemaker):
 
 @in_any_order
 @pytest.mark.parametrize("size", [1, 2, 3, 6, 7, 100])
-def test_pages_together_are_the_list(launch, listed, sagemaker, query, size):
-    """Whatever the page size and the order, the pages hold each experiment once, in the order of the whole list."""
+def test_pages_together_equal_the_list(launch, listed, sagemaker, query, size):
+    """For every page size and order, the pages contain each experiment once, in the order of the whole list."""
     launch("c", "a", "f", "b", "e", "d")
     for name in "ae":
         sagemaker.stop_inference_experiment(**stop(name))
@@ -217,8 +217,8 @@ def test_pages_together_are_the_list(launch, listed, sagemaker, query, size):
     assert names(pages[-1])
 
 
-def test_pages_count_what_the_filters_let_through(launch, sagemaker):
-    """A page is full of what is wanted, and the last one is known to be the last."""
+def test_a_page_contains_only_matching_experiments(launch, sagemaker):
+    """MaxResults counts only matching experiments, and the last page of matches has no NextToken."""
     launch("a-1", "b-1", "a-2", "b-2", "a-3", "b-3", "a-4", "b-4")
 
     first = sagemaker.list_inference_experiments(NameContains="a", MaxResults=2)
@@ -228,8 +228,8 @@ def test_pages_count_what_the_filters_let_through(launch, sagemaker):
     assert "NextToken" not in last
 
 
-def test_a_page_may_have_another_size_than_the_one_before(launch, sagemaker):
-    """MaxResults is the page's, not the list's."""
+def test_max_results_may_differ_between_pages(launch, sagemaker):
+    """MaxResults applies to one page, not to the whole list."""
     launch("a", "b", "c", "d")
     token = sagemaker.list_inference_experiments(MaxResults=1)["NextToken"]
 
@@ -238,8 +238,8 @@ def test_a_page_may_have_another_size_than_the_one_before(launch, sagemaker):
     assert names(answer) == ["c", "b"]
 
 
-def test_a_token_is_good_more_than_once(launch, sagemaker):
-    """The same token gives the same page."""
+def test_a_token_may_be_used_again(launch, sagemaker):
+    """The same token returns the same page."""
     launch("a", "b", "c")
     token = sagemaker.list_inference_experiments(MaxResults=1)["NextToken"]
 
@@ -249,24 +249,24 @@ def test_a_token_is_good_more_than_once(launch, sagemaker):
 
 
 @in_any_order
-def test_nothing_is_shown_twice_or_left_out_while_experiments_come_and_go(launch, sagemaker, query):
-    """Between two pages some are deleted, shown and unshown, and some are added: what stays is shown once."""
+def test_pages_are_stable_while_experiments_come_and_go(launch, sagemaker, query):
+    """When experiments are deleted and created between two pages, each experiment that remains is shown once."""
     launch("c", "g", "a", "f", "b", "e", "d")
     first = sagemaker.list_inference_experiments(MaxResults=3, **query)
-    shown, unshown = names(first), [name for name in "abcdefg" if name not in names(first)]
+    shown, not_shown = names(first), [name for name in "abcdefg" if name not in names(first)]
 
-    delete(sagemaker, shown[-1])  # The very one at which the next page is to go on.
-    delete(sagemaker, unshown[0])
+    delete(sagemaker, shown[-1])  # The next page starts after this one.
+    delete(sagemaker, not_shown[0])
     launch("aa", "zz")
     rest = sagemaker.list_inference_experiments(MaxResults=100, NextToken=first["NextToken"], **query)
 
     known = [name for name in names(rest) if name not in ("aa", "zz")]
-    assert sorted(known) == unshown[1:]
+    assert sorted(known) == not_shown[1:]
     assert len(set(names(rest))) == len(names(rest))
 
 
-def test_what_comes_after_the_first_page_is_not_among_the_older(launch, sagemaker):
-    """In the default order an experiment newer than the first page is on none of the following."""
+def test_a_new_experiment_is_not_on_later_pages(launch, sagemaker):
+    """In the default order, an experiment created after the first page is on none of the following pages."""
     launch("a", "b", "c")
     token = sagemaker.list_inference_experiments(MaxResults=1)["NextToken"]
 
@@ -275,8 +275,8 @@ def test_what_comes_after_the_first_page_is_not_among_the_older(launch, sagemake
     assert names(sagemaker.list_inference_experiments(NextToken=token)) == ["b", "a"]
 
 
-def test_a_list_may_end_before_its_token(launch, sagemaker):
-    """When all that was to come is deleted, the next page is empty and the last."""
+def test_the_page_of_a_token_may_be_empty(launch, sagemaker):
+    """When all remaining experiments are deleted, the next page is empty and has no NextToken."""
     launch("a", "b")
     token = sagemaker.list_inference_experiments(MaxResults=1)["NextToken"]
     delete(sagemaker, "a")
@@ -295,7 +295,7 @@ QUERY = {"NameContains": "a", "SortBy": "Name", "SortOrder": "Ascending", "Creat
 
 @pytest.fixture
 def token(launch, sagemaker):
-    """The NextToken of the first page of QUERY."""
+    """Return the NextToken of the first page of QUERY."""
     launch("a", "aa", "aaa")
     return sagemaker.list_inference_experiments(MaxResults=1, **QUERY)["NextToken"]
 
@@ -311,8 +311,8 @@ def token(launch, sagemaker):
     ],
     ids=lambda change: next(iter(change)),
 )
-def test_a_token_goes_on_with_its_own_query_only(mock, sagemaker, token, change):
-    """With another filter or another order a token is refused."""
+def test_a_token_is_valid_only_with_its_own_query(mock, sagemaker, token, change):
+    """A token is refused with another filter or another order."""
     assert names(sagemaker.list_inference_experiments(NextToken=token, **QUERY)) == ["aa", "aaa"]
 
     with refused(mock, "ValidationException"):
@@ -330,9 +330,9 @@ def test_a_token_goes_on_with_its_own_query_only(mock, sagemaker, token, change)
         lambda token: ("A" if token[0] != "A" else "B") + token[1:],
         lambda token: token[::-1],
     ],
-    ids=["empty", "made up", "not ASCII", "cut", "longer", "changed", "reversed"],
+    ids=["empty", "made up", "not ASCII", "shortened", "extended", "changed", "reversed"],
 )
 def test_a_forged_token_is_refused(mock, sagemaker, token, forge):
-    """A token that no list gave out is refused."""
+    """A token that no list returned is refused."""
     with refused(mock, "ValidationException"):
         sagemaker.list_inference_experiments(NextToken=forge(token), **QUERY)

@@ -1,4 +1,4 @@
-"""CreateModel, DescribeModel and DeleteModel: what a model has is kept and described back."""
+"""CreateModel, DescribeModel and DeleteModel: Describe returns every member of a model; invalid models are refused."""
 
 from __future__ import annotations
 
@@ -14,27 +14,37 @@ from tests.requests import ENDPOINT, MODEL, PRODUCTION, deployed, model
 
 @pytest.fixture(scope="module")
 def shape(sagemaker):
-    """A shape of botocore's model, by its name."""
+    """Return a function that returns a shape of botocore's model by its name."""
     return sagemaker.meta.service_model.shape_for
 
 
-def test_describe_forgets_no_member_but_tags(shape):
-    """AWS describes back whatever CreateModel takes, so the next test looks at all there is."""
+def test_describe_returns_every_member_of_create_except_tags(shape):
+    """DescribeModel has every member of CreateModel except Tags, so the next test checks all members."""
     assert shape("CreateModelInput").members.keys() - shape("DescribeModelOutput").members.keys() == {"Tags"}
+
+
+@pytest.fixture(scope="module")
+def create_requests(shape):
+    """Return a strategy for valid CreateModel requests with either PrimaryContainer or Containers, without tags."""
+    request = shapes.values(
+        shape("CreateModelInput"),
+        known={"ContainerDefinitionList": st.nothing(), "TagList": st.nothing()},
+    )
+    one_container = request.map(lambda request: {"PrimaryContainer": {}, **request})
+    containers = shapes.values(shape("ContainerDefinitionList")).filter(bool)
+    return one_container | st.builds(with_containers, request, containers)
+
+
+def with_containers(request, containers):
+    """Return the request with these Containers instead of its PrimaryContainer."""
+    return {name: value for name, value in request.items() if name != "PrimaryContainer"} | {"Containers": containers}
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
-def test_a_model_is_described_as_it_was_created(sagemaker, shape, data):
-    """Every member of a valid request comes back as it was given, and no other comes with it."""
-    request = data.draw(shapes.values(shape("CreateModelInput"), known={"ContainerDefinitionList": st.nothing()}))
-    containers = data.draw(shapes.values(shape("ContainerDefinitionList")))
-    if containers and data.draw(st.booleans(), label="of several containers"):
-        request["Containers"] = containers
-        request.pop("PrimaryContainer", None)
-    else:
-        request.setdefault("PrimaryContainer", {})
-    request.pop("Tags", None)
+def test_a_model_is_described_as_it_was_created(sagemaker, create_requests, data):
+    """DescribeModel returns every member as it was given, and no other member."""
+    request = data.draw(create_requests)
 
     with mock_inference_experiment():
         sagemaker.create_model(**request)
@@ -50,24 +60,24 @@ def test_a_model_is_described_as_it_was_created(sagemaker, shape, data):
         {"Containers": []},
         {"PrimaryContainer": {"Image": "ranker:1"}, "Containers": [{"Image": "ranker:1"}]},
     ],
-    ids=["neither", "no container", "both"],
+    ids=["neither", "empty Containers", "both"],
 )
-def test_a_model_is_of_one_container_or_of_several(mock, sagemaker, contents):
-    """PrimaryContainer and Containers are each other's alternative: none of them, and both, are refused."""
+def test_a_model_has_either_primary_container_or_containers(mock, sagemaker, contents):
+    """A request with both PrimaryContainer and Containers, or with neither, is refused."""
     with refused(mock):
         sagemaker.create_model(ModelName=MODEL, **contents)
 
 
 def test_a_constraint_inside_a_container_is_checked(mock, sagemaker):
-    """A container's members obey botocore's model."""
+    """The constraints of botocore's model apply to the members of a container."""
     with refused(mock) as caught:
         sagemaker.create_model(**model(mode="SomeModel"))
 
     assert "'primaryContainer.mode'" in str(caught.value)
 
 
-def test_what_is_deployed_outlives_its_model(mock, sagemaker):
-    """DeleteModel changes no endpoint and no endpoint configuration."""
+def test_delete_model_does_not_change_an_endpoint(mock, sagemaker):
+    """DeleteModel changes no endpoint that serves the model."""
     sagemaker.create_model(**model(f"model-{PRODUCTION}"))
     serve(sagemaker, deployed(PRODUCTION))
     before = sagemaker.describe_endpoint(EndpointName=ENDPOINT)
@@ -79,15 +89,15 @@ def test_what_is_deployed_outlives_its_model(mock, sagemaker):
     assert after["ProductionVariants"] == before["ProductionVariants"]
 
 
-def test_the_image_of_a_model_is_shown_where_it_is_deployed(hosting, sagemaker):
-    """DeployedImages says which image was deployed, and when that began; a presumed model has none."""
+def test_deployed_images_shows_the_image_and_the_time(slow_hosting_mock, sagemaker):
+    """DeployedImages shows the image and the start of its deployment; a model that was never created has none."""
     request = model(f"model-{PRODUCTION}")
     sagemaker.create_model(**request)
-    hosting.clock.advance(days=1)
+    slow_hosting_mock.clock.advance(days=1)
     serve(sagemaker, deployed(PRODUCTION), ShadowProductionVariants=[deployed("shadow")])
-    created = hosting.clock.now()
+    created = slow_hosting_mock.clock.now()
 
-    hosting.clock.advance(days=1)
+    slow_hosting_mock.clock.advance(days=1)
 
     shown = sagemaker.describe_endpoint(EndpointName=ENDPOINT)
     (production,), (shadow,) = shown["ProductionVariants"], shown["ShadowProductionVariants"]

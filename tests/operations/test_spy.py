@@ -1,4 +1,4 @@
-"""What a mock shows of the calls and the experiments, that nobody can spoil it, and the failures it stages."""
+"""`.calls` and `.experiments`: complete, in order, independent of changes; `.client`, `reset` and `fail_experiment`."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def without_metadata(answer):
 
 
 @pytest.fixture
-def launched(mock, sagemaker):
-    """A mock with a tagged experiment that has every kind of nested member."""
+def launched_mock(mock, sagemaker):
+    """Return a mock with a tagged experiment that has every kind of nested member."""
     sagemaker.create_inference_experiment(**create(Tags=TAGS, DataStorageConfig=STORAGE))
     return mock
 
@@ -30,7 +30,7 @@ def launched(mock, sagemaker):
 
 
 def test_every_call_is_recorded_in_order(mock, sagemaker):
-    """A call is recorded with operation, request, account, region and the time at which it was answered."""
+    """A call is recorded with its operation, request, account, region and the time of its answer."""
     sagemaker.create_inference_experiment(**create())
     mock.clock.advance(seconds=5)
     sagemaker.describe_inference_experiment(Name=NAME)
@@ -54,48 +54,48 @@ def test_every_call_is_recorded_in_order(mock, sagemaker):
         ("delete_tags", {"TagKeys": ["team"]}),
     ],
 )
-def test_the_response_is_what_the_client_got(launched, sagemaker, operation, members):
-    """`response` holds the answer's members, no more and no less, and there is no error."""
+def test_response_equals_the_answer_of_the_client(launched_mock, sagemaker, operation, members):
+    """`response` has exactly the members of the answer, and `error` is None."""
     if operation.endswith("_tags"):
-        members = {"ResourceArn": launched.experiments[NAME]["Arn"], **members}
+        members = {"ResourceArn": launched_mock.experiments[NAME]["Arn"], **members}
 
     answer = getattr(sagemaker, operation)(**members)
 
-    assert launched.calls[-1].response == without_metadata(answer)
-    assert launched.calls[-1].error is None
+    assert launched_mock.calls[-1].response == without_metadata(answer)
+    assert launched_mock.calls[-1].error is None
 
 
 @pytest.mark.parametrize(
     ("operation", "members"),
     [
         ("create_inference_experiment", create()),
-        ("describe_inference_experiment", {"Name": "nobody-created-it"}),
+        ("describe_inference_experiment", {"Name": "unknown-name"}),
         ("start_inference_experiment", {"Name": NAME}),
         ("stop_inference_experiment", stop(ModelVariantActions={"other": "Retain"})),
     ],
 )
-def test_the_error_is_what_the_client_got(launched, sagemaker, operation, members):
-    """`error` holds the code and the message of a refusal, and there is no response."""
+def test_error_equals_the_error_of_the_client(launched_mock, sagemaker, operation, members):
+    """`error` has the code and the message of the error, and `response` is None."""
     with pytest.raises(ClientError) as caught:
         getattr(sagemaker, operation)(**members)
 
-    call, error = launched.calls[-1], caught.value.response["Error"]
+    call, error = launched_mock.calls[-1], caught.value.response["Error"]
     assert call.params == members
     assert (call.error.code, call.error.message) == (error["Code"], error["Message"])
     assert call.response is None
 
 
-def test_a_response_is_of_its_time(launched, sagemaker):
-    """What a call was answered stays, whatever becomes of the experiment."""
+def test_a_recorded_response_does_not_change(launched_mock, sagemaker):
+    """A recorded response stays the same when the experiment changes later."""
     answer = sagemaker.describe_inference_experiment(Name=NAME)
 
     sagemaker.update_inference_experiment(Name=NAME, Description="New")
 
-    assert launched.calls[1].response == without_metadata(answer)
+    assert launched_mock.calls[1].response == without_metadata(answer)
 
 
-def test_what_a_client_does_not_send_is_no_call(mock, sagemaker):
-    """A request that the client itself refuses never reaches the service."""
+def test_a_request_that_the_client_refuses_is_not_recorded(mock, sagemaker):
+    """A request that fails the client's own validation never reaches the mock."""
     with pytest.raises(ParamValidationError):
         sagemaker.describe_inference_experiment()
 
@@ -106,8 +106,8 @@ def test_what_a_client_does_not_send_is_no_call(mock, sagemaker):
 
 
 @pytest.mark.parametrize("status", list(Status))
-def test_experiments_are_what_describe_says(slow_mock, sagemaker, status):
-    """`.experiments` has by name what Describe would answer now."""
+def test_experiments_equal_describe(slow_mock, sagemaker, status):
+    """`.experiments` has for each name the current answer of Describe."""
     bring_to(slow_mock, status)
 
     shown = slow_mock.experiments
@@ -115,8 +115,8 @@ def test_experiments_are_what_describe_says(slow_mock, sagemaker, status):
     assert shown == {NAME: without_metadata(sagemaker.describe_inference_experiment(Name=NAME))}
 
 
-def test_experiments_are_shown_as_of_now(slow_mock):
-    """Every look shows the present; an earlier look stays as it was."""
+def test_experiments_show_the_current_state(slow_mock):
+    """Each access to `.experiments` shows the current state; an earlier result does not change."""
     bring_to(slow_mock, "Created")
     earlier = slow_mock.experiments
 
@@ -126,8 +126,8 @@ def test_experiments_are_shown_as_of_now(slow_mock):
     assert earlier[NAME]["Status"] == "Created"
 
 
-def test_experiments_are_in_the_order_of_their_creation(mock, sagemaker):
-    """The last created comes last, also when its name is older."""
+def test_experiments_are_in_the_order_of_creation(mock, sagemaker):
+    """The experiment that was created last comes last, even if its name was used before."""
     for name in ("b", "c", "a"):
         sagemaker.create_inference_experiment(**create(name))
     sagemaker.stop_inference_experiment(**stop("b"))
@@ -137,13 +137,13 @@ def test_experiments_are_in_the_order_of_their_creation(mock, sagemaker):
     assert list(mock.experiments) == ["c", "a", "b"]
 
 
-def test_looking_is_no_call(launched):
-    """`.experiments` is not recorded among the calls."""
-    assert launched.experiments
-    assert [call.operation for call in launched.calls] == ["CreateInferenceExperiment"]
+def test_reading_experiments_is_not_recorded_as_a_call(launched_mock):
+    """Access to `.experiments` adds nothing to `.calls`."""
+    assert launched_mock.experiments
+    assert [call.operation for call in launched_mock.calls] == ["CreateInferenceExperiment"]
 
 
-# --- isolation
+# --- changes to returned values and to requests
 
 
 def spoil(value):
@@ -159,7 +159,7 @@ def spoil(value):
 
 
 @pytest.mark.parametrize(
-    "handed_out",
+    "returned_by",
     [
         lambda mock: mock.client().describe_inference_experiment(Name=NAME),
         lambda mock: mock.client().list_inference_experiments(),
@@ -171,14 +171,14 @@ def spoil(value):
     ],
     ids=["Describe", "List", "ListTags", "experiments", "params", "response of Create", "response of Describe"],
 )
-def test_what_is_handed_out_is_not_the_record(launched, sagemaker, handed_out):
-    """Spoiling what the mock or the client gave changes no experiment and no tag."""
-    before = copy.deepcopy(dict(launched.experiments))
+def test_changes_to_a_returned_value_change_no_experiment(launched_mock, sagemaker, returned_by):
+    """Emptying a value from the mock or the client changes no experiment and no tag."""
+    before = copy.deepcopy(dict(launched_mock.experiments))
     arn = before[NAME]["Arn"]
 
-    spoil(handed_out(launched))
+    spoil(returned_by(launched_mock))
 
-    assert launched.experiments == before
+    assert launched_mock.experiments == before
     assert sagemaker.list_tags(ResourceArn=arn)["Tags"] == TAGS
 
 
@@ -190,45 +190,45 @@ def test_what_is_handed_out_is_not_the_record(launched, sagemaker, handed_out):
         ("stop_inference_experiment", stop(DesiredModelVariants=create()["ModelVariants"][:1])),
     ],
 )
-def test_what_is_handed_in_is_not_the_record(launched, sagemaker, operation, members):
-    """Spoiling a request after the call changes neither an experiment nor the recorded call."""
+def test_changes_to_a_request_after_the_call_change_nothing(launched_mock, sagemaker, operation, members):
+    """Emptying a request after the call changes neither an experiment nor the recorded call."""
     request = copy.deepcopy(members)
     getattr(sagemaker, operation)(**request)
-    before = copy.deepcopy(dict(launched.experiments))
+    before = copy.deepcopy(dict(launched_mock.experiments))
 
     spoil(request)
 
-    assert launched.experiments == before
-    assert launched.calls[-1].params == members
+    assert launched_mock.experiments == before
+    assert launched_mock.calls[-1].params == members
 
 
-def test_an_answer_is_the_callers_own(launched, sagemaker):
-    """Spoiling an answer changes neither the next answer nor what was recorded of it."""
+def test_changes_to_an_answer_do_not_change_the_next_answer(launched_mock, sagemaker):
+    """Emptying an answer changes neither the next answer nor the recorded response."""
     first = sagemaker.describe_inference_experiment(Name=NAME)
     expected = without_metadata(sagemaker.describe_inference_experiment(Name=NAME))
 
     spoil(first)
 
     assert without_metadata(sagemaker.describe_inference_experiment(Name=NAME)) == expected
-    assert launched.calls[1].response == expected
+    assert launched_mock.calls[1].response == expected
 
 
-def test_experiments_and_calls_are_read_only(launched):
-    """The mapping of experiments and the sequence of calls cannot be assigned to."""
+def test_experiments_and_calls_are_read_only(launched_mock):
+    """The mapping of experiments, the sequence of calls and the calls themselves refuse assignment."""
     with pytest.raises(TypeError):
-        launched.experiments["another"] = {}
+        launched_mock.experiments["another"] = {}
     with pytest.raises(TypeError):
-        launched.calls[0] = None
+        launched_mock.calls[0] = None
     with pytest.raises(AttributeError):
-        launched.calls[0].operation = "Another"
+        launched_mock.calls[0].operation = "Another"
 
 
 # --- client
 
 
 @pytest.mark.parametrize("region", ["us-east-1", "eu-west-1"])
-def test_a_client_is_ready_made(mock, region):
-    """`.client()` is a SageMaker client of a region that needs no settings, kept from one use to the next."""
+def test_client_returns_a_working_client(mock, region):
+    """`.client()` returns a SageMaker client that needs no settings, and returns the same one for the same region."""
     client = mock.client(region_name=region)
 
     client.create_inference_experiment(**create())
@@ -238,44 +238,44 @@ def test_a_client_is_ready_made(mock, region):
     assert mock.client(region_name=region) is client
 
 
-def test_a_client_of_another_service(mock):
-    """`.client()` makes clients of the runtime too."""
+def test_client_creates_clients_of_the_runtime(mock):
+    """`.client()` also creates clients for `sagemaker-runtime`."""
     assert mock.client("sagemaker-runtime").meta.service_model.service_id == "SageMaker Runtime"
 
 
 # --- reset
 
 
-def test_reset_forgets_everything_but_the_time(launched, sagemaker):
-    """Experiments of every region, tags, names, endpoints and calls are gone; the clock goes on."""
-    launched.client(region_name="eu-west-1").create_inference_experiment(**create())
-    launched.clock.advance(days=1)
+def test_reset_removes_everything_except_the_time(launched_mock, sagemaker):
+    """`reset` removes experiments of every region, tags, names, endpoints and calls; the clock keeps its time."""
+    launched_mock.client(region_name="eu-west-1").create_inference_experiment(**create())
+    launched_mock.clock.advance(days=1)
 
-    launched.reset()
+    launched_mock.reset()
 
-    assert launched.calls == ()
-    assert launched.experiments == launched.experiments_in("eu-west-1") == {}
+    assert launched_mock.calls == ()
+    assert launched_mock.experiments == launched_mock.experiments_in("eu-west-1") == {}
     arn = sagemaker.create_inference_experiment(**create())["InferenceExperimentArn"]
     assert sagemaker.list_tags(ResourceArn=arn)["Tags"] == []
-    assert launched.experiments[NAME]["CreationTime"] == at(days=1)
+    assert launched_mock.experiments[NAME]["CreationTime"] == at(days=1)
 
 
-def test_what_was_shown_before_a_reset_stays(launched):
-    """Calls and experiments that a test took hold of are its own."""
-    calls, experiments = launched.calls, launched.experiments
+def test_reset_does_not_change_earlier_results(launched_mock):
+    """Calls and experiments that a test read before `reset` stay the same."""
+    calls, experiments = launched_mock.calls, launched_mock.experiments
 
-    launched.reset()
+    launched_mock.reset()
 
     assert [call.operation for call in calls] == ["CreateInferenceExperiment"]
     assert list(experiments) == [NAME]
 
 
-# --- staged failures
+# --- fail_experiment
 
 
 @pytest.mark.parametrize("status", all_but("Completed", "Cancelled"))
 def test_a_failed_experiment_is_cancelled(slow_mock, sagemaker, status):
-    """Whatever it is doing, from now on it is Cancelled and says why."""
+    """In every unfinished status, `fail_experiment` makes the experiment Cancelled at once, with the reason."""
     bring_to(slow_mock, status)
     now = slow_mock.clock.now()
 
@@ -288,8 +288,8 @@ def test_a_failed_experiment_is_cancelled(slow_mock, sagemaker, status):
     assert slow_mock.experiments[NAME]["CompletionTime"] == now
 
 
-def test_the_reason_of_a_failure_replaces_that_of_a_stop(slow_mock, sagemaker):
-    """When what fails is the stopping, the failure is the reason."""
+def test_a_failure_while_stopping_replaces_the_reason(slow_mock, sagemaker):
+    """When stopping fails, StatusReason is the reason of the failure."""
     bring_to(slow_mock, "Running")
     sagemaker.stop_inference_experiment(**stop(DesiredState="Completed", Reason="Enough"))
 
@@ -299,19 +299,7 @@ def test_the_reason_of_a_failure_replaces_that_of_a_stop(slow_mock, sagemaker):
     assert (experiment["Status"], experiment["StatusReason"]) == ("Cancelled", "Endpoint did not update")
 
 
-@pytest.mark.parametrize("status", ["Completed", "Cancelled"])
-def test_what_has_ended_cannot_fail(slow_mock, status):
-    """Failing a finished experiment is an error of the test, which says what it is, and changes nothing."""
-    bring_to(slow_mock, status)
-    before = slow_mock.experiments
-
-    with pytest.raises(ValueError, match=f"Cannot fail .*{NAME} in status {status}"):
-        slow_mock.fail_experiment(NAME, "Too late")
-
-    assert slow_mock.experiments == before
-
-
-def test_what_is_not_there_cannot_fail(mock):
-    """Failing an experiment nobody created is a LookupError that names it."""
+def test_failing_an_unknown_experiment_raises_lookup_error(mock):
+    """The LookupError names the experiment."""
     with pytest.raises(LookupError, match=NAME):
-        mock.fail_experiment(NAME, "Never was")
+        mock.fail_experiment(NAME, "Unknown")

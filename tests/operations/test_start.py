@@ -1,4 +1,4 @@
-"""StartInferenceExperiment: an experiment that waits for its StartTime starts early."""
+"""StartInferenceExperiment: a Created experiment starts before its StartTime."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from tests.operations.shared import STARTING, all_but, at, bring_to, refused
 from tests.requests import NAME, create
 
 
-def test_starting_early_begins_the_schedule_now(mock, sagemaker):
-    """StartTime becomes the moment of the call, EndTime stays."""
+def test_start_sets_start_time_to_now(mock, sagemaker):
+    """StartTime becomes the time of the call, and EndTime does not change."""
     sagemaker.create_inference_experiment(**create(Schedule={"StartTime": at(days=10), "EndTime": at(days=20)}))
     mock.clock.advance(days=1)
 
@@ -21,20 +21,20 @@ def test_starting_early_begins_the_schedule_now(mock, sagemaker):
     assert experiment["Schedule"] == {"StartTime": at(days=1), "EndTime": at(days=20)}
 
 
-@pytest.mark.parametrize(("given", "kept"), [(30, 30), (31, 30), (39, 30)])
-def test_an_early_start_shortens_a_schedule_that_would_be_too_long(mock, sagemaker, given, kept):
-    """EndTime comes to lie 30 days after the start when it would be later."""
-    schedule = {"StartTime": at(days=10), "EndTime": at(days=given)}
+@pytest.mark.parametrize(("end", "expected_end"), [(30, 30), (31, 30), (39, 30)])
+def test_start_limits_the_schedule_to_30_days(mock, sagemaker, end, expected_end):
+    """EndTime moves to 30 days after the start when it would be later."""
+    schedule = {"StartTime": at(days=10), "EndTime": at(days=end)}
     sagemaker.create_inference_experiment(**create(Schedule=schedule))
 
     sagemaker.start_inference_experiment(Name=NAME)
 
     schedule = sagemaker.describe_inference_experiment(Name=NAME)["Schedule"]
-    assert schedule == {"StartTime": at(), "EndTime": at(days=kept)}
+    assert schedule == {"StartTime": at(), "EndTime": at(days=expected_end)}
 
 
-def test_starting_takes_its_time(slow_mock, sagemaker):
-    """The experiment is Starting from the call on, and Running once the starting time has elapsed."""
+def test_starting_lasts_its_duration(slow_mock, sagemaker):
+    """The experiment is Starting from the call on, and Running after the starting duration."""
     bring_to(slow_mock, "Created")
 
     called = slow_mock.clock.now()
@@ -47,8 +47,8 @@ def test_starting_takes_its_time(slow_mock, sagemaker):
 
 
 @pytest.mark.parametrize("status", all_but("Created"))
-def test_only_a_created_experiment_starts(slow_mock, sagemaker, status):
-    """In any other status Start is a conflict."""
+def test_start_in_another_status_raises_conflict(slow_mock, sagemaker, status):
+    """Start raises ConflictException in every status except Created."""
     bring_to(slow_mock, status)
 
     with refused(slow_mock, "ConflictException"):
@@ -56,6 +56,6 @@ def test_only_a_created_experiment_starts(slow_mock, sagemaker, status):
 
 
 def test_an_unknown_experiment_is_not_found(mock, sagemaker):
-    """What nobody created cannot start."""
+    """Start raises ResourceNotFound for an unknown name."""
     with refused(mock, "ResourceNotFound"):
         sagemaker.start_inference_experiment(Name=NAME)

@@ -1,4 +1,4 @@
-"""StopInferenceExperiment: an experiment ends early, each variant as its action says."""
+"""StopInferenceExperiment: an experiment ends early, and an action applies to each variant."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ STOPPABLE = ["Created", "Running"]
 
 
 @pytest.fixture
-def running(mock, sagemaker):
-    """A mock with a running experiment in it."""
+def running_mock(mock, sagemaker):
+    """Return a mock with one experiment in the status Running."""
     sagemaker.create_inference_experiment(**create())
     return mock
 
@@ -27,8 +27,8 @@ def running(mock, sagemaker):
     ],
     ids=["no DesiredState", "Cancelled", "Completed"],
 )
-def test_an_experiment_stops_as_desired(slow_mock, sagemaker, status, desired, last):
-    """It is Stopping for its time and then what DesiredState says, which is Cancelled when absent."""
+def test_stop_leads_to_the_desired_state(slow_mock, sagemaker, status, desired, last):
+    """The experiment is Stopping for its duration, and then has the DesiredState, by default Cancelled."""
     bring_to(slow_mock, status)
     called = slow_mock.clock.now()
 
@@ -42,7 +42,7 @@ def test_an_experiment_stops_as_desired(slow_mock, sagemaker, status, desired, l
 
 
 def test_the_reason_becomes_the_status_reason(slow_mock, sagemaker):
-    """Reason shows as StatusReason from the call on, in Describe and in List."""
+    """Describe and List show Reason as StatusReason from the call on."""
     bring_to(slow_mock, "Running")
 
     sagemaker.stop_inference_experiment(**stop(Reason="The candidate is slow"))
@@ -52,21 +52,13 @@ def test_the_reason_becomes_the_status_reason(slow_mock, sagemaker):
     assert experiment["StatusReason"] == summary["StatusReason"] == "The candidate is slow"
 
 
-def test_an_experiment_that_ends_by_itself_has_no_reason(running, sagemaker):
-    """The end of the schedule completes an experiment without a reason."""
-    running.clock.move_to(at(days=7))
+def test_the_scheduled_end_sets_no_status_reason(running_mock, sagemaker):
+    """An experiment that reaches its EndTime is Completed without a StatusReason."""
+    running_mock.clock.move_to(at(days=7))
 
     experiment = sagemaker.describe_inference_experiment(Name=NAME)
     assert experiment["Status"] == "Completed"
     assert "StatusReason" not in experiment
-
-
-@pytest.mark.parametrize(("production", "shadow"), [("Retain", "Remove"), ("Retain", "Retain"), ("Remove", "Promote")])
-def test_one_variant_stays_as_production(running, sagemaker, production, shadow):
-    """Production is retained, or the shadow is promoted in its place."""
-    sagemaker.stop_inference_experiment(**stop(production=production, shadow=shadow))
-
-    assert running.experiments[NAME]["Status"] == "Cancelled"
 
 
 @pytest.mark.parametrize(
@@ -84,14 +76,14 @@ def test_one_variant_stays_as_production(running, sagemaker, production, shadow)
     ],
     ids=lambda actions: ",".join(map(":".join, actions.items())),
 )
-def test_actions_that_make_no_sense_are_refused(running, sagemaker, actions):
-    """Actions name every variant and no other; production is never promoted, and never goes without successor."""
-    with refused(running, "ValidationException"):
+def test_invalid_actions_are_refused(running_mock, sagemaker, actions):
+    """Actions name exactly the variants; production is never promoted, and only removed if the shadow replaces it."""
+    with refused(running_mock, "ValidationException"):
         sagemaker.stop_inference_experiment(**stop(ModelVariantActions=actions))
 
 
-def test_desired_variants_replace_the_infrastructure_of_what_stays(running, sagemaker):
-    """DesiredModelVariants says on what a variant that stays will run; the others keep theirs."""
+def test_desired_variants_replace_the_infrastructure_of_retained_variants(running_mock, sagemaker):
+    """DesiredModelVariants change the infrastructure of the variants that they name; other variants keep theirs."""
     bigger = variant("shadow", instance_type="ml.c5.4xlarge", count=3)
 
     sagemaker.stop_inference_experiment(**stop(shadow="Retain", DesiredModelVariants=[bigger]))
@@ -104,17 +96,17 @@ def test_desired_variants_replace_the_infrastructure_of_what_stays(running, sage
 @pytest.mark.parametrize(
     "desired",
     [[variant("shadow")], [variant("other")], [variant("prod"), variant("prod")]],
-    ids=["removed", "unknown", "twice"],
+    ids=["removed variant", "unknown variant", "one variant twice"],
 )
-def test_desired_variants_name_what_stays_once(running, sagemaker, desired):
-    """DesiredModelVariants of what is removed, of what there is not, and of one variant twice are refused."""
-    with refused(running, "ValidationException"):
+def test_invalid_desired_variants_are_refused(running_mock, sagemaker, desired):
+    """DesiredModelVariants may not name a removed variant, an unknown one, or one variant twice."""
+    with refused(running_mock, "ValidationException"):
         sagemaker.stop_inference_experiment(**stop(DesiredModelVariants=desired))
 
 
 @pytest.mark.parametrize("status", all_but(*STOPPABLE))
-def test_only_a_created_or_running_experiment_stops(slow_mock, sagemaker, status):
-    """In any other status Stop is a conflict."""
+def test_stop_in_another_status_raises_conflict(slow_mock, sagemaker, status):
+    """Stop raises ConflictException in every status except Created and Running."""
     bring_to(slow_mock, status)
 
     with refused(slow_mock, "ConflictException"):
@@ -122,6 +114,6 @@ def test_only_a_created_or_running_experiment_stops(slow_mock, sagemaker, status
 
 
 def test_an_unknown_experiment_is_not_found(mock, sagemaker):
-    """What nobody created cannot stop."""
+    """Stop raises ResourceNotFound for an unknown name."""
     with refused(mock, "ResourceNotFound"):
         sagemaker.stop_inference_experiment(**stop())

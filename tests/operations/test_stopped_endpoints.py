@@ -1,28 +1,37 @@
-"""What StopInferenceExperiment makes of the endpoint: each variant as its action says, wherever the test stood."""
+"""The effect of StopInferenceExperiment on the endpoint: an action for each variant, in Created and in Running."""
 
 from __future__ import annotations
 
 import pytest
 
-from tests.hosting import BOTH, PRODUCTION_ONLY, UNDER_TEST, VARIANT_LISTS, config_of, endpoint, seen, variants
+from tests.hosting import (
+    BOTH,
+    EXPERIMENT_ENDPOINT,
+    PRODUCTION_ONLY,
+    VARIANT_LISTS,
+    deployed_config,
+    endpoint,
+    endpoint_state,
+    variants,
+)
 from tests.operations.shared import bring_to
 from tests.requests import CONFIG, NAME, PRODUCTION, SHADOW, deployed, stop, variant
 
-# By what becomes of production and shadow: what the endpoint serves in the end.
-LEFT = {
+# The variants that the endpoint serves in the end, by the actions on production and shadow.
+REMAINING = {
     ("Retain", "Remove"): PRODUCTION_ONLY,
     ("Retain", "Retain"): BOTH,
     ("Remove", "Promote"): [[SHADOW], []],
 }
-any_actions = pytest.mark.parametrize("actions", LEFT, ids=", ".join)
+any_actions = pytest.mark.parametrize("actions", REMAINING, ids=", ".join)
 from_either_status = pytest.mark.parametrize("status", ["Created", "Running"])
 
 
-@pytest.fixture(params=["existing", "made"])
+@pytest.fixture(params=["existing_endpoint", "created_endpoint"])
 def stop_from(request, slow_mock):
-    """Stops a test that has come to a status, on an endpoint that exists before it and on one that it makes."""
-    if request.param == "existing":
-        request.getfixturevalue("existing")
+    """Return a function that stops an experiment in a given status, on an existing endpoint or on its own one."""
+    if request.param == "existing_endpoint":
+        request.getfixturevalue("existing_endpoint")
 
     def stop_from(status, *actions, **members):
         bring_to(slow_mock, status)
@@ -33,61 +42,61 @@ def stop_from(request, slow_mock):
 
 @any_actions
 @from_either_status
-def test_what_stays_serves_on(stop_from, slow_mock, sagemaker, status, actions):
-    """In Stopping the endpoint becomes what the actions leave; what served until then serves until that is done."""
+def test_remaining_variants_serve_after_stop(stop_from, slow_mock, sagemaker, status, actions):
+    """In Stopping the endpoint changes to the remaining variants; the previous ones serve until that is done."""
     stop_from(status, *actions)
-    _, serving, pending = seen(sagemaker)
+    _, serving, pending = endpoint_state(sagemaker)
     slow_mock.advance_until(NAME, "Cancelled")
 
     assert serving == {"Created": PRODUCTION_ONLY, "Running": BOTH}[status]
-    assert pending in (None, LEFT[actions])
-    assert seen(sagemaker) == ("InService", LEFT[actions], None)
+    assert pending in (None, REMAINING[actions])
+    assert endpoint_state(sagemaker) == ("InService", REMAINING[actions], None)
 
 
-def test_a_promoted_shadow_is_production_as_it_was(stop_from, slow_mock, sagemaker):
-    """The shadow that is promoted keeps its model and its machines, and all the traffic is its own."""
+def test_a_promoted_shadow_becomes_the_production_variant(stop_from, slow_mock, sagemaker):
+    """A promoted shadow keeps its model and its instances, and gets all the traffic."""
     stop_from("Running", "Remove", "Promote")
     slow_mock.advance_until(NAME, "Cancelled")
 
-    config = config_of(sagemaker)
+    config = deployed_config(sagemaker)
     assert config["ProductionVariants"] == [deployed(SHADOW, InitialVariantWeight=1.0)]
     assert "ShadowProductionVariants" not in config
-    assert variants(endpoint(sagemaker, UNDER_TEST))[SHADOW]["CurrentWeight"] == 1
+    assert variants(endpoint(sagemaker, EXPERIMENT_ENDPOINT))[SHADOW]["CurrentWeight"] == 1
 
 
-def test_a_retained_shadow_goes_on_being_one(stop_from, slow_mock, sagemaker):
-    """Where both are retained the endpoint serves on what it served in the test: weights, models, machines."""
+def test_a_retained_shadow_stays_a_shadow(stop_from, slow_mock, sagemaker):
+    """When both variants are retained, the endpoint keeps the weights, models and instances of the experiment."""
     stop_from("Running", "Retain", "Retain")
-    before = variants(endpoint(sagemaker, UNDER_TEST))
+    before = variants(endpoint(sagemaker, EXPERIMENT_ENDPOINT))
     slow_mock.advance_until(NAME, "Cancelled")
 
-    after = variants(endpoint(sagemaker, UNDER_TEST))
+    after = variants(endpoint(sagemaker, EXPERIMENT_ENDPOINT))
 
     for name in (PRODUCTION, SHADOW):
         assert after[name].items() == {key: before[name][key] for key in after[name]}.items()
 
 
-def test_a_stopped_test_does_not_revert_its_endpoint(existing, slow_mock, sagemaker):
-    """Production that is retained has the machines of the test, not those from before it, unlike at a scheduled end."""
+def test_stop_does_not_revert_the_endpoint(existing_endpoint, slow_mock, sagemaker):
+    """Retained production keeps the instances of the experiment; only the scheduled end restores the original ones."""
     bring_to(slow_mock, "Running")
     sagemaker.stop_inference_experiment(**stop())
     slow_mock.advance_until(NAME, "Cancelled")
 
-    shown = endpoint(sagemaker, UNDER_TEST)
+    shown = endpoint(sagemaker, EXPERIMENT_ENDPOINT)
     assert shown["EndpointConfigName"] != CONFIG
     assert variants(shown)[PRODUCTION]["CurrentInstanceCount"] == 1
-    assert variants(existing)[PRODUCTION]["CurrentInstanceCount"] == 3
+    assert variants(existing_endpoint)[PRODUCTION]["CurrentInstanceCount"] == 3
 
 
-def test_a_test_stopped_before_it_started_has_changed_nothing(existing, slow_mock, sagemaker):
-    """Retain and Remove, in Created, leave an existing endpoint exactly as it is, Stopping included."""
+def test_stop_in_created_does_not_change_an_existing_endpoint(existing_endpoint, slow_mock, sagemaker):
+    """With Retain and Remove in Created, an existing endpoint stays exactly the same, in Stopping too."""
     bring_to(slow_mock, "Created")
 
     sagemaker.stop_inference_experiment(**stop())
-    assert endpoint(sagemaker, UNDER_TEST) == existing
+    assert endpoint(sagemaker, EXPERIMENT_ENDPOINT) == existing_endpoint
     slow_mock.advance_until(NAME, "Cancelled")
 
-    assert endpoint(sagemaker, UNDER_TEST) == existing
+    assert endpoint(sagemaker, EXPERIMENT_ENDPOINT) == existing_endpoint
 
 
 # --- DesiredModelVariants
@@ -104,24 +113,24 @@ def test_a_test_stopped_before_it_started_has_changed_nothing(existing, slow_moc
     ],
     ids=lambda value: value if isinstance(value, str) else ", ".join(value),
 )
-def test_what_stays_may_get_other_machines(stop_from, slow_mock, status, actions, name):
-    """DesiredModelVariants wins over the machines of the test, for the variants it names; the others keep theirs."""
+def test_desired_variants_replace_the_instances(stop_from, slow_mock, status, actions, name):
+    """DesiredModelVariants replace the instances of the variants that they name; other variants keep theirs."""
     desired = variant(name, instance_type="ml.c5.9xlarge", count=7)
 
     stop_from(status, *actions, DesiredModelVariants=[desired])
     slow_mock.advance_until(NAME, "Cancelled")
 
-    config = config_of(slow_mock.client())
-    machines = {
+    config = deployed_config(slow_mock.client())
+    instances = {
         each["VariantName"]: (each["InstanceType"], each["InitialInstanceCount"])
         for member in VARIANT_LISTS
         for each in config.get(member, ())
     }
-    assert machines.pop(name) == ("ml.c5.9xlarge", 7)
-    assert set(machines.values()) <= {("ml.m5.xlarge", 1)}
+    assert instances.pop(name) == ("ml.c5.9xlarge", 7)
+    assert set(instances.values()) <= {("ml.m5.xlarge", 1)}
 
 
-# --- what Describe of the experiment says of its variants
+# --- statuses of the variants in DescribeInferenceExperiment
 
 
 @pytest.mark.parametrize(
@@ -133,8 +142,8 @@ def test_what_stays_may_get_other_machines(stop_from, slow_mock, status, actions
     ],
     ids=", ".join,
 )
-def test_variants_say_what_becomes_of_them(stop_from, slow_mock, actions, stopping, stopped):
-    """A variant is being updated or deleted while the test is Stopping; afterwards it serves or is gone."""
+def test_variant_status_shows_the_effect_of_stop(stop_from, slow_mock, actions, stopping, stopped):
+    """A variant is Updating or Deleting while the experiment is Stopping; afterwards it is InService or Deleted."""
 
     def statuses():
         return [variant["Status"] for variant in slow_mock.experiments[NAME]["ModelVariants"]]

@@ -1,4 +1,4 @@
-"""AddTags, ListTags and DeleteTags on the ARNs of experiments."""
+"""AddTags, ListTags and DeleteTags on experiments."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from mock_sagemaker_ie import Status
 from tests.operations.shared import bring_to, refused
 from tests.requests import NAME, create
 
-MOST_TAGS = 50  # As the model says of one request; here it is what a resource may have.
+MAX_TAGS = 50  # The model's limit for one request; here it is the limit for one resource.
 
 
 def tag(key, value="value"):
@@ -22,7 +22,7 @@ def numbered(count, prefix="key"):
 
 @pytest.fixture
 def arn(mock, sagemaker):
-    """The ARN of an experiment that has the tag `team`."""
+    """Create an experiment with the tag `team` and return its ARN."""
     return sagemaker.create_inference_experiment(**create(Tags=[tag("team", "search")]))["InferenceExperimentArn"]
 
 
@@ -30,20 +30,20 @@ def listed(sagemaker, arn):
     return {tag["Key"]: tag["Value"] for tag in sagemaker.list_tags(ResourceArn=arn)["Tags"]}
 
 
-def test_an_experiment_has_the_tags_it_was_created_with(sagemaker, arn):
-    """Tags of the Create request are listed as they came."""
+def test_tags_of_the_create_request_are_listed(sagemaker, arn):
+    """ListTags returns the tags of the Create request as they were given."""
     assert sagemaker.list_tags(ResourceArn=arn)["Tags"] == [tag("team", "search")]
 
 
-def test_an_experiment_without_tags_has_none(mock, sagemaker):
-    """ListTags of an experiment that was given no tags is an empty list."""
+def test_an_experiment_without_tags_has_an_empty_list(mock, sagemaker):
+    """ListTags returns an empty list for an experiment that was created without tags."""
     arn = sagemaker.create_inference_experiment(**create())["InferenceExperimentArn"]
 
     assert sagemaker.list_tags(ResourceArn=arn)["Tags"] == []
 
 
 def test_tags_are_added_and_overwritten(sagemaker, arn):
-    """A new key joins, a present one takes the new value; the answer lists all there are."""
+    """AddTags adds new keys, overwrites existing ones, and returns all tags."""
     answer = sagemaker.add_tags(ResourceArn=arn, Tags=[tag("team", "ads"), tag("stage", "test")])
 
     assert {tag["Key"]: tag["Value"] for tag in answer["Tags"]} == {"team": "ads", "stage": "test"}
@@ -51,17 +51,17 @@ def test_tags_are_added_and_overwritten(sagemaker, arn):
 
 
 def test_tags_are_deleted_by_key(sagemaker, arn):
-    """The keys named go, the others stay; a key that is not there is no error."""
+    """DeleteTags removes the given keys and no others, and ignores missing keys."""
     sagemaker.add_tags(ResourceArn=arn, Tags=[tag("stage", "test")])
 
-    sagemaker.delete_tags(ResourceArn=arn, TagKeys=["team", "never-there"])
+    sagemaker.delete_tags(ResourceArn=arn, TagKeys=["team", "missing-key"])
 
     assert listed(sagemaker, arn) == {"stage": "test"}
 
 
 @pytest.mark.parametrize("status", list(Status))
-def test_tags_work_in_every_status(slow_mock, sagemaker, status):
-    """Whatever an experiment does, its tags can be changed, and changing them changes nothing else."""
+def test_tags_may_change_in_every_status(slow_mock, sagemaker, status):
+    """AddTags and DeleteTags work in every status, and change nothing else."""
     bring_to(slow_mock, status)
     before = slow_mock.experiments[NAME]
 
@@ -72,8 +72,8 @@ def test_tags_work_in_every_status(slow_mock, sagemaker, status):
     assert slow_mock.experiments[NAME] == before
 
 
-def test_experiments_have_tags_of_their_own(sagemaker, arn):
-    """What one experiment's tags do concerns no other."""
+def test_each_experiment_has_its_own_tags(sagemaker, arn):
+    """Deleting a tag of one experiment does not change the tags of another."""
     other = sagemaker.create_inference_experiment(**create("other", Tags=[tag("team", "ads")]))
 
     sagemaker.delete_tags(ResourceArn=arn, TagKeys=["team"])
@@ -81,9 +81,9 @@ def test_experiments_have_tags_of_their_own(sagemaker, arn):
     assert listed(sagemaker, other["InferenceExperimentArn"]) == {"team": "ads"}
 
 
-def test_fifty_tags_are_the_most(sagemaker, arn):
-    """Tags that would be too many are all refused; one that overwrites is no more."""
-    sagemaker.add_tags(ResourceArn=arn, Tags=numbered(MOST_TAGS - 1))
+def test_an_experiment_has_at_most_50_tags(sagemaker, arn):
+    """When a request exceeds 50 tags, none of its tags is added; overwriting a tag is still possible."""
+    sagemaker.add_tags(ResourceArn=arn, Tags=numbered(MAX_TAGS - 1))
     full = listed(sagemaker, arn)
 
     with pytest.raises(ClientError, match="ValidationException"):
@@ -97,10 +97,10 @@ def test_fifty_tags_are_the_most(sagemaker, arn):
 @pytest.mark.parametrize(
     "tags",
     [[tag("a"), tag("a", "other")], [tag("aws:team")], [tag("AWS:team")]],
-    ids=["twice", "aws:", "AWS:"],
+    ids=["duplicate key", "aws: prefix", "AWS: prefix"],
 )
-def test_keys_are_unique_and_not_of_aws(mock, sagemaker, arn, tags):
-    """One key twice, and a key beginning with aws:, are refused at Create and at AddTags."""
+def test_invalid_keys_are_refused(mock, sagemaker, arn, tags):
+    """Create and AddTags refuse a duplicate key, and a key that begins with `aws:` in any case."""
     with refused(mock, "ValidationException"):
         sagemaker.create_inference_experiment(**create("other", Tags=tags))
     with refused(mock, "ValidationException"):
@@ -110,7 +110,7 @@ def test_keys_are_unique_and_not_of_aws(mock, sagemaker, arn, tags):
 
 
 def test_a_key_may_contain_aws(sagemaker, arn):
-    """Only the beginning of a key is AWS's own."""
+    """A key is refused only if it begins with `aws:`."""
     sagemaker.add_tags(ResourceArn=arn, Tags=[tag("my-aws:team"), tag("awsome")])
 
     assert listed(sagemaker, arn).keys() == {"team", "my-aws:team", "awsome"}
@@ -123,24 +123,24 @@ def test_a_key_may_contain_aws(sagemaker, arn):
 )
 @pytest.mark.parametrize(
     "elsewhere",
-    [(NAME, "nobody-created-it"), ("us-east-1", "eu-west-1"), ("123456789012", "210987654321"), ("arn:aws", "arn")],
+    [(NAME, "unknown-name"), ("us-east-1", "eu-west-1"), ("123456789012", "210987654321"), ("arn:aws", "arn")],
     ids=["name", "region", "account", "no ARN"],
 )
-def test_an_arn_that_names_nothing_is_refused(sagemaker, arn, operation, members, elsewhere):
-    """Tags belong to an experiment of this very name, region and account."""
+def test_an_unknown_arn_is_refused(sagemaker, arn, operation, members, elsewhere):
+    """Tag operations refuse an ARN with another name, region or account, and a text that is no ARN."""
     with pytest.raises(ClientError, match="ValidationException"):
         getattr(sagemaker, operation)(ResourceArn=arn.replace(*elsewhere), **members)
 
     assert listed(sagemaker, arn) == {"team": "search"}
 
 
-def test_tags_fit_one_page(mock, sagemaker, arn):
-    """ListTags gives no NextToken, so it accepts none."""
-    sagemaker.add_tags(ResourceArn=arn, Tags=numbered(MOST_TAGS - 1))
+def test_list_tags_returns_one_page(mock, sagemaker, arn):
+    """ListTags returns 50 tags without a NextToken, and refuses a NextToken."""
+    sagemaker.add_tags(ResourceArn=arn, Tags=numbered(MAX_TAGS - 1))
 
     answer = sagemaker.list_tags(ResourceArn=arn)
 
-    assert len(answer["Tags"]) == MOST_TAGS
+    assert len(answer["Tags"]) == MAX_TAGS
     assert "NextToken" not in answer
     with refused(mock, "ValidationException"):
         sagemaker.list_tags(ResourceArn=arn, NextToken="made-up")

@@ -1,4 +1,4 @@
-"""Deadlines pass in order, each at its own instant, whether anybody looks or not; and how to move to one."""
+"""Deadlines take effect in order, each at its own time, with or without calls in between; and `advance_until`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mock_sagemaker_ie import Durations, Status, mock_inference_experiment
 from tests.operations.shared import MINUTES, all_but, at, bring_to
 from tests.requests import NAME, create
 
-# An hour's test that begins in an hour, with the MINUTES: each status, and the minutes at which it begins and ends.
+# An experiment of one hour that starts in one hour, with the MINUTES: each status with its first and last minute.
 SCHEDULE = {"StartTime": at(hours=1), "EndTime": at(hours=2)}
 HISTORY = [
     ("Creating", 0, 1),
@@ -27,126 +27,106 @@ def describe(sagemaker):
     return sagemaker.describe_inference_experiment(Name=NAME)
 
 
-def look(sagemaker):
-    """The status of the experiment and since when it has it."""
+def status_since(sagemaker):
+    """Return the status of the experiment and the time of its last change."""
     experiment = describe(sagemaker)
     return experiment["Status"], experiment["LastModifiedTime"]
 
 
 @pytest.fixture
-def scheduled(slow_mock, sagemaker):
-    """A mock with an experiment of SCHEDULE."""
+def scheduled_mock(slow_mock, sagemaker):
+    """Return a mock with an experiment that has the SCHEDULE."""
     sagemaker.create_inference_experiment(**create(Schedule=SCHEDULE))
     return slow_mock
 
 
-def watch(mock, sagemaker, *, until):
-    """The different looks of one who looks every thirty seconds."""
-    looks = []
+def poll(mock, sagemaker, *, until):
+    """Return the distinct results of `status_since`, which is called every thirty seconds."""
+    reads = []
     while mock.clock.now() <= until:
-        if look(sagemaker) not in looks:
-            looks.append(look(sagemaker))
+        if (read := status_since(sagemaker)) not in reads:
+            reads.append(read)
         mock.clock.advance(seconds=30)
-    return looks
+    return reads
 
 
 # --- deadlines
 
 
 @in_each_status
-def test_a_status_lasts_from_one_deadline_to_the_next(scheduled, sagemaker, status, begins, ends):
-    """It is there at the instant at which it begins, and to the last second before it ends."""
-    scheduled.clock.move_to(at(minutes=begins))
-    assert look(sagemaker) == (status, at(minutes=begins))
+def test_a_status_lasts_from_one_deadline_to_the_next(scheduled_mock, sagemaker, status, begins, ends):
+    """A status begins at its deadline, and lasts until the last second before the next deadline."""
+    scheduled_mock.clock.move_to(at(minutes=begins))
+    assert status_since(sagemaker) == (status, at(minutes=begins))
 
-    scheduled.clock.move_to(at(minutes=ends, seconds=-1))
-    assert look(sagemaker) == (status, at(minutes=begins))
+    scheduled_mock.clock.move_to(at(minutes=ends, seconds=-1))
+    assert status_since(sagemaker) == (status, at(minutes=begins))
 
 
 @in_each_status
-def test_deadlines_between_two_looks_are_all_passed(scheduled, sagemaker, status, begins, ends):
-    """The first look after many deadlines finds that each has passed at its own instant."""
-    scheduled.clock.move_to(at(minutes=ends, seconds=-1))
+def test_all_deadlines_between_two_reads_take_effect(scheduled_mock, sagemaker, status, begins, ends):
+    """The first read after several deadlines shows that each one took effect at its own time."""
+    scheduled_mock.clock.move_to(at(minutes=ends, seconds=-1))
 
-    assert look(sagemaker) == (status, at(minutes=begins))
+    assert status_since(sagemaker) == (status, at(minutes=begins))
 
 
-def test_a_completed_experiment_ended_when_it_was_due(scheduled, sagemaker):
-    """Looked at a year later, its CompletionTime is the end of the schedule and the stopping time."""
-    scheduled.clock.advance(days=365)
+def test_completion_time_does_not_depend_on_the_time_of_the_read(scheduled_mock, sagemaker):
+    """After a year, CompletionTime is EndTime plus the stopping duration."""
+    scheduled_mock.clock.advance(days=365)
 
     assert describe(sagemaker)["CompletionTime"] == SCHEDULE["EndTime"] + MINUTES.stopping
 
 
-def test_looking_changes_nothing(scheduled, sagemaker):
-    """Looked at ever so often, an experiment has the history of one nobody looks at."""
-    looks = watch(scheduled, sagemaker, until=at(hours=3))
+def test_reading_does_not_change_an_experiment(scheduled_mock, sagemaker):
+    """An experiment that is read every thirty seconds has the expected history."""
+    reads = poll(scheduled_mock, sagemaker, until=at(hours=3))
 
-    assert looks == [(status, at(minutes=begins)) for status, begins, _ in HISTORY]
+    assert reads == [(status, at(minutes=begins)) for status, begins, _ in HISTORY]
 
 
 @in_each_status
-def test_two_looks_at_one_instant_see_the_same(scheduled, sagemaker, status, begins, ends):
-    """Whichever way one looks, the next look finds nothing changed."""
-    scheduled.clock.move_to(at(minutes=begins))
-    before = scheduled.experiments
+def test_list_and_list_tags_do_not_change_an_experiment(scheduled_mock, sagemaker, status, begins, ends):
+    """After List and ListTags at the start of a status, `.experiments` is the same as before."""
+    scheduled_mock.clock.move_to(at(minutes=begins))
+    before = scheduled_mock.experiments
 
     sagemaker.list_inference_experiments(SortBy="Status", StatusEquals=status)
     sagemaker.list_tags(ResourceArn=describe(sagemaker)["Arn"])
 
-    assert scheduled.experiments == before
-
-
-def test_a_start_time_that_passes_while_creating_takes_effect_when_created(slow_mock, sagemaker):
-    """The experiment then passes Created in no time."""
-    sagemaker.create_inference_experiment(**create())
-
-    slow_mock.clock.advance(MINUTES.creating)
-
-    assert look(sagemaker) == ("Starting", at() + MINUTES.creating)
-
-
-def test_an_end_time_that_passes_while_starting_takes_effect_when_running(slow_mock, sagemaker):
-    """The experiment then passes Running in no time, and completes."""
-    end = at() + MINUTES.creating + MINUTES.starting / 2
-    sagemaker.create_inference_experiment(**create(Schedule={"EndTime": end}))
-
-    slow_mock.clock.advance(hours=1)
-
-    completed = at() + MINUTES.creating + MINUTES.starting + MINUTES.stopping
-    assert look(sagemaker) == ("Completed", completed)
+    assert scheduled_mock.experiments == before
 
 
 # --- durations
 
 
-def test_without_durations_nothing_takes_time(mock, sagemaker):
-    """A poll loop finds at its first look what it waits for."""
+def test_by_default_statuses_take_no_time(mock, sagemaker):
+    """By default, the next call shows the status after a transitional one."""
     sagemaker.create_inference_experiment(**create(Schedule={"EndTime": at(hours=2)}))
-    assert look(sagemaker) == ("Running", at())
+    assert status_since(sagemaker) == ("Running", at())
 
     sagemaker.update_inference_experiment(Name=NAME, Description="New")
-    assert look(sagemaker) == ("Running", at())
+    assert status_since(sagemaker) == ("Running", at())
 
     mock.clock.advance(hours=2)
-    assert look(sagemaker) == ("Completed", at(hours=2))
+    assert status_since(sagemaker) == ("Completed", at(hours=2))
 
 
-@pytest.mark.parametrize("lasting", ["creating", "starting", "stopping"])
-def test_one_duration_may_be_given_alone(clock, sagemaker, lasting):
-    """The status that was given a duration lasts it, the others take no time."""
-    durations = Durations(**{lasting: dt.timedelta(minutes=1)})
+@pytest.mark.parametrize("lasting_status", ["creating", "starting", "stopping"])
+def test_a_single_duration_may_be_given(clock, sagemaker, lasting_status):
+    """A status with a duration lasts; the other transitional statuses take no time."""
+    durations = Durations(**{lasting_status: dt.timedelta(minutes=1)})
     with mock_inference_experiment(clock=clock, durations=durations) as mock:
         sagemaker.create_inference_experiment(**create(Schedule=SCHEDULE))
 
-        looks = watch(mock, sagemaker, until=at(hours=3))
+        reads = poll(mock, sagemaker, until=at(hours=3))
 
-    lasts = {"Created", "Running", "Completed", lasting.capitalize()}
-    assert [status for status, _ in looks] == [status for status, *_ in HISTORY if status in lasts]
+    lasts = {"Created", "Running", "Completed", lasting_status.capitalize()}
+    assert [status for status, _ in reads] == [status for status, *_ in HISTORY if status in lasts]
 
 
 def test_realistic_durations_last_minutes(clock, sagemaker):
-    """`Durations.realistic()` lets every transitional status last."""
+    """`Durations.realistic()` gives every transitional status a duration of one minute to one hour."""
     durations = Durations.realistic()
     assert all(dt.timedelta(minutes=1) <= value <= dt.timedelta(hours=1) for value in vars(durations).values())
 
@@ -161,23 +141,23 @@ def test_realistic_durations_last_minutes(clock, sagemaker):
 
 
 @in_each_status
-def test_the_clock_moves_to_where_a_status_begins(scheduled, sagemaker, status, begins, ends):
-    """`advance_until` returns the instant, and the clock stands there."""
-    moment = scheduled.advance_until(NAME, status)
+def test_advance_until_moves_the_clock_to_the_start_of_a_status(scheduled_mock, sagemaker, status, begins, ends):
+    """`advance_until` returns the time at which the status begins, and the clock then shows this time."""
+    moment = scheduled_mock.advance_until(NAME, status)
 
-    assert moment == scheduled.clock.now() == at(minutes=begins)
-    assert look(sagemaker) == (status, moment)
-
-
-def test_a_status_that_is_reached_already_moves_nothing(scheduled):
-    """`advance_until` the present status is now."""
-    scheduled.clock.advance(minutes=90)
-
-    assert scheduled.advance_until(NAME, "Running") == scheduled.clock.now() == at(minutes=90)
+    assert moment == scheduled_mock.clock.now() == at(minutes=begins)
+    assert status_since(sagemaker) == (status, moment)
 
 
-def test_a_status_may_begin_between_two_milliseconds(clock, sagemaker):
-    """The clock moves to an instant at which the service sees the status."""
+def test_advance_until_the_current_status_does_not_move_the_clock(scheduled_mock):
+    """`advance_until` with the current status returns the current time."""
+    scheduled_mock.clock.advance(minutes=90)
+
+    assert scheduled_mock.advance_until(NAME, "Running") == scheduled_mock.clock.now() == at(minutes=90)
+
+
+def test_advance_until_a_status_that_begins_between_two_milliseconds(clock, sagemaker):
+    """The clock moves to a time at which the mock shows the status."""
     durations = Durations(creating=dt.timedelta(microseconds=1_500))
     with mock_inference_experiment(clock=clock, durations=durations) as mock:
         sagemaker.create_inference_experiment(**create())
@@ -188,8 +168,8 @@ def test_a_status_may_begin_between_two_milliseconds(clock, sagemaker):
 
 
 @pytest.mark.parametrize("status", all_but("Cancelled"))
-def test_a_finished_experiment_stays(slow_mock, status):
-    """What has ended reaches no other status: the error says where it stays, and the clock does not move."""
+def test_advance_until_refuses_a_finished_experiment(slow_mock, status):
+    """A finished experiment reaches no other status: the error names its status, and the clock does not move."""
     bring_to(slow_mock, "Cancelled")
     before = slow_mock.clock.now()
 
@@ -199,8 +179,8 @@ def test_a_finished_experiment_stays(slow_mock, status):
     assert slow_mock.clock.now() == before
 
 
-def test_a_status_that_takes_no_time_cannot_be_seen(mock, sagemaker):
-    """The error points to the durations."""
+def test_advance_until_refuses_a_status_that_takes_no_time(mock, sagemaker):
+    """The error refers to `durations=`."""
     sagemaker.create_inference_experiment(**create())
 
     with pytest.raises(ValueError, match=r"Stopping in no time.*durations="):
@@ -211,8 +191,8 @@ def test_a_status_that_takes_no_time_cannot_be_seen(mock, sagemaker):
     ("present", "wanted", "operation"),
     [("Created", "Updating", "Update"), ("Running", "Updating", "Update"), ("Running", "Cancelled", "Stop")],
 )
-def test_a_status_that_needs_a_call_says_which(slow_mock, present, wanted, operation):
-    """The error tells where the experiment goes by itself, and what would lead to the status."""
+def test_advance_until_names_the_operation_that_is_missing(slow_mock, present, wanted, operation):
+    """The error shows the statuses that follow without a call, and the operation that leads to the wanted status."""
     bring_to(slow_mock, present)
 
     with pytest.raises(ValueError, match=f"{present} → .*Completed.*{operation}InferenceExperiment"):
@@ -220,8 +200,8 @@ def test_a_status_that_needs_a_call_says_which(slow_mock, present, wanted, opera
 
 
 @pytest.mark.parametrize("wanted", ["Creating", "Created", "Starting"])
-def test_a_status_that_is_over_needs_no_call(slow_mock, wanted):
-    """The error names no operation when none leads a running experiment back."""
+def test_advance_until_names_no_operation_for_a_past_status(slow_mock, wanted):
+    """The error names no operation when none leads a running experiment back to the status."""
     bring_to(slow_mock, "Running")
 
     with pytest.raises(ValueError, match=f"not be {wanted}.*Running → Stopping → Completed") as caught:
@@ -230,13 +210,13 @@ def test_a_status_that_is_over_needs_no_call(slow_mock, wanted):
     assert "InferenceExperiment" not in str(caught.value)
 
 
-def test_a_status_of_no_experiment_is_an_error(mock):
-    """The error lists the statuses there are."""
+def test_advance_until_refuses_an_unknown_status(mock):
+    """The ValueError lists the valid statuses."""
     with pytest.raises(ValueError, match=f"'Failed'.*{', '.join(Status)}"):
         mock.advance_until(NAME, "Failed")
 
 
-def test_an_experiment_that_is_not_there_reaches_nothing(mock):
-    """The error is a LookupError that names the experiment."""
+def test_advance_until_refuses_an_unknown_experiment(mock):
+    """The LookupError names the experiment."""
     with pytest.raises(LookupError, match=NAME):
         mock.advance_until(NAME, "Running")

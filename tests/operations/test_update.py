@@ -1,4 +1,4 @@
-"""UpdateInferenceExperiment: what may change in which status, and that the experiment then goes on as before."""
+"""UpdateInferenceExperiment: the members that may change in each status, and the status after the update."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ STORAGE = {"Destination": "s3://bucket/captured"}
 OTHER_MODELS = [variant("prod", "another-model"), variant("shadow", instance_type="ml.c5.4xlarge", count=2)]
 
 
-def changes(before, after):
-    """The members of Describe's answer that differ; of a variant, all but its deployment's status."""
+def changed_members(before, after):
+    """Return the members of Describe's answer that differ, except variant statuses and EndpointMetadata."""
 
     def settings(experiment):
         variants = [{**variant, "Status": None} for variant in experiment["ModelVariants"]]
@@ -24,8 +24,8 @@ def changes(before, after):
 
 
 @pytest.mark.parametrize("status", UPDATABLE)
-def test_an_updated_experiment_returns_to_where_it_was(slow_mock, sagemaker, status):
-    """It is Updating from the call on, for the updating time, and then has the status it came from."""
+def test_update_returns_to_the_previous_status(slow_mock, sagemaker, status):
+    """The experiment is Updating from the call on, for the updating duration, and then has its previous status."""
     bring_to(slow_mock, status)
     called = slow_mock.clock.now()
 
@@ -49,8 +49,8 @@ def test_an_updated_experiment_returns_to_where_it_was(slow_mock, sagemaker, sta
     ],
     ids=lambda update: next(iter(update)),
 )
-def test_everything_may_change_before_the_start(mock, sagemaker, update):
-    """In Created every member of the request replaces what was, and nothing else changes but the time."""
+def test_every_member_may_change_in_created(mock, sagemaker, update):
+    """In Created, each member of the request replaces the old value; otherwise only LastModifiedTime changes."""
     bring_to(mock, "Created")
     before = mock.experiments[NAME]
     mock.clock.advance(seconds=1)
@@ -58,13 +58,13 @@ def test_everything_may_change_before_the_start(mock, sagemaker, update):
     sagemaker.update_inference_experiment(Name=NAME, **update)
 
     after = mock.experiments[NAME]
-    assert changes(before, after) == {*update, "LastModifiedTime"}
-    assert changes({**after, **update}, after) == set()
+    assert changed_members(before, after) == {*update, "LastModifiedTime"}
+    assert changed_members({**after, **update}, after) == set()
 
 
 @pytest.fixture
-def renamed(mock, sagemaker):
-    """A mock with an experiment whose variants were renamed before the start."""
+def renamed_mock(mock, sagemaker):
+    """Return a mock with an experiment whose variants got new names in Created."""
     bring_to(mock, "Created")
     sagemaker.update_inference_experiment(
         Name=NAME, ModelVariants=[variant("old"), variant("new")], ShadowModeConfig=shadow_mode("old", "new")
@@ -72,26 +72,26 @@ def renamed(mock, sagemaker):
     return mock
 
 
-def test_renamed_variants_are_stopped_by_their_new_names(renamed, sagemaker):
-    """Stop knows the variants by the names they have now."""
-    with refused(renamed, "ValidationException"):
+def test_stop_uses_the_new_names_of_variants(renamed_mock, sagemaker):
+    """Stop accepts only the current names of the variants."""
+    with refused(renamed_mock, "ValidationException"):
         sagemaker.stop_inference_experiment(**stop())
 
     sagemaker.stop_inference_experiment(**stop(ModelVariantActions={"old": "Remove", "new": "Promote"}))
 
-    assert renamed.experiments[NAME]["Status"] == "Cancelled"
+    assert renamed_mock.experiments[NAME]["Status"] == "Cancelled"
 
 
-def test_renamed_variants_complete(renamed):
-    """An experiment with renamed variants runs to its end like any other."""
-    renamed.advance_until(NAME, "Completed")
+def test_an_experiment_with_renamed_variants_completes(renamed_mock):
+    """An experiment whose variants got new names runs to its end."""
+    renamed_mock.advance_until(NAME, "Completed")
 
-    assert [variant["VariantName"] for variant in renamed.experiments[NAME]["ModelVariants"]] == ["old", "new"]
+    assert [variant["VariantName"] for variant in renamed_mock.experiments[NAME]["ModelVariants"]] == ["old", "new"]
 
 
 @pytest.mark.parametrize("status", UPDATABLE)
-def test_a_schedule_may_change_at_its_end_alone(mock, sagemaker, status):
-    """The end of the schedule that is not given stays."""
+def test_end_time_may_change_alone(mock, sagemaker, status):
+    """When only EndTime is given, StartTime does not change."""
     bring_to(mock, status)
 
     sagemaker.update_inference_experiment(Name=NAME, Schedule={"EndTime": at(days=31)})
@@ -99,8 +99,8 @@ def test_a_schedule_may_change_at_its_end_alone(mock, sagemaker, status):
     assert mock.experiments[NAME]["Schedule"] == {"StartTime": at(days=1), "EndTime": at(days=31)}
 
 
-def test_a_schedule_may_change_at_its_start_alone(mock, sagemaker):
-    """In Created the experiment waits for its new StartTime, and then runs to its old EndTime."""
+def test_start_time_may_change_alone(mock, sagemaker):
+    """In Created the experiment waits for its new StartTime, and then runs until its old EndTime."""
     bring_to(mock, "Created")
 
     sagemaker.update_inference_experiment(Name=NAME, Schedule={"StartTime": at(days=3)})
@@ -109,8 +109,8 @@ def test_a_schedule_may_change_at_its_start_alone(mock, sagemaker):
     assert mock.advance_until(NAME, "Completed") == at(days=8)
 
 
-def test_a_start_time_that_is_past_starts_at_once(mock, sagemaker):
-    """A new StartTime need not lie ahead."""
+def test_a_past_start_time_starts_the_experiment(mock, sagemaker):
+    """When the new StartTime is in the past, the experiment starts at once."""
     bring_to(mock, "Created")
 
     sagemaker.update_inference_experiment(Name=NAME, Schedule={"StartTime": at(days=-1)})
@@ -127,19 +127,19 @@ def test_a_start_time_that_is_past_starts_at_once(mock, sagemaker):
     ],
     ids=["Description", "EndTime", "SamplingPercentage"],
 )
-def test_a_running_experiment_may_change_a_little(mock, sagemaker, update, changed):
-    """In Running the description, the end and the sampling may change."""
+def test_some_members_may_change_in_running(mock, sagemaker, update, changed):
+    """In Running, the description, EndTime and SamplingPercentage may change."""
     bring_to(mock, "Running")
     before = mock.experiments[NAME]
     mock.clock.advance(seconds=1)
 
     sagemaker.update_inference_experiment(Name=NAME, **update)
 
-    assert changes(before, mock.experiments[NAME]) == {changed, "LastModifiedTime"}
+    assert changed_members(before, mock.experiments[NAME]) == {changed, "LastModifiedTime"}
 
 
-def test_a_running_experiment_accepts_its_own_settings(mock, sagemaker):
-    """What is sent again unchanged is no change: whole schedule, variants in any order, roles."""
+def test_unchanged_values_are_accepted_in_running(mock, sagemaker):
+    """Unchanged values are no change: the whole schedule, the variants in any order, and their roles."""
     bring_to(mock, "Running")
     before = mock.experiments[NAME]
 
@@ -152,10 +152,10 @@ def test_a_running_experiment_accepts_its_own_settings(mock, sagemaker):
 
     after = mock.experiments[NAME]
     by_name = sorted(after["ModelVariants"], key=lambda variant: variant["VariantName"])
-    assert changes(before, {**after, "ModelVariants": by_name}) == set()
+    assert changed_members(before, {**after, "ModelVariants": by_name}) == set()
 
 
-def test_a_start_time_to_the_millisecond_may_be_sent_again(mock, sagemaker):
+def test_an_unchanged_start_time_is_accepted_in_running(mock, sagemaker):
     """A running experiment accepts its own StartTime, even from a client that sends whole seconds (old botocore)."""
     mock.clock.advance(seconds=0.75)
     sagemaker.create_inference_experiment(**create())
@@ -176,8 +176,8 @@ def test_a_start_time_to_the_millisecond_may_be_sent_again(mock, sagemaker):
     ],
     ids=lambda update: next(iter(update)),
 )
-def test_a_running_experiment_keeps_the_rest(mock, sagemaker, update):
-    """In Running a change to anything else is refused, and what could have changed with it does not."""
+def test_other_members_may_not_change_in_running(mock, sagemaker, update):
+    """In Running a change to another member is refused, and the other members of the request do not change either."""
     bring_to(mock, "Running")
 
     with refused(mock, "ValidationException"):
@@ -196,8 +196,8 @@ def test_a_running_experiment_keeps_the_rest(mock, sagemaker, update):
         pytest.param({"ModelVariants": [variant("prod"), variant("prod")]}, id="one name for both variants"),
     ],
 )
-def test_an_update_obeys_the_rules_of_create(mock, sagemaker, status, update):
-    """What the experiment would become must be what could have been created."""
+def test_update_applies_the_rules_of_create(mock, sagemaker, status, update):
+    """An update is refused when CreateInferenceExperiment would refuse the resulting experiment."""
     bring_to(mock, status)
 
     with refused(mock, "ValidationException"):
@@ -205,8 +205,8 @@ def test_an_update_obeys_the_rules_of_create(mock, sagemaker, status, update):
 
 
 @pytest.mark.parametrize("end", [at(days=2), at(days=2, seconds=-1)], ids=["now", "past"])
-def test_an_end_time_lies_ahead(mock, sagemaker, end):
-    """A running experiment is ended by Stop, not by an EndTime that has passed."""
+def test_end_time_must_be_in_the_future(mock, sagemaker, end):
+    """Only Stop ends a running experiment early, not an EndTime that has passed."""
     bring_to(mock, "Running")
     mock.clock.move_to(at(days=2))
 
@@ -214,25 +214,9 @@ def test_an_end_time_lies_ahead(mock, sagemaker, end):
         sagemaker.update_inference_experiment(Name=NAME, Schedule={"EndTime": end})
 
 
-@pytest.mark.parametrize(
-    ("status", "deadline", "following"),
-    [("Created", at(days=1), "Starting"), ("Running", at(days=8), "Stopping")],
-    ids=["StartTime", "EndTime"],
-)
-def test_a_deadline_waits_for_the_update_to_end(slow_mock, sagemaker, status, deadline, following):
-    """StartTime or EndTime that comes while Updating takes effect when Updating ends."""
-    bring_to(slow_mock, status)
-    called = deadline - UPDATING / 2
-    slow_mock.clock.move_to(called)
-
-    sagemaker.update_inference_experiment(Name=NAME, Description="New")
-
-    assert slow_mock.advance_until(NAME, following) == called + UPDATING
-
-
 @pytest.mark.parametrize("status", all_but(*UPDATABLE))
-def test_only_a_created_or_running_experiment_is_updated(slow_mock, sagemaker, status):
-    """In any other status Update is a conflict."""
+def test_update_in_another_status_raises_conflict(slow_mock, sagemaker, status):
+    """Update raises ConflictException in every status except Created and Running."""
     bring_to(slow_mock, status)
 
     with refused(slow_mock, "ConflictException"):
@@ -240,6 +224,6 @@ def test_only_a_created_or_running_experiment_is_updated(slow_mock, sagemaker, s
 
 
 def test_an_unknown_experiment_is_not_found(mock, sagemaker):
-    """What nobody created cannot be updated."""
+    """Update raises ResourceNotFound for an unknown name."""
     with refused(mock, "ResourceNotFound"):
         sagemaker.update_inference_experiment(Name=NAME, Description="New")

@@ -1,4 +1,4 @@
-"""A request that breaks rules is refused with one message that names them all, whatever the client has checked."""
+"""An invalid request gets one message that names every error, with and without validation in the client."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ STORAGE = {
     "ContentType": {"CsvContentTypes": ["text/csv"], "JsonContentTypes": ["application/json"]},
 }
 
-# A valid request of each operation, with every member there is.
+# A valid request for each operation, with every member.
 COMPLETE = {
     "CreateInferenceExperiment": create(
         Description="New", DataStorageConfig=STORAGE, KmsKey=KEY, Schedule=SCHEDULE, Tags=TAGS
@@ -64,8 +64,8 @@ for_each_operation = pytest.mark.parametrize("operation", COMPLETE)
 
 
 @pytest.fixture(scope="module")
-def unchecked():
-    """A boto3 client that checks nothing itself."""
+def unchecked_client():
+    """Return a boto3 client that does not validate requests."""
     return boto3.client(
         "sagemaker",
         region_name="us-east-1",
@@ -75,20 +75,20 @@ def unchecked():
     )
 
 
-@pytest.fixture(params=["checking", "unchecked"])
-def client(request, sagemaker, unchecked):
-    """A client that checks parameters, then one that does not."""
-    return sagemaker if request.param == "checking" else unchecked
+@pytest.fixture(params=["validating client", "unchecked client"])
+def client(request, sagemaker, unchecked_client):
+    """Return a client that validates requests, then one that does not."""
+    return sagemaker if request.param == "validating client" else unchecked_client
 
 
 @pytest.fixture
-def shape_of(sagemaker):
-    """The shape of an operation's request, by botocore's model."""
+def input_shape(sagemaker):
+    """Return a function that returns the input shape of an operation in botocore's model."""
     return lambda operation: sagemaker.meta.service_model.operation_model(operation).input_shape
 
 
-def refusal(client, operation, request):
-    """The message of the ValidationException with which a request is refused."""
+def validation_message(client, operation, request):
+    """Return the message of the ValidationException that a request raises."""
     with pytest.raises(ClientError) as caught:
         getattr(client, xform_name(operation))(**request)
     error = caught.value.response["Error"]
@@ -96,33 +96,36 @@ def refusal(client, operation, request):
     return error["Message"]
 
 
-def blamed(message):
-    """The paths that a message says are wrong, in its order; their number is as it says."""
+def reported_paths(message):
+    """Return the paths of the errors in a message, in its order; assert that the message has their number."""
     paths = re.findall(r"at '([^']*)' failed to satisfy constraint", message)
     assert message.startswith(f"{len(paths)} validation error")
     return paths
 
 
-# --- broken constraints, found by walking botocore's model along a complete request
+# --- one violation for each constraint of botocore's model in a complete request
 
 
-def flaws(shape, value, path=()):
-    """Each constrained place in a request: the path to it, and the value there made wrong."""
-    if (wrong := breaking(shape, value)) is not None:
+def violations(shape, value, path=()):
+    """Yield each constrained place in a request: its path, and an invalid value for it."""
+    if (wrong := invalid_value(shape, value)) is not None:
         yield path, wrong
     if shape.type_name == "structure":
         for name, member in shape.members.items():
-            yield from flaws(member, value[name], (*path, name))
+            yield from violations(member, value[name], (*path, name))
     elif shape.type_name == "list":
-        yield from flaws(shape.member, value[0], (*path, 0))
+        yield from violations(shape.member, value[0], (*path, 0))
     elif shape.type_name == "map":
         key, item = next(iter(value.items()))
-        yield path, {breaking(shape.key, key): item}
-        yield path, {key: breaking(shape.value, item)}
+        yield path, {invalid_value(shape.key, key): item}
+        yield path, {key: invalid_value(shape.value, item)}
 
 
-def breaking(shape, value):
-    """What the shape forbids in the place of `value`, None when it forbids nothing; what clients let pass, if any."""
+def invalid_value(shape, value):
+    """Return a value that the shape forbids in place of `value`, or None if it forbids nothing.
+
+    If possible, return a value that clients do not check.
+    """
     traits = shape.metadata
     if "enum" in traits:
         return "no-such-value"
@@ -142,7 +145,7 @@ def _of_size(value, size):
 
 
 def replaced(value, path, new):
-    """A copy of a request with one place in it replaced."""
+    """Return a copy of a request with the value at one path replaced."""
     if not path:
         return new
     copy = value.copy()
@@ -150,52 +153,60 @@ def replaced(value, path, new):
     return copy
 
 
-def in_words(path):
-    """A path as AWS writes it: `modelVariants.1.member.modelName`; a plain item is blamed at its list."""
+def wire_path(path):
+    """Return a path in AWS's notation, for example `modelVariants.1.member.modelName`.
+
+    Errors of a plain item in a list have the path of the list.
+    """
     if path and isinstance(path[-1], int):
         path = path[:-1]
     return ".".join(f"{step + 1}.member" if isinstance(step, int) else step[0].lower() + step[1:] for step in path)
 
 
 @for_each_operation
-def test_every_constraint_of_the_model_is_checked(mock, unchecked, shape_of, operation):
-    """Each member with a length, pattern, enum or range, broken by itself, is blamed."""
+def test_every_constraint_of_the_model_is_checked(mock, unchecked_client, input_shape, operation):
+    """Each member with a length, pattern, enum or range is reported when its value is the only invalid one."""
     request = COMPLETE[operation]
-    places = list(flaws(shape_of(operation), request))
+
+    def reported(request):
+        return reported_paths(validation_message(unchecked_client, operation, request))
+
+    places = list(violations(input_shape(operation), request))
     assert places
 
-    let_pass = [
-        in_words(path)
-        for path, wrong in places
-        if in_words(path) not in blamed(refusal(unchecked, operation, replaced(request, path, wrong)))
+    not_reported = [
+        wire_path(path) for path, wrong in places if wire_path(path) not in reported(replaced(request, path, wrong))
     ]
 
-    assert let_pass == []
+    assert not_reported == []
 
 
 @for_each_operation
-def test_every_required_member_is_missed(mock, unchecked, shape_of, operation):
-    """An empty request is refused with all that it lacks; a client that checks does not even send it."""
-    required = shape_of(operation).required_members
+def test_every_missing_required_member_is_reported(mock, unchecked_client, input_shape, operation):
+    """An empty request is refused with all its missing members; a client that validates does not even send it."""
+    required = input_shape(operation).required_members
     if not required:
-        assert getattr(unchecked, xform_name(operation))()
+        assert getattr(unchecked_client, xform_name(operation))()
         return
 
-    assert sorted(blamed(refusal(unchecked, operation, {}))) == sorted(map(in_words, zip(required)))
+    reported = reported_paths(validation_message(unchecked_client, operation, {}))
+    assert sorted(reported) == sorted(map(wire_path, zip(required)))
     with pytest.raises(ParamValidationError):
         getattr(mock.client(), xform_name(operation))()
 
 
-# --- all of them in one message
+# --- several errors in one message
 
 
 @pytest.mark.parametrize(
-    ("request_", "paths"),
+    ("create_request", "paths"),
     [
         pytest.param(
-            create(Type="Canary", RoleArn="nobody's role at all"), ["type", "roleArn"], id="several constraints"
+            create(Type="Canary", RoleArn="not the ARN of a role"),
+            ["type", "roleArn"],
+            id="several constraints",
         ),
-        pytest.param(create("-" * 1_000), ["name", "name"], id="two of one member"),
+        pytest.param(create("-" * 1_000), ["name", "name"], id="two constraints of one member"),
         pytest.param(
             create(
                 ModelVariants=[variant("prod"), variant("prod")],
@@ -224,9 +235,11 @@ def test_every_required_member_is_missed(mock, unchecked, shape_of, operation):
         ),
     ],
 )
-def test_all_that_is_wrong_is_in_one_message(mock, client, request_, paths):
-    """Constraints of the model and rules between members are told at once, to every client alike."""
-    assert sorted(blamed(refusal(client, "CreateInferenceExperiment", request_))) == sorted(paths)
+def test_all_errors_are_in_one_message(mock, client, create_request, paths):
+    """Errors of the model's constraints and of the rules between members are reported together, to every client."""
+    message = validation_message(client, "CreateInferenceExperiment", create_request)
+
+    assert sorted(reported_paths(message)) == sorted(paths)
     assert mock.experiments == {}
 
 
@@ -250,13 +263,13 @@ def test_all_that_is_wrong_is_in_one_message(mock, client, request_, paths):
     ],
     ids=["UpdateInferenceExperiment", "AddTags"],
 )
-def test_other_operations_tell_all_at_once_too(mock, client, operation, changes, paths):
-    """What a request breaks by itself is told together, whatever the experiment."""
+def test_other_operations_report_all_errors_in_one_message(mock, client, operation, changes, paths):
+    """All errors in the request itself are reported together, independent of the experiment."""
     client.create_inference_experiment(**create())
 
-    message = refusal(client, operation, {**COMPLETE[operation], **changes})
+    message = validation_message(client, operation, {**COMPLETE[operation], **changes})
 
-    assert paths <= set(blamed(message))
+    assert paths <= set(reported_paths(message))
 
 
 # --- types
@@ -273,9 +286,9 @@ def test_other_operations_tell_all_at_once_too(mock, client, operation, changes,
     ],
     ids=str,
 )
-def test_a_value_of_another_type_cannot_be_read(mock, unchecked, changes):
-    """A client that checks nothing gets a SerializationException for a value of the wrong type."""
+def test_a_value_of_the_wrong_type_raises_serialization_exception(mock, unchecked_client, changes):
+    """A client that does not validate gets a SerializationException for a value of the wrong type."""
     with pytest.raises(ClientError, match="SerializationException"):
-        unchecked.create_inference_experiment(**create(**changes))
+        unchecked_client.create_inference_experiment(**create(**changes))
 
     assert mock.experiments == {}

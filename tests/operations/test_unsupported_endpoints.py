@@ -1,10 +1,9 @@
-"""What no experiment can test on or with: unfit endpoints and models, and in strict mode models that nobody created."""
+"""Endpoints and models that an experiment cannot use; in strict mode, also models that were never created."""
 
 from __future__ import annotations
 
 import pytest
 
-from mock_sagemaker_ie import mock_inference_experiment
 from tests.hosting import bring_to, refused, serve
 from tests.operations.shared import at
 from tests.requests import ENDPOINT, NAME, PRODUCTION, SHADOW, create, deployed, model, stop, variant
@@ -12,13 +11,13 @@ from tests.requests import ENDPOINT, NAME, PRODUCTION, SHADOW, create, deployed,
 SERVERLESS = {"MemorySizeInMB": 2048, "MaxConcurrency": 5}
 LATER = {"StartTime": at(days=1)}
 
-unfit_models = pytest.mark.parametrize(
-    "unfit", [{"containers": 2}, {"mode": "MultiModel"}], ids=["multi-container", "multi-model"]
+unsupported_models = pytest.mark.parametrize(
+    "unsupported", [{"containers": 2}, {"mode": "MultiModel"}], ids=["multi-container", "multi-model"]
 )
 
 
 @pytest.mark.parametrize(
-    "unfit",
+    "unsupported",
     [
         {"production": [deployed(InstanceType=None, InitialInstanceCount=None, ServerlessConfig=SERVERLESS)]},
         {"AsyncInferenceConfig": {"OutputConfig": {"S3OutputPath": "s3://bucket/answers"}}},
@@ -26,30 +25,30 @@ unfit_models = pytest.mark.parametrize(
     ],
     ids=["serverless", "asynchronous", "several production variants"],
 )
-def test_unfit_endpoints_are_refused(mock, sagemaker, unfit):
-    """A test is on a real-time endpoint of one production variant."""
-    serve(sagemaker, *unfit.pop("production", []), **unfit)
+def test_unsupported_endpoints_are_refused(mock, sagemaker, unsupported):
+    """An experiment needs a real-time endpoint with one production variant."""
+    serve(sagemaker, *unsupported.pop("production", []), **unsupported)
 
     with refused(mock):
         sagemaker.create_inference_experiment(**create(EndpointName=ENDPOINT))
 
 
-@unfit_models
-def test_endpoints_of_unfit_models_are_refused(mock, sagemaker, unfit):
-    """A test is on an endpoint whose models are of one container and one model each."""
-    sagemaker.create_model(**model("unfit", **unfit))
-    serve(sagemaker, deployed(ModelName="unfit"))
+@unsupported_models
+def test_endpoints_with_unsupported_models_are_refused(mock, sagemaker, unsupported):
+    """An experiment needs an endpoint whose models have one container and one model each."""
+    sagemaker.create_model(**model("unsupported", **unsupported))
+    serve(sagemaker, deployed(ModelName="unsupported"))
 
     with refused(mock):
         sagemaker.create_inference_experiment(**create(EndpointName=ENDPOINT))
 
 
-@unfit_models
+@unsupported_models
 @pytest.mark.parametrize("role", [PRODUCTION, SHADOW])
-def test_unfit_models_are_refused(mock, sagemaker, unfit, role):
-    """So are tests of such models, in either role, at Create and at Update."""
-    sagemaker.create_model(**model("unfit", **unfit))
-    models = [variant(name, "unfit" if name == role else None) for name in (PRODUCTION, SHADOW)]
+def test_unsupported_models_are_refused(mock, sagemaker, unsupported, role):
+    """Create and Update refuse such models for the production variant and for the shadow."""
+    sagemaker.create_model(**model("unsupported", **unsupported))
+    models = [variant(name, "unsupported" if name == role else None) for name in (PRODUCTION, SHADOW)]
     sagemaker.create_inference_experiment(**create("other", Schedule=LATER))
 
     with refused(mock):
@@ -58,8 +57,8 @@ def test_unfit_models_are_refused(mock, sagemaker, unfit, role):
         sagemaker.update_inference_experiment(Name="other", ModelVariants=models)
 
 
-def test_a_list_of_one_container_is_fine(mock, sagemaker):
-    """A model of one container is fit, however it was written down."""
+def test_a_model_with_one_item_in_containers_is_accepted(mock, sagemaker):
+    """A model with one container is supported, in PrimaryContainer or in Containers."""
     sagemaker.create_model(**model(f"model-{SHADOW}", containers=1))
 
     sagemaker.create_inference_experiment(**create())
@@ -68,50 +67,43 @@ def test_a_list_of_one_container_is_fine(mock, sagemaker):
 
 
 @pytest.mark.parametrize("status", ["Creating", "Updating", "RollingBack", "Failed", "Deleting"])
-def test_an_endpoint_must_be_in_service(hosting, sagemaker, status):
-    """A test begins on an endpoint that is in service, or on one that is not there at all."""
-    bring_to(hosting, status)
+def test_an_endpoint_must_be_in_service(slow_hosting_mock, sagemaker, status):
+    """An experiment needs an InService endpoint, or an endpoint name that does not exist."""
+    bring_to(slow_hosting_mock, status)
 
-    with refused(hosting):
+    with refused(slow_hosting_mock):
         sagemaker.create_inference_experiment(**create(EndpointName=ENDPOINT))
 
 
-def test_a_refused_test_holds_no_endpoint(hosting, sagemaker):
-    """An endpoint that was refused for a test is as free as it was, and fit once it is in service."""
-    bring_to(hosting, "RollingBack")
-    with refused(hosting):
+def test_a_refused_experiment_does_not_reserve_the_endpoint(slow_hosting_mock, sagemaker):
+    """After a refused Create the endpoint is free, and another experiment may use it once it is InService."""
+    bring_to(slow_hosting_mock, "RollingBack")
+    with refused(slow_hosting_mock):
         sagemaker.create_inference_experiment(**create(EndpointName=ENDPOINT))
-    hosting.clock.advance(days=1)
+    slow_hosting_mock.clock.advance(days=1)
 
     sagemaker.create_inference_experiment(**create("another", EndpointName=ENDPOINT))
-    hosting.advance_until("another", "Running")
+    slow_hosting_mock.advance_until("another", "Running")
     sagemaker.stop_inference_experiment(**stop("another"))
-    hosting.advance_until("another", "Cancelled")
+    slow_hosting_mock.advance_until("another", "Cancelled")
 
     sagemaker.delete_endpoint(EndpointName=ENDPOINT)
 
 
-# --- strictly
-
-
-@pytest.fixture
-def strict(clock):
-    """An active mock that presumes no model."""
-    with mock_inference_experiment(clock=clock, strict=True) as mock:
-        yield mock
+# --- strict mode
 
 
 @pytest.mark.parametrize("missing", [PRODUCTION, SHADOW])
-def test_a_strict_mock_presumes_no_model(strict, sagemaker, missing):
-    """With strict=True both models must have been created, at Create and at Update; the refusal is in AWS's words."""
+def test_a_strict_mock_refuses_unknown_models(strict_mock, sagemaker, missing):
+    """With strict=True, Create and Update refuse a model that was never created, with AWS's message."""
     for role in (PRODUCTION, SHADOW):
         sagemaker.create_model(**model(f"model-{role}"))
     sagemaker.create_inference_experiment(**create("other", Schedule=LATER))
     models = [variant(name, f"missing-{name}" if name == missing else None) for name in (PRODUCTION, SHADOW)]
 
-    with refused(strict) as at_create:
+    with refused(strict_mock) as at_create:
         sagemaker.create_inference_experiment(**create(ModelVariants=models))
-    with refused(strict) as at_update:
+    with refused(strict_mock) as at_update:
         sagemaker.update_inference_experiment(Name="other", ModelVariants=models)
 
     message = f'Could not find model "arn:aws:sagemaker:us-east-1:123456789012:model/missing-{missing}".'
@@ -119,15 +111,15 @@ def test_a_strict_mock_presumes_no_model(strict, sagemaker, missing):
         assert caught.value.response["Error"]["Message"] == message
 
 
-def test_a_deleted_model_is_missing(strict, sagemaker):
-    """In strict mode a model that was deleted is as unknown as one that never was; what runs goes on."""
+def test_a_strict_mock_refuses_deleted_models(strict_mock, sagemaker):
+    """In strict mode a deleted model is unknown; an experiment that runs with it continues."""
     for role in (PRODUCTION, SHADOW):
         sagemaker.create_model(**model(f"model-{role}"))
     sagemaker.create_inference_experiment(**create())
     sagemaker.delete_model(ModelName=f"model-{SHADOW}")
 
-    with refused(strict):
+    with refused(strict_mock):
         sagemaker.create_inference_experiment(**create("second"))
 
     sagemaker.update_inference_experiment(Name=NAME, Description="still the same models")
-    assert strict.experiments[NAME]["Status"] == "Running"
+    assert strict_mock.experiments[NAME]["Status"] == "Running"
