@@ -161,7 +161,7 @@ def timeline(foreseen: Experiment, now: dt.datetime) -> Timeline:
         shadow=foreseen.shadow,
         segments=tuple(
             Segment(entry.status, entry.since, end, str(entry.trigger), dict(variants))
-            for entry, end, variants in zip(entries, ends, foreseen.seen, strict=True)
+            for entry, end, variants in zip(entries, ends, foreseen.variant_history, strict=True)
         ),
     )
 

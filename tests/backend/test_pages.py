@@ -10,7 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mock_sagemaker_ie import Status
+from mock_sagemaker_ie.backend.experiments.operations import EXPERIMENT
 from mock_sagemaker_ie.backend.pages import page
+from mock_sagemaker_ie.backend.store import Store
 from mock_sagemaker_ie.protocol.errors import AWSError
 from tests import shapes
 from tests.conftest import START
@@ -28,6 +30,14 @@ class Record:
     settings: dict[str, str] = field(default_factory=lambda: {"Type": "ShadowMode"}, hash=False)
 
 
+def store(records):
+    """Return a store with these records."""
+    stored = Store(EXPERIMENT, "arn")
+    for record in records:
+        stored.put(record)
+    return stored
+
+
 MAX_PAGES = 50  # More pages than any test needs.
 
 
@@ -35,7 +45,7 @@ def pages(of, query, between=lambda: None):
     """Yield all pages of the list `of`; call `between` after each page, which may change the list."""
     token = {}
     for _ in range(MAX_PAGES):
-        shown, next_token = page(of, {**query, **token}, scope="here")
+        shown, next_token = page(store(of), {**query, **token}, scope="here")
         yield shown
         if next_token is None:
             return
@@ -122,15 +132,15 @@ def test_pages_are_stable_while_records_come_and_go(queries, data, records, size
 
 QUERY = {"SortBy": "Name", "MaxResults": 1}
 RECORDS = [Record(1, "a"), Record(2, "b")]
-_, TOKEN = page(RECORDS, QUERY, scope="here")
+_, TOKEN = page(store(RECORDS), QUERY, scope="here")
 
 
 def test_a_token_is_valid_only_in_its_scope():
     """A token is refused in another list, account or region, even with the same query."""
-    page(RECORDS, {**QUERY, "NextToken": TOKEN}, scope="here")
+    page(store(RECORDS), {**QUERY, "NextToken": TOKEN}, scope="here")
 
     with pytest.raises(AWSError) as refusal:
-        page(RECORDS, {**QUERY, "NextToken": TOKEN}, scope="elsewhere")
+        page(store(RECORDS), {**QUERY, "NextToken": TOKEN}, scope="elsewhere")
 
     assert refusal.value.code == "ValidationException"
 
@@ -139,6 +149,6 @@ def test_a_token_is_valid_only_in_its_scope():
 def test_other_text_is_not_a_token(text):
     """Any text other than the token raises ValidationException, and never another error."""
     with pytest.raises(AWSError) as refusal:
-        page(RECORDS, {**QUERY, "NextToken": text}, scope="here")
+        page(store(RECORDS), {**QUERY, "NextToken": text}, scope="here")
 
     assert refusal.value.code == "ValidationException"
