@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -13,7 +12,7 @@ if TYPE_CHECKING:
 Values = dict[str, Any]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Call:
     """One call that the mock answered.
 
@@ -30,7 +29,7 @@ class Call:
     _values: Values | None = None
     _read: Callable[[Values], Values] | None = None
 
-    @cached_property
+    @property
     def response(self) -> Values | None:
         """The members of the answer, with times in UTC; None when the call was answered with an error."""
         return None if self._values is None or self._read is None else self._read(self._values)

@@ -45,7 +45,7 @@ class _Patch:
             if not event_name.startswith(_CALLS) or (ours := _our_event(event_name)) is None:
                 return result
             active = ours[1]
-            if inspect.isawaitable(result):
+            if not isinstance(result, tuple):  # An awaitable, from aiobotocore.
                 return _answered(active, result, arguments)
             return result if result[1] is not None else (active, botocore_calls.before_call(active, arguments))
 
@@ -102,11 +102,11 @@ class _Event(NamedTuple):
 
 def _our_event(name: str) -> tuple[_Event, ActiveMock] | None:
     """Return the event and the mock that answers it; None for another service, or when no mock is active."""
-    parts = name.split(".")
-    if len(parts) != 3 or parts[1] not in SERVICES:  # noqa: PLR2004
-        return None
     active = stack.answering()
-    return None if active is None or parts[2] in active.passthrough else (_Event(*parts), active)
+    kind, service, operation = name.split(".", 2)
+    if active is None or service not in SERVICES or operation in active.passthrough:
+        return None
+    return _Event(kind, service, operation), active
 
 
 async def _answered(active: ActiveMock, result: Awaitable[Any], arguments: dict[str, Any]) -> tuple[Any, Any]:

@@ -19,19 +19,10 @@ from mock_sagemaker_ie.backend.backend import SageMakerBackend
 from mock_sagemaker_ie.backend.operations import OPERATIONS, RESOURCE_TYPES, RULES, is_read, operate
 from mock_sagemaker_ie.calls import Call
 from mock_sagemaker_ie.clock import MockClock, movable, read
-from mock_sagemaker_ie.protocol.cache import AnswerCache, CachedAnswer
 from mock_sagemaker_ie.protocol.errors import AWSError
 from mock_sagemaker_ie.protocol.validation import refuse, violations
-from mock_sagemaker_ie.protocol.wire import (
-    answer_headers,
-    copier,
-    copy_values,
-    encode_answer,
-    local_time,
-    read_request,
-    same,
-    whole_milliseconds,
-)
+from mock_sagemaker_ie.protocol.wire import copy_values, encode_answer, read_request, whole_milliseconds
+from mock_sagemaker_ie.service.answer_cache import AnswerCache, CachedAnswer
 from mock_sagemaker_ie.service.faults import Faults
 from mock_sagemaker_ie.service.models import run, run_async
 
@@ -64,13 +55,12 @@ class Answer(NamedTuple):
     @property
     def values(self) -> Values:
         """The members of the answer: fresh values with the types of botocore's parser."""
-        shape = self.model.output_shape
-        return {} if shape is None else self.answer.fresh(copier(shape, local_time))
+        return self.answer.fresh()
 
     @property
     def headers(self) -> dict[str, str]:
         """The headers that describe the body or carry members."""
-        return answer_headers(self.model, self.answer.values)
+        return self.answer.headers
 
     @property
     def wire(self) -> tuple[bytes, dict[str, str]]:
@@ -147,16 +137,16 @@ class Service:
             answer = self._find_answer(model, key, now)
             if answer is None and (answer := self._make_answer(model, request, region, account_id, now)) is None:
                 return None
-            self._record_answer(model, copy_values(answer.params), account_id, region, now, answer.values)
+            params = copy_values(answer.params)
+            self._record(Call(model.name, params, account_id, region, now, None, answer.values, answer.in_utc))
         return Answer(model, answer, now)
 
     def _find_answer(self, model: OperationModel, key: tuple[Any, ...], now: dt.datetime) -> CachedAnswer | None:
         """Return the answer that the same call got before, if no record of its account and region has changed since."""
         answer = self._cache.find(model, key)
-        if answer is None:
+        if answer is None or answer.backend is None:
             return None
-        backend, version = answer.state
-        return answer if backend.as_of(now).version == version else None
+        return answer if answer.backend.as_of(now).version == answer.version else None
 
     def _make_answer(
         self, model: OperationModel, request: WireRequest, region: str, account_id: str, now: dt.datetime
@@ -172,7 +162,7 @@ class Service:
         except AWSError as error:
             self._record(Call(model.name, copy_values(params), account_id, region, now, error=error))
             raise
-        answer = CachedAnswer(params, values, (backend, backend.version))
+        answer = CachedAnswer(model, params, values, backend)
         if is_read(model.name) and len(request.body) <= AnswerCache.MAX_KEY_SIZE:
             self._cache.put(model, (region, account_id, request.body), answer)
         return answer
@@ -190,16 +180,9 @@ class Service:
         except AWSError as error:
             self._record(Call(model.name, params, account_id, region, now, error=error))
             raise
-        self._record_answer(model, params, account_id, region, now, values)
-        return Answer(model, CachedAnswer(params, values), now)
-
-    def _record_answer(
-        self, model: OperationModel, params: Values, account_id: str, region: str, now: dt.datetime, values: Values
-    ) -> None:
-        shape = model.output_shape
-        # Not the shape: it would keep the service model of its session in memory.
-        read = dict if shape is None else copier(shape, same)
-        self._record(Call(model.name, params, account_id, region, now, None, values, read))
+        answer = CachedAnswer(model, params, values)
+        self._record(Call(model.name, params, account_id, region, now, None, values, answer.in_utc))
+        return Answer(model, answer, now)
 
     def _record(self, call: Call) -> None:
         if isinstance(call.error, AWSError):
