@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
 
     from mock_sagemaker_ie.mock import InferenceExperimentMock
-    from mock_sagemaker_ie.server.app import Serving
+    from mock_sagemaker_ie.server.app import RunningServer
 
 NAME = "sagemaker_ie"
 SERVER = "sagemaker_ie_server"
@@ -79,7 +79,7 @@ def _options(request: pytest.FixtureRequest) -> dict[str, Any]:
 
 
 @pytest.fixture
-def sagemaker_ie_server(request: pytest.FixtureRequest) -> Iterator[Serving]:
+def sagemaker_ie_server(request: pytest.FixtureRequest) -> Iterator[RunningServer]:
     """A mock served over HTTP on a port of its own: `.url`, `.environment` for a process to start, `.mock` to steer.
 
     Its options are those of `sagemaker_ie`.
@@ -87,11 +87,11 @@ def sagemaker_ie_server(request: pytest.FixtureRequest) -> Iterator[Serving]:
     from threading import Thread  # noqa: PLC0415
 
     try:
-        from mock_sagemaker_ie.server.app import serving  # noqa: PLC0415
+        from mock_sagemaker_ie.server.app import running_server  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise pytest.UsageError(f"{error.name} is missing: pip install 'mock-sagemaker-ie[server]'") from None
 
-    with serving(**_options(request)) as served:
+    with running_server(**_options(request)) as served:
         _mocks().entered.append(served.mock)
         thread = Thread(target=served.http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         thread.start()
