@@ -122,11 +122,11 @@ class Control:
                 kind, fail = "endpoint", self._mock.fail_endpoint
             case _:
                 raise ValueError('expected "experiment" or "endpoint", and "reason"')
-        arguments = _scope(scope)
+        place = _scope(scope)
         with self._pause():
-            fail(name, reason, **arguments)
+            fail(name, reason, **place)
             if self._journal is not None:
-                self._journal.write_failure(kind, name, reason, **arguments)
+                self._journal.write_failure(kind, name, reason, **place)
         return _json({})
 
     def reset(self, _arguments: dict[str, Any]) -> Response:
