@@ -1,1 +1,1 @@
-"""How fast and how small the mock is beside its peers: `python -m benchmarks`, from the repository's root."""
+"""Time and memory of the mock compared with other tools: `python -m benchmarks` in the root of the repository."""

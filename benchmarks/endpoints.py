@@ -1,4 +1,4 @@
-"""Rows about endpoints: describing and listing, where moto takes the same calls."""
+"""Rows about endpoints: describe and list, compared with the same calls in moto."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ VARIANT = {"VariantName": "prod", "ModelName": "model", "InstanceType": "ml.m5.x
 
 
 def client() -> Any:
-    """A boto3 client as user code makes it."""
+    """Return a boto3 client as user code makes it."""
     return boto3.client("sagemaker", region_name=REGION, aws_access_key_id="testing", aws_secret_access_key="testing")
 
 
 @contextmanager
 def hosting(mock: Any, endpoints: int):
-    """A client in the world of ours or moto's `mock`, in which there are so many endpoints."""
+    """Enter a mock, ours or moto's, and create so many endpoints; yield a client."""
     with mock():
         sagemaker = client()
         sagemaker.create_model(ModelName="model", ExecutionRoleArn=ROLE, PrimaryContainer={"Image": "image"})

@@ -1,7 +1,7 @@
-"""A row of the table and how it is measured: ours and the peer, each in a process of its own, take turns.
+"""A row of the table, and its measurement: two sides (ours and the peer), each in its own process, take turns.
 
-Both meet the same noise of the machine, so the median of what the rounds say of each pair is steady when the figures
-are not; and neither pays for what the other imported, patched or left for the garbage collector.
+Both sides get the same noise of the machine, so the median of the comparisons of all rounds is stable even if the
+figures are not. In separate processes, no side pays for the imports, patches and garbage of the other one.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
     Call = Callable[[], Any]
-    # Prepares its process and gives the call to measure.
+    # Prepares its process and yields the call to measure.
     Side = Callable[[], AbstractContextManager[Call]]
 
-ENOUGH = 0.03  # Seconds after which a sample is long enough to be told from the clock's grain.
+MIN_SAMPLE = 0.03  # Seconds: a shorter sample would be too close to the resolution of the clock.
 
 
 def cpu_seconds(call: Call) -> float:
-    """The processor time that one `call` takes, over as many as make a sample."""
+    """Return the processor time of one `call` in seconds: the mean of enough calls for one sample."""
     gc.collect()
     number, elapsed = 1, 0.0
-    while elapsed < ENOUGH:
+    while elapsed < MIN_SAMPLE:
         number *= 2
         start = time.process_time()
         for _ in range(number):
@@ -39,13 +39,13 @@ def cpu_seconds(call: Call) -> float:
     return elapsed / number
 
 
-def own_figure(call: Call) -> float:
-    """What `call`, which measures a process that it starts, gives."""
+def returned_figure(call: Call) -> float:
+    """Return the figure that `call` returns, which does its own measurement."""
     return float(call())
 
 
 class Kind(NamedTuple):
-    """What the figures of a row are: how one is taken, how ours and the peer's are compared, how both are written."""
+    """The kind of figures in a row: functions that take, compare and format them."""
 
     take: Callable[[Call], float]
     compare: Callable[[float, float], float]
@@ -58,13 +58,13 @@ def _duration(seconds: float) -> str:
 
 
 CPU_TIME = Kind(cpu_seconds, operator.truediv, _duration, "{:.3f}".format)
-CPU_TIME_OF_PROCESS = CPU_TIME._replace(take=own_figure)
-MEMORY = Kind(own_figure, operator.sub, "{:.2f} MiB".format, "{:+.2f} MiB".format)
+RETURNED_TIME = CPU_TIME._replace(take=returned_figure)  # The call returns seconds.
+MEMORY = Kind(returned_figure, operator.sub, "{:.2f} MiB".format, "{:+.2f} MiB".format)
 
 
 @dataclass(frozen=True)
 class Row:
-    """`what` is measured, and the `bar` that ours compared with the peer must not pass."""
+    """One row of the table. `what`: its name; `bar`: the maximum of the comparison of ours with the peer."""
 
     what: str
     ours: Side
@@ -75,7 +75,7 @@ class Row:
 
 
 class Outcome(NamedTuple):
-    """The medians of a row's rounds: of ours, of the peer, and of the two compared round by round."""
+    """The medians of all rounds of a row: the figures of ours and of the peer, and their comparisons in each round."""
 
     row: Row
     ours: float
@@ -84,7 +84,7 @@ class Outcome(NamedTuple):
 
     @property
     def met(self) -> bool:
-        """Whether the bar is met."""
+        """True if the comparison does not exceed the bar."""
         return self.comparison <= self.row.bar
 
     def __str__(self) -> str:
@@ -98,7 +98,7 @@ HEADER = "| what | ours (median) | peer (median) | ratio | bar | verdict |\n|---
 
 
 def measure(row: Row, rounds: int) -> Outcome:
-    """Let both sides take turns, after a turn to warm up that does not count."""
+    """Measure a row: both sides take turns. A first round warms them up and does not count."""
     with _worker(row.ours, row.kind.take) as ours, _worker(row.peer, row.kind.take) as peer:
         pairs = [(ours(), peer()) for _ in range(1 + rounds)][1:]
     comparisons = [row.kind.compare(*pair) for pair in pairs]
@@ -107,7 +107,7 @@ def measure(row: Row, rounds: int) -> Outcome:
 
 @contextmanager
 def _worker(side: Side, take: Callable[[Call], float]) -> Iterator[Callable[[], float]]:
-    """A fresh process that has prepared `side`; each call of what this gives takes one figure there."""
+    """Start a process that prepares `side`; yield a function that takes one figure in this process."""
     processes = multiprocessing.get_context("spawn")
     near, far = processes.Pipe()
     process = processes.Process(target=_work, args=(side, take, far), daemon=True)

@@ -1,4 +1,4 @@
-"""Rows about servers: describing over loopback, and how soon a server that is started answers; beside moto's server."""
+"""Rows about servers: the time of a call over loopback and the time of a start, compared with moto's server."""
 
 from __future__ import annotations
 
@@ -12,40 +12,39 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from benchmarks.endpoints import REGION, ROLE, VARIANT
-from benchmarks.measuring import CPU_TIME, ENOUGH, Row, own_figure
+from benchmarks.measuring import MIN_SAMPLE, RETURNED_TIME, Row
 from tests import requests
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# The time that passes: it is other processes that work.
-ELAPSED = CPU_TIME._replace(take=own_figure)
+# These rows measure elapsed time, because the work is done by other processes.
 
 
-class Peer(NamedTuple):
-    """A server: the module that is run, and an operation that is answered whatever there is."""
+class Server(NamedTuple):
+    """A server. `module`: the module and its options; `first_operation`: an operation that succeeds without a state."""
 
     module: tuple[str, ...]
-    first: str
+    first_operation: str
 
 
-OURS = Peer(("mock_sagemaker_ie", "serve", "--port"), "ListInferenceExperiments")
-MOTOS = Peer(("moto.server", "-p"), "ListEndpoints")
+OURS = Server(("mock_sagemaker_ie", "serve", "--port"), "ListInferenceExperiments")
+MOTOS = Server(("moto.server", "-p"), "ListEndpoints")
 
 
-class Line:
-    """The least of a client, so that it is the server that is measured. It keeps its connection if the server does."""
+class MinimalClient:
+    """A client that takes little time itself. It keeps its connection open if the server does."""
 
     def __init__(self, port: int) -> None:
         self._address = ("127.0.0.1", port)
         self._connection: socket.socket | None = None
 
     def __call__(self, operation: str, **members: Any) -> None:
-        """Make a call. Raises OSError when nobody listens, ValueError when it is refused."""
-        self.send(call(operation, members))
+        """Make a call. Raises OSError when no server listens, ValueError when the server refuses the call."""
+        self.send(encoded_call(operation, members))
 
     def send(self, request: bytes) -> None:
-        """Make a call whose bytes are there already."""
+        """Send an encoded call and read the answer."""
         connection = self._connection or socket.create_connection(self._address)
         connection.sendall(request)
         answer = b""
@@ -69,8 +68,8 @@ class Line:
         return block
 
 
-def call(operation: str, members: dict[str, Any]) -> bytes:
-    """A call as an SDK sends it."""
+def encoded_call(operation: str, members: dict[str, Any]) -> bytes:
+    """Return the request that an SDK sends for a call."""
     body = json.dumps(members)
     lines = (
         "POST / HTTP/1.1",
@@ -88,75 +87,75 @@ def call(operation: str, members: dict[str, Any]) -> bytes:
 
 
 @contextmanager
-def started(peer: Peer) -> Iterator[Line]:
-    """A server in a process of its own that has answered once."""
+def started(server: Server) -> Iterator[MinimalClient]:
+    """Start a server in its own process and wait for its first answer; yield a client."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", *peer.module, str(port)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603 - ours
+    command = [sys.executable, "-m", *server.module, str(port)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603 - our own command
     try:
-        line = Line(port)
-        while not _answers(line, peer.first):
+        client = MinimalClient(port)
+        while not _answers(client, server.first_operation):
             if process.poll() is not None:
                 raise RuntimeError(f"{command} ended with status {process.returncode}")
             time.sleep(0.005)
-        yield line
+        yield client
     finally:
         process.terminate()
         process.wait()
 
 
-def _answers(line: Line, operation: str) -> bool:
+def _answers(client: MinimalClient, operation: str) -> bool:
     try:
-        line(operation)
+        client(operation)
     except ConnectionRefusedError:
         return False
     return True
 
 
-# --- how soon it answers
+# --- time of a start
 
 
 @contextmanager
-def start_to_first_answer(peer: Peer):
+def start_to_first_answer(server: Server):
     def once() -> float:
         before = time.perf_counter()
-        with started(peer):
+        with started(server):
             return time.perf_counter() - before
 
     yield once
 
 
-# --- how fast it answers
+# --- time of a call
 
 
-def seconds_of(line: Line, operation: str, **members: Any) -> float:
-    """How long one call takes, over as many as make a sample."""
-    request = call(operation, members)
+def seconds_of(client: MinimalClient, operation: str, **members: Any) -> float:
+    """Return the elapsed time of one call in seconds: the mean of enough calls for one sample."""
+    request = encoded_call(operation, members)
     number, elapsed = 1, 0.0
-    while elapsed < ENOUGH:
+    while elapsed < MIN_SAMPLE:
         number *= 2
         start = time.perf_counter()
         for _ in range(number):
-            line.send(request)
+            client.send(request)
         elapsed = time.perf_counter() - start
     return elapsed / number
 
 
 @contextmanager
 def describe_experiment():
-    with started(OURS) as line:
-        line("CreateInferenceExperiment", **requests.create())
-        yield partial(seconds_of, line, "DescribeInferenceExperiment", Name=requests.NAME)
+    with started(OURS) as client:
+        client("CreateInferenceExperiment", **requests.create())
+        yield partial(seconds_of, client, "DescribeInferenceExperiment", Name=requests.NAME)
 
 
 @contextmanager
 def describe_endpoint():
-    with started(MOTOS) as line:
-        line("CreateModel", ModelName="model", ExecutionRoleArn=ROLE, PrimaryContainer={"Image": "image"})
-        line("CreateEndpointConfig", EndpointConfigName="config", ProductionVariants=[VARIANT])
-        line("CreateEndpoint", EndpointName="endpoint", EndpointConfigName="config")
-        yield partial(seconds_of, line, "DescribeEndpoint", EndpointName="endpoint")
+    with started(MOTOS) as client:
+        client("CreateModel", ModelName="model", ExecutionRoleArn=ROLE, PrimaryContainer={"Image": "image"})
+        client("CreateEndpointConfig", EndpointConfigName="config", ProductionVariants=[VARIANT])
+        client("CreateEndpoint", EndpointName="endpoint", EndpointConfigName="config")
+        yield partial(seconds_of, client, "DescribeEndpoint", EndpointName="endpoint")
 
 
 ROWS = (
@@ -165,14 +164,14 @@ ROWS = (
         describe_experiment,
         describe_endpoint,
         0.25,
-        ELAPSED,
+        RETURNED_TIME,
     ),
     Row(
         "server: start to first answer vs moto server's",
         partial(start_to_first_answer, OURS),
         partial(start_to_first_answer, MOTOS),
         0.5,
-        ELAPSED,
+        RETURNED_TIME,
         rounds=10,
     ),
 )

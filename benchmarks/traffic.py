@@ -1,4 +1,4 @@
-"""A row about traffic: what copies and captures add to a call of InvokeEndpoint."""
+"""A row about traffic: the time that copies for the shadow and captures add to a call of InvokeEndpoint."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from tests import requests
 
 BODY = b'{"features": [5.1, 3.5, 1.4, 0.2]}'
 ENDPOINT = "endpoint"
-KEPT = 100  # Calls and captures; what is kept of a million invocations is not what the row is about.
+KEPT = 100  # Calls and captures: the row does not measure the memory for a million of them.
 
 
 def runtime():
-    """A boto3 client as user code makes it."""
+    """Return a boto3 client as user code makes it."""
     return boto3.client(
         "sagemaker-runtime", region_name=REGION, aws_access_key_id="testing", aws_secret_access_key="testing"
     )
@@ -36,14 +36,14 @@ def invoke_plain():
 
 @contextmanager
 def invoke_under_test():
-    everything = requests.shadow_mode(percentage=100)
+    all_requests = requests.shadow_mode(percentage=100)
     with mock_inference_experiment(keep=KEPT) as mock:
         client().create_inference_experiment(
-            **requests.create(EndpointName=ENDPOINT, DataStorageConfig=CAPTURE, ShadowModeConfig=everything)
+            **requests.create(EndpointName=ENDPOINT, DataStorageConfig=CAPTURE, ShadowModeConfig=all_requests)
         )
         call = partial(runtime().invoke_endpoint, EndpointName=ENDPOINT, Body=BODY, ContentType="application/json")
         call()
-        assert len(mock.captures) == 2  # Of production and of the shadow.
+        assert len(mock.captures) == 2  # One of production and one of the shadow.
         yield call
 
 

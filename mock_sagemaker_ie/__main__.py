@@ -1,4 +1,4 @@
-"""`python -m mock_sagemaker_ie` is the command mock-sagemaker-ie."""
+"""The command line mock-sagemaker-ie as `python -m mock_sagemaker_ie`."""
 
 import sys
 

@@ -1,7 +1,7 @@
-"""What time it is for the mock: the only file that reads the time.
+"""The clocks of a mock. No other file reads the time.
 
-Every instant is an aware datetime in UTC. The wall clock is looked up when it is read (`datetime.datetime` through
-its module), so freezegun and time-machine drive a MockClock without any code of ours.
+Every instant is an aware datetime in UTC. The wall clock is read as `datetime.datetime` through its module, so that
+freezegun and time-machine control a MockClock without more code here.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ ZERO = dt.timedelta(0)
 
 @runtime_checkable
 class Clock(Protocol):
-    """Anything that tells the time. Inject one with `mock_inference_experiment(clock=…)`."""
+    """An object whose now() returns the current instant. Pass one as `mock_inference_experiment(clock=…)`."""
 
     def now(self) -> dt.datetime:
         """Return the current instant, an aware datetime."""
@@ -30,39 +30,39 @@ class Clock(Protocol):
 
 
 def instant(when: dt.datetime | str) -> dt.datetime:
-    """Read an aware datetime or an ISO 8601 string with an offset as an instant in UTC.
+    """Return an aware datetime, or an ISO 8601 string with an offset, as an instant in UTC.
 
-    Raises ValueError for one that is naive or no date, TypeError for any other type.
+    Raises ValueError for a naive datetime and for a string that is not a date, TypeError for any other type.
     """
     if isinstance(when, str):
         try:
-            # Python 3.10 knows no Z.
+            # Python 3.10 does not read the suffix Z.
             when = dt.datetime.fromisoformat(when[:-1] + "+00:00" if when.endswith("Z") else when)
         except ValueError:
             raise ValueError(
-                f"{when!r} is no instant: expected an ISO 8601 string such as '2026-01-01T09:00:00Z'",
+                f"{when!r} is not an instant: expected an ISO 8601 string, e.g. '2026-01-01T09:00:00Z'",
             ) from None
     if not isinstance(when, dt.datetime):
-        raise TypeError(f"{when!r} is no instant: expected an aware datetime or an ISO 8601 string")
+        raise TypeError(f"{when!r} is not an instant: expected an aware datetime or an ISO 8601 string")
     if when.tzinfo is None or when.utcoffset() is None:
         raise ValueError(
-            f"{when!r} is naive, so it is no instant: give it a time zone, "
+            f"{when!r} is naive, so it is not an instant: give it a time zone, "
             "e.g. .replace(tzinfo=datetime.timezone.utc) or '2026-01-01T09:00:00Z'",
         )
     return when.astimezone(UTC)
 
 
 def wall_clock() -> dt.datetime:
-    """The process's own time, as freezegun or time-machine may have set it."""
+    """Return the time of the process (UTC), which freezegun or time-machine may have set."""
     return dt.datetime.now(UTC)
 
 
 class MockClock:
-    """A clock that a test moves, never back.
+    """A clock that a test moves forward, never back.
 
-    `start`: the first instant (aware datetime or ISO string); without it, the wall clock's.
-    `tick`: True to run on with the wall clock from there, False to stand still until moved.
-    `auto_advance`: a timedelta by which each mocked AWS call moves the clock once it has been answered.
+    `start`: the first instant (aware datetime or ISO string); by default, the time of the wall clock.
+    `tick`: True: the clock runs with the wall clock from `start` on. False: it stands still until the test moves it.
+    `auto_advance`: a timedelta by which the clock moves after the answer to each mocked AWS call.
     """
 
     def __init__(
@@ -73,15 +73,15 @@ class MockClock:
         auto_advance: dt.timedelta = ZERO,
     ) -> None:
         self.auto_advance = _duration(auto_advance)
-        self._moving = threading.RLock()
-        # A ticking clock is an offset from the wall clock, one that stands still is an instant.
+        self._lock = threading.RLock()
+        # A ticking clock is an offset from the wall clock. A clock that stands still is an instant.
         first = None if start is None else instant(start)
         self._offset = ZERO if first is None or not tick else first - wall_clock()
-        self._still = None if tick else first or wall_clock()
+        self._fixed = None if tick else first or wall_clock()
 
     def now(self) -> dt.datetime:
         """Return the current instant in UTC."""
-        return wall_clock() + self._offset if self._still is None else self._still
+        return wall_clock() + self._offset if self._fixed is None else self._fixed
 
     def advance(
         self,
@@ -92,57 +92,57 @@ class MockClock:
         minutes: float = 0,
         seconds: float = 0,
     ) -> None:
-        """Move the clock forward by a timedelta, or by days, hours, minutes and seconds; all are added up.
+        """Move the clock forward by the sum of a timedelta and of days, hours, minutes and seconds.
 
-        Raises ValueError when the sum is negative, or beyond the year 9999.
+        Raises ValueError when the sum is negative, or when the clock would pass the year 9999.
         """
         try:
             step = _duration(by) + dt.timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
-            with self._moving:
+            with self._lock:
                 _ = self.now() + _duration(step)
                 self._shift(step)
         except OverflowError as error:
-            raise ValueError(f"no calendar reaches so far: {error}") from None
+            raise ValueError(f"the clock cannot pass the year 9999: {error}") from None
 
     def move_to(self, when: dt.datetime | str) -> None:
         """Move the clock to a later instant (aware datetime or ISO string).
 
-        Raises ValueError for an instant that is past: time never goes back.
+        Raises ValueError for an instant in the past: time never goes back.
         """
         target = instant(when)
-        with self._moving:
+        with self._lock:
             now = self.now()
             if target < now:
-                raise ValueError(f"time never goes back: it is {now.isoformat()}, asked for {target.isoformat()}")
+                raise ValueError(f"time never goes back: it is {now.isoformat()}, cannot move to {target.isoformat()}")
             self._shift(target - now)
 
     @property
     def ahead(self) -> dt.timedelta | None:
-        """How far the clock is ahead of the wall clock it runs on with; None when it stands still."""
-        return self._offset if self._still is None else None
+        """How far the clock is ahead of the wall clock; None when the clock stands still."""
+        return self._offset if self._fixed is None else None
 
     def sleep(self, seconds: float) -> None:
-        """Pass `seconds` on this clock without waiting; a stand-in for `time.sleep`."""
+        """Move the clock forward by `seconds` without waiting. Use it in place of `time.sleep`."""
         self.advance(seconds=seconds)
 
     def after_fork(self) -> None:
-        """In a child, no thread is left that could release the lock."""
-        self._moving = threading.RLock()
+        """Replace the lock in a forked child process, where no thread is left that could release the old one."""
+        self._lock = threading.RLock()
 
     def _shift(self, step: dt.timedelta) -> None:
-        if self._still is None:
+        if self._fixed is None:
             self._offset += step
         else:
-            self._still += step
+            self._fixed += step
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} at {self.now().isoformat()}>"
 
 
 class FrozenClock(MockClock):
-    """The whole process's time, held by freezegun: code under test that reads the time agrees with the mock.
+    """A clock that freezes the time of the whole process with freezegun: code under test reads the mock's time.
 
-    It freezes when entered, as the mock enters it, and lets time run on when left; each entry begins at `start`.
+    A mock enters its clock and exits it. Time is frozen at `start` at each entry, and runs again after the exit.
     """
 
     def __init__(self, start: dt.datetime | str, *, auto_advance: dt.timedelta = ZERO) -> None:
@@ -153,11 +153,11 @@ class FrozenClock(MockClock):
         self._depth = 0
 
     def __enter__(self) -> Self:
-        from freezegun import freeze_time  # noqa: PLC0415 - slow, and wanted by few
+        from freezegun import freeze_time  # noqa: PLC0415 - slow to import, rarely used
 
-        with self._moving:
+        with self._lock:
             if self._depth == 0:
-                self._still = self._start
+                self._fixed = self._start
                 self._freezer = freeze_time(self._start, real_asyncio=True, ignore=["_pytest.timing"])
                 self._frozen = self._freezer.start()
             self._depth += 1
@@ -169,14 +169,14 @@ class FrozenClock(MockClock):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        with self._moving:
+        with self._lock:
             self._depth -= 1
             if self._depth == 0:
                 self._freezer.stop()
                 self._frozen = None
 
     def now(self) -> dt.datetime:
-        """Return the process's frozen time, or before it is entered the start."""
+        """Return the frozen time of the process (UTC); before the clock is entered, `start`."""
         return super().now() if self._frozen is None else wall_clock()
 
     def _shift(self, step: dt.timedelta) -> None:
@@ -187,38 +187,41 @@ class FrozenClock(MockClock):
 
 
 def as_clock(clock: Clock | dt.datetime | str | None) -> Clock:
-    """Read the `clock=` option: a datetime or ISO string means a MockClock that stands still there.
+    """Return the clock for the `clock=` option.
 
-    Raises TypeError for anything that is not a clock.
+    A datetime or an ISO string gives a MockClock that stands still at this instant, None gives a MockClock that runs
+    with the wall clock. Raises TypeError for a value that is not a clock.
     """
     if clock is None:
         return MockClock()
     if isinstance(clock, (dt.datetime, str)):
         return MockClock(clock, tick=False)
     if isinstance(clock, type) or not callable(getattr(clock, "now", None)):
-        raise TypeError(f"clock={clock!r} is no clock: expected an object with now(), a datetime or an ISO string")
+        raise TypeError(f"clock={clock!r} is not a clock: expected an object with now(), a datetime or an ISO string")
     return clock
 
 
 def movable(clock: Clock, verb: str) -> Callable[..., None]:
-    """The verb of a clock that can be moved. Raises TypeError for one that cannot."""
+    """Return the method `verb` of a clock. Raises TypeError when the clock does not have this method."""
     move = getattr(clock, verb, None)
     if move is None:
-        raise TypeError(f"{clock!r} cannot be moved: it has no {verb}(); use a MockClock or give yours one")
+        raise TypeError(
+            f"{clock!r} cannot be moved: it has no {verb}(); use a MockClock, or add {verb}() to your clock"
+        )
     return move  # type: ignore[no-any-return]
 
 
 def read(clock: Clock) -> dt.datetime:
-    """Read any clock once; raises ValueError or TypeError when it gives a naive or no datetime."""
+    """Read a clock once. Raises ValueError or TypeError when now() does not return an aware datetime."""
     try:
         return instant(clock.now())
     except (TypeError, ValueError) as error:
-        raise type(error)(f"{clock!r}.now() gave no instant: {error}") from None
+        raise type(error)(f"{clock!r}.now() returned an invalid value: {error}") from None
 
 
 def _duration(step: dt.timedelta) -> dt.timedelta:
     if not isinstance(step, dt.timedelta):
-        raise TypeError(f"{step!r} is no duration: expected a timedelta")
+        raise TypeError(f"{step!r} is not a duration: expected a timedelta")
     if step < ZERO:
         raise ValueError(f"time never goes back: cannot move a clock by {step}")
     return step

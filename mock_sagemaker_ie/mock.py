@@ -62,7 +62,7 @@ class InferenceExperimentMock:
         return calls.assert_called_once(self.calls, operation, params)
 
     def assert_not_called(self, operation: str) -> None:
-        """Raise AssertionError when the operation was called, ValueError when the mock does not answer that operation."""
+        """Raise AssertionError when the operation was called, ValueError when the mock does not answer it."""
         require_operation(operation, ANSWERED)
         calls.assert_not_called(self.calls, operation)
 

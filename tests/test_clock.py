@@ -1,8 +1,9 @@
-"""What time it is for the mock: its own clocks, anybody's clock, and the tools that move the process's time."""
+"""The clocks of a mock: MockClock, FrozenClock, a user's own clock, and tools that set the time of the process."""
 
 from __future__ import annotations
 
 import datetime as dt
+import re
 import time
 from contextlib import contextmanager
 
@@ -21,7 +22,7 @@ TOKYO = dt.timezone(dt.timedelta(hours=9))
 
 
 class OwnClock:
-    """A user's clock: nothing but now(), which tells what the test says."""
+    """A user's clock: its only method is now(), which returns the value that the test set."""
 
     def __init__(self, at):
         self.at = at
@@ -34,14 +35,14 @@ class OwnClock:
 
 @contextmanager
 def freezegun_at(instant):
-    """Freeze the process's time and give the function that moves it."""
+    """Freeze the time of the process; yield the function that moves it."""
     with freeze_time(instant) as frozen:
         yield frozen.tick
 
 
 @contextmanager
 def time_machine_at(instant):
-    """Travel there, stand still, and give the function that moves on."""
+    """Set the time of the process with time-machine and stop it; yield the function that moves it."""
     with time_machine.travel(instant, tick=False) as traveller:
         yield traveller.shift
 
@@ -51,14 +52,14 @@ def process_time():
 
 
 def created(sagemaker):
-    """When the experiment was created, by its description."""
+    """Return the CreationTime of the experiment."""
     return sagemaker.describe_inference_experiment(Name=NAME)["CreationTime"]
 
 
 # --- clocks that a test moves
 
 
-STANDING_CLOCKS = pytest.mark.parametrize(
+STOPPED_CLOCKS = pytest.mark.parametrize(
     "make_clock",
     [lambda **options: MockClock(START, tick=False, **options), lambda **options: FrozenClock(START, **options)],
     ids=["MockClock", "FrozenClock"],
@@ -76,11 +77,11 @@ STANDING_CLOCKS = pytest.mark.parametrize(
         (lambda clock: clock.move_to((START + DAY).astimezone(TOKYO)), DAY),
         (lambda clock: clock.move_to("2026-01-01T10:00:00+01:00"), dt.timedelta(0)),
     ],
-    ids=["timedelta", "units", "both", "sleep", "datetime", "other zone", "where it is"],
+    ids=["timedelta", "units", "both", "sleep", "datetime", "other zone", "present instant"],
 )
-@STANDING_CLOCKS
+@STOPPED_CLOCKS
 def test_a_clock_stands_still_until_it_is_moved(make_clock, move, by):
-    """Each verb moves a clock by exactly what it says, and nothing else moves it."""
+    """Each method moves the clock by exactly its argument, and nothing else moves it."""
     clock = make_clock()
 
     move(clock)
@@ -90,8 +91,8 @@ def test_a_clock_stands_still_until_it_is_moved(make_clock, move, by):
 
 
 @pytest.mark.parametrize("start", [START, START.astimezone(TOKYO), "2026-01-01T09:00:00Z", "2026-01-01T18:00+09:00"])
-def test_a_clock_starts_at_any_way_to_write_an_instant(start):
-    """A start is an aware datetime of any zone or an ISO string with an offset."""
+def test_a_clock_accepts_its_start_in_any_form(start):
+    """A start is an aware datetime of any time zone or an ISO string with an offset."""
     clock = MockClock(start, tick=False)
 
     assert clock.now() == START
@@ -109,7 +110,7 @@ def test_a_clock_starts_at_any_way_to_write_an_instant(start):
     ids=["timedelta", "units", "sleep", "move_to", "auto_advance"],
 )
 def test_time_never_goes_back(clock, move):
-    """A step back is a ValueError, and the clock stays where it is."""
+    """A step back raises ValueError, and the clock does not move."""
     with pytest.raises(ValueError, match="never goes back"):
         move(clock)
 
@@ -117,16 +118,16 @@ def test_time_never_goes_back(clock, move):
 
 
 @pytest.mark.parametrize("step", [60, "60", None])
-def test_a_step_is_a_timedelta(clock, step):
-    """A bare number has no unit, so it is a TypeError wherever a timedelta is meant."""
+def test_a_step_must_be_a_timedelta(clock, step):
+    """A number has no unit, so it raises TypeError."""
     with pytest.raises(TypeError, match="timedelta"):
         clock.advance(step)
     with pytest.raises(TypeError, match="timedelta"):
         MockClock(auto_advance=step)
 
 
-INSTANT_TAKERS = pytest.mark.parametrize(
-    "take",
+FUNCTIONS_OF_AN_INSTANT = pytest.mark.parametrize(
+    "function",
     [
         MockClock,
         FrozenClock,
@@ -137,43 +138,43 @@ INSTANT_TAKERS = pytest.mark.parametrize(
 )
 
 
-@INSTANT_TAKERS
+@FUNCTIONS_OF_AN_INSTANT
 @pytest.mark.parametrize("when", [NAIVE, NAIVE.isoformat(), "2026-01-01"])
-def test_a_naive_time_is_refused(take, when):
-    """A datetime without a zone names no instant, and the error says how to give it one."""
+def test_a_naive_datetime_is_refused(function, when):
+    """A datetime without a time zone is not an instant. The message says how to add a time zone."""
     with pytest.raises(ValueError, match=r"naive.*tzinfo=datetime\.timezone\.utc"):
-        take(when)
+        function(when)
 
 
-@INSTANT_TAKERS
+@FUNCTIONS_OF_AN_INSTANT
 @pytest.mark.parametrize(("when", "error"), [("tomorrow", ValueError), (START.date(), TypeError), (0, TypeError)])
-def test_what_is_no_time_is_refused(take, when, error):
-    """Anything but a datetime and an ISO string is refused where it is given, not where it is read."""
-    with pytest.raises(error, match=r"no (instant|clock)"):
-        take(when)
+def test_a_value_that_is_not_an_instant_is_refused(function, when, error):
+    """A value that is not a datetime or an ISO string is refused when it is passed, not when the clock is read."""
+    with pytest.raises(error, match=r"not an? (instant|clock)"):
+        function(when)
 
 
-# --- the process's time, and those who move it
+# --- freezegun and time-machine
 
 
-WALLS = pytest.mark.parametrize("wall_at", [freezegun_at, time_machine_at])
+TOOLS = pytest.mark.parametrize("set_time", [freezegun_at, time_machine_at])
 
 
-@WALLS
-def test_a_clock_without_a_start_is_the_wall_clock(wall_at):
-    """It is what freezegun or time-machine say, even if the clock was made before them."""
+@TOOLS
+def test_a_clock_without_a_start_is_the_wall_clock(set_time):
+    """It follows freezegun and time-machine, even if the clock was made before they started."""
     clock = MockClock()
 
-    with wall_at(START) as pass_time:
+    with set_time(START) as pass_time:
         assert clock.now() == START
         pass_time(MINUTE)
         assert clock.now() == START + MINUTE
 
 
-@WALLS
-def test_a_ticking_clock_runs_on_from_its_start(wall_at):
-    """With a start it runs as fast as the wall clock, also after it was moved."""
-    with wall_at(START + 100 * DAY) as pass_time:
+@TOOLS
+def test_a_ticking_clock_runs_on_from_its_start(set_time):
+    """It runs as fast as the wall clock, also after a move."""
+    with set_time(START + 100 * DAY) as pass_time:
         clock = MockClock(START)
         pass_time(MINUTE)
         clock.move_to(START + DAY)
@@ -182,10 +183,10 @@ def test_a_ticking_clock_runs_on_from_its_start(wall_at):
         assert clock.now() == START + DAY + MINUTE
 
 
-@WALLS
-def test_the_process_s_time_drives_a_mock(wall_at, sagemaker):
-    """Around a mock or inside it, freezegun and time-machine need no help of ours."""
-    with wall_at(START) as pass_time, mock_inference_experiment(durations=Durations(creating=MINUTE)):
+@TOOLS
+def test_a_mock_follows_the_time_of_the_process(set_time, sagemaker):
+    """freezegun and time-machine around a mock set its time."""
+    with set_time(START) as pass_time, mock_inference_experiment(durations=Durations(creating=MINUTE)):
         sagemaker.create_inference_experiment(**create())
         assert created(sagemaker) == START
 
@@ -194,22 +195,22 @@ def test_the_process_s_time_drives_a_mock(wall_at, sagemaker):
         assert sagemaker.describe_inference_experiment(Name=NAME)["Status"] == "Running"
 
 
-@WALLS
-def test_the_process_s_time_may_be_held_while_a_mock_is_active(wall_at, sagemaker):
-    """Holding time at a later instant inside a mock is as if it had passed."""
+@TOOLS
+def test_a_later_time_set_inside_a_mock_counts_as_passed(set_time, sagemaker):
+    """freezegun and time-machine inside a mock move its time to a later instant."""
     later = process_time() + 365 * DAY
 
     with mock_inference_experiment() as mock:
         sagemaker.create_inference_experiment(**create())
-        with wall_at(later):
+        with set_time(later):
             assert mock.experiments[NAME]["Status"] == "Completed"
 
 
 # --- FrozenClock
 
 
-def test_a_frozen_clock_is_the_whole_process_s_time(sagemaker):
-    """Code that reads the time itself agrees with the mock, and moving the clock moves both."""
+def test_a_frozen_clock_sets_the_time_of_the_process(sagemaker):
+    """Code that reads the time of the process gets the time of the mock, also after a move of the clock."""
     with mock_inference_experiment(clock=FrozenClock(START)) as mock:
         mock.clock.advance(DAY)
         sagemaker.create_inference_experiment(**create())
@@ -218,8 +219,8 @@ def test_a_frozen_clock_is_the_whole_process_s_time(sagemaker):
         assert time.time() == (START + DAY).timestamp()
 
 
-def test_a_frozen_clock_lets_time_go_on_when_it_is_left():
-    """Time is the process's own before, after, and after an error inside."""
+def test_time_runs_again_after_the_exit_of_a_frozen_clock():
+    """The time of the process is the real one before the entry and after the exit, even after an exception."""
     before = process_time()
 
     with pytest.raises(ZeroDivisionError), mock_inference_experiment(clock=FrozenClock(START + 10000 * DAY)):
@@ -228,8 +229,8 @@ def test_a_frozen_clock_lets_time_go_on_when_it_is_left():
     assert before <= process_time() < before + DAY
 
 
-def test_a_frozen_clock_begins_anew_at_each_entry():
-    """A mock is reusable, so its clock starts again; entered twice at once it is one clock, which never goes back."""
+def test_a_frozen_clock_begins_at_its_start_at_each_entry():
+    """A mock is reusable, so its clock begins again. A second entry inside the first one does not move the clock."""
     clock = FrozenClock(START)
 
     for _ in range(2):
@@ -241,8 +242,8 @@ def test_a_frozen_clock_begins_anew_at_each_entry():
             assert process_time() == START + DAY
 
 
-def test_a_frozen_clock_leaves_pytest_s_stopwatch_alone(pytester):
-    """How long a test took is no matter of the mock's time, in which years may pass."""
+def test_a_frozen_clock_does_not_change_the_durations_in_pytest_s_report(pytester):
+    """The duration of a test is real time, even if years pass on the mock's clock."""
     pytester.makepyfile(
         """
         import pytest
@@ -260,33 +261,34 @@ def test_a_frozen_clock_leaves_pytest_s_stopwatch_alone(pytester):
     assert all(0 <= report.duration < 3600 for report in reports)
 
 
-# --- anybody's clock
+# --- a user's own clock
 
 
 @pytest.mark.parametrize("clock", [OwnClock(START), MockClock(), FrozenClock(START)], ids=["own", "mock", "frozen"])
-def test_anything_that_tells_the_time_is_a_clock(clock):
-    """A clock needs no base class, only now()."""
+def test_an_object_with_now_is_a_clock(clock):
+    """A clock needs no base class, only the method now()."""
     assert isinstance(clock, Clock)
 
 
 @pytest.mark.parametrize(
     "clock", [MockClock, object(), 5, START.time()], ids=["class", "object", "number", "time of day"]
 )
-def test_what_cannot_tell_the_time_is_no_clock(clock):
-    """What has no now(), or is the class of a clock, is a TypeError when the mock is made."""
-    with pytest.raises(TypeError, match="no clock"):
+def test_an_object_without_now_is_not_a_clock(clock):
+    """An object without now(), and the class of a clock, raise TypeError when the mock is made."""
+    with pytest.raises(TypeError, match="not a clock"):
         mock_inference_experiment(clock=clock)
 
 
-@pytest.mark.parametrize(("told", "error"), [(NAIVE, ValueError), (1767258000.0, TypeError), (None, TypeError)])
-def test_a_clock_that_tells_no_instant_is_blamed(sagemaker, told, error):
-    """The call that reads it raises an error that names the clock and what it told."""
-    with mock_inference_experiment(clock=OwnClock(told)), pytest.raises(error, match=r"OwnClock.*now\(\).*no instant"):
+@pytest.mark.parametrize(("value", "error"), [(NAIVE, ValueError), (1767258000.0, TypeError), (None, TypeError)])
+def test_a_clock_that_returns_an_invalid_value_causes_an_error(sagemaker, value, error):
+    """The call that reads the clock raises an error with the clock and the value in its message."""
+    expected = rf"OwnClock.*now\(\).*{re.escape(repr(value))}.*not an instant"
+    with mock_inference_experiment(clock=OwnClock(value)), pytest.raises(error, match=expected):
         sagemaker.list_inference_experiments()
 
 
 def test_a_call_reads_the_clock_once(sagemaker):
-    """Whether a call is answered or refused, one instant is that of all its effects and of its record."""
+    """An answered call and a refused call both use one instant for all their effects and for their record."""
     clock = OwnClock(START)
 
     with mock_inference_experiment(clock=clock):
@@ -302,32 +304,32 @@ def test_a_call_reads_the_clock_once(sagemaker):
 
 
 @pytest.fixture
-def hurried(make_clock):
-    """A mock whose clock moves by a minute at each call."""
+def auto_advancing(make_clock):
+    """A mock whose clock moves by a minute after each call."""
     with mock_inference_experiment(clock=make_clock(auto_advance=MINUTE)) as mock:
         yield mock
 
 
-@STANDING_CLOCKS
-def test_an_answer_is_dated_at_the_moment_of_the_call(hurried, sagemaker):
-    """The Date header of an answer, and of an error, is the instant in the call's record."""
+@STOPPED_CLOCKS
+def test_the_date_header_of_an_answer_is_the_instant_of_the_call(auto_advancing, sagemaker):
+    """The Date header of an answer, and of an error, is the instant in the record of the call."""
     answer = sagemaker.create_inference_experiment(**create())
     with pytest.raises(ClientError) as refusal:
         sagemaker.create_inference_experiment(**create())
 
     headers = [reply["ResponseMetadata"]["HTTPHeaders"] for reply in (answer, refusal.value.response)]
-    assert [h["date"] for h in headers] == [f"{call.at:%a, %d %b %Y %H:%M:%S} GMT" for call in hurried.calls]
+    assert [h["date"] for h in headers] == [f"{call.at:%a, %d %b %Y %H:%M:%S} GMT" for call in auto_advancing.calls]
 
 
-@STANDING_CLOCKS
-def test_what_the_mock_does_not_answer_takes_no_time(hurried, sagemaker):
-    """Looking, and calls that are somebody else's to answer, leave the clock where it is."""
-    somebody_else_s = "arn:aws:sagemaker:us-east-1:123456789012:training-job/ranker"
+@STOPPED_CLOCKS
+def test_only_answered_calls_advance_the_clock(auto_advancing, sagemaker):
+    """Inspection, and calls that the mock does not answer, do not move the clock."""
+    arn_of_another_resource = "arn:aws:sagemaker:us-east-1:123456789012:training-job/ranker"
 
-    assert hurried.experiments == {}
+    assert auto_advancing.experiments == {}
     with pytest.raises(UnansweredCallError):
         sagemaker.list_training_jobs()
     with pytest.raises(UnansweredCallError):
-        sagemaker.list_tags(ResourceArn=somebody_else_s)
+        sagemaker.list_tags(ResourceArn=arn_of_another_resource)
 
-    assert hurried.clock.now() == START
+    assert auto_advancing.clock.now() == START

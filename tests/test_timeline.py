@@ -1,4 +1,4 @@
-"""An experiment's timeline: data that holds together and comes true, a chart that fits a terminal, a picture."""
+"""Timelines of experiments: consistent data, correct predictions, a chart for terminals and an SVG image."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ STEPS = {
     "promote": lambda mock, name: mock.client().stop_inference_experiment(**stop(name, "Remove", "Promote")),
     "fail": lambda mock, name: mock.fail_experiment(name, "No capacity"),
     "will fail": lambda mock, name: mock.fail_experiment(name, "No capacity", at=mock.clock.now() + HOUR),
-    "look": lambda mock, name: mock.experiments,
+    "read": lambda mock, name: mock.experiments,
 }
 pauses = st.sampled_from([0 * SECOND, SECOND, HOUR, DAY])
 steps = st.lists(st.tuples(st.sampled_from(sorted(STEPS)), pauses), max_size=8)
@@ -42,21 +42,21 @@ begins, lengths = st.sampled_from([-DAY, 0 * DAY, HOUR, 3 * DAY]), st.sampled_fr
 
 @st.composite
 def histories(draw):
-    """A world with one experiment, and its name, at some instant of a history of calls, refused ones included."""
-    lasting = Durations(*(draw(durations) for _ in range(4)))
-    mock = mock_inference_experiment(clock=MockClock(START, tick=False), durations=lasting)
+    """A mock with one experiment after some calls, of which the service refused some, and the experiment's name."""
+    durations_of_statuses = Durations(*(draw(durations) for _ in range(4)))
+    mock = mock_inference_experiment(clock=MockClock(START, tick=False), durations=durations_of_statuses)
     begin, length = draw(begins), draw(lengths)
     schedule = {"StartTime": START + begin, "EndTime": START + max(begin, 0 * DAY) + length}
     experiment, calls = draw(names), draw(steps)
-    with mock as world:
-        world.client().create_inference_experiment(**create(experiment, Schedule=schedule))
+    with mock as active:
+        active.client().create_inference_experiment(**create(experiment, Schedule=schedule))
         for step, pause in calls:
-            world.clock.advance(pause)
+            active.clock.advance(pause)
             try:
-                STEPS[step](world, experiment)
-            except (ClientError, ValueError):  # Not in this status.
+                STEPS[step](active, experiment)
+            except (ClientError, ValueError):  # The status of the experiment does not allow the step.
                 continue
-    return world, experiment  # Which can be looked at, and whose clock moves, after it was left too.
+    return active, experiment  # After its exit, a mock can still be read, and its clock can be moved.
 
 
 bounded = settings(max_examples=50, deadline=None)
@@ -68,7 +68,7 @@ bounded = settings(max_examples=50, deadline=None)
 @bounded
 @given(histories())
 def test_segments_follow_each_other_without_a_gap(history):
-    """From the creation on, each begins where the one before it ends; only the last one stays."""
+    """The first segment begins at CreationTime, each other one at the end of the one before. The last has no end."""
     mock, name = history
 
     segments = mock.timeline(name).segments
@@ -81,46 +81,46 @@ def test_segments_follow_each_other_without_a_gap(history):
 
 @bounded
 @given(histories())
-def test_past_present_and_future_are_the_whole(history):
-    """Now lies in the present, which is what Describe shows; the past has ended, and the future has not begun."""
+def test_past_present_and_future_are_all_segments(history):
+    """The present is what Describe shows. The past has ended, and the future has not begun."""
     mock, name = history
 
-    timeline, shown = mock.timeline(name), mock.experiments[name]
+    timeline, described = mock.timeline(name), mock.experiments[name]
 
     assert (*timeline.past, timeline.present, *timeline.future) == timeline.segments
     assert all(segment.end <= timeline.now for segment in timeline.past)
     assert all(segment.begin > timeline.now for segment in timeline.future)
-    assert (timeline.present.status, timeline.present.begin) == (shown["Status"], shown["LastModifiedTime"])
-    assert timeline.present.variants == {each["VariantName"]: each["Status"] for each in shown["ModelVariants"]}
-    assert (timeline.start_time, timeline.end_time) == tuple(shown["Schedule"].values())
+    assert (timeline.present.status, timeline.present.begin) == (described["Status"], described["LastModifiedTime"])
+    assert timeline.present.variants == {each["VariantName"]: each["Status"] for each in described["ModelVariants"]}
+    assert (timeline.start_time, timeline.end_time) == tuple(described["Schedule"].values())
 
 
 @bounded
 @given(histories())
-def test_the_future_comes_true(history):
-    """If nobody calls an operation, each coming status is there when it was foretold, and so are the variants'."""
+def test_the_predicted_future_happens(history):
+    """If nobody calls an operation, the experiment and its variants have the predicted statuses at each instant."""
     mock, name = history
-    foretold = mock.timeline(name)
+    predicted = mock.timeline(name)
 
-    for segment in foretold.future:
+    for segment in predicted.future:
         mock.clock.move_to(segment.begin)
         if segment.duration != 0 * SECOND:
-            shown = mock.experiments[name]
-            variants = {each["VariantName"]: each["Status"] for each in shown["ModelVariants"]}
-            assert (shown["Status"], variants) == (segment.status, segment.variants)
+            described = mock.experiments[name]
+            variants = {each["VariantName"]: each["Status"] for each in described["ModelVariants"]}
+            assert (described["Status"], variants) == (segment.status, segment.variants)
 
-    assert mock.timeline(name).segments == foretold.segments
+    assert mock.timeline(name).segments == predicted.segments
 
 
-def test_a_segment_tells_what_led_to_it(mock, sagemaker):
-    """A call, a schedule's end, time or a failure."""
+def test_a_segment_has_the_trigger_of_its_status(mock, sagemaker):
+    """A trigger is a call, a time of the schedule, an elapsed duration or a failure."""
     sagemaker.create_inference_experiment(**create())
     sagemaker.update_inference_experiment(Name=NAME, Description="New")
     mock.fail_experiment(NAME, "No capacity", at=START + DAY)
 
-    told = [(str(segment.status), segment.trigger) for segment in mock.timeline(NAME).segments]
+    triggers = [(str(segment.status), segment.trigger) for segment in mock.timeline(NAME).segments]
 
-    assert told == [
+    assert triggers == [
         ("Creating", "Create"),
         ("Created", "creating time elapsed"),
         ("Starting", "StartTime reached"),
@@ -133,7 +133,7 @@ def test_a_segment_tells_what_led_to_it(mock, sagemaker):
 
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda timeline: pickle.loads(pickle.dumps(timeline))])  # noqa: S301
 def test_a_timeline_is_plain_data(mock, sagemaker, copied):
-    """It can be copied, stored and turned into dicts, and stays as it is, whatever becomes of the experiment."""
+    """It can be copied, pickled and converted to dicts, and does not change with the experiment."""
     sagemaker.create_inference_experiment(**create())
     timeline = mock.timeline(NAME)
 
@@ -145,7 +145,7 @@ def test_a_timeline_is_plain_data(mock, sagemaker, copied):
 
 
 def test_timelines_of_other_regions_and_accounts(mock):
-    """Where an experiment is, is said as everywhere."""
+    """region_name= and account_id= select the scope of the experiment."""
     mock.client(region_name="eu-west-1").create_inference_experiment(**create())
 
     assert mock.timeline(NAME, region_name="eu-west-1").name == NAME
@@ -155,15 +155,15 @@ def test_timelines_of_other_regions_and_accounts(mock):
         mock.timeline(NAME, region_name="eu-west-1", account_id="210987654321")
 
 
-# --- failures to come
+# --- future failures
 
-LASTING = Durations(creating=6 * MINUTE, starting=8 * MINUTE, updating=7 * MINUTE, stopping=5 * MINUTE)
+DURATIONS = Durations(creating=6 * MINUTE, starting=8 * MINUTE, updating=7 * MINUTE, stopping=5 * MINUTE)
 
 
 @pytest.fixture
 def scheduled():
-    """A mock on a still clock, with an experiment that is to run from tomorrow for a week."""
-    with mock_inference_experiment(clock=START, durations=LASTING) as mock:
+    """A mock on a clock that stands still, with an experiment whose schedule begins tomorrow and lasts a week."""
+    with mock_inference_experiment(clock=START, durations=DURATIONS) as mock:
         schedule = {"StartTime": START + DAY, "EndTime": START + 8 * DAY}
         mock.client().create_inference_experiment(**create(Schedule=schedule))
         yield mock
@@ -173,26 +173,26 @@ def scheduled():
     ("at", "status"),
     [(MINUTE, "Creating"), (HOUR, "Created"), (DAY + MINUTE, "Starting"), (2 * DAY, "Running"), (8 * DAY, "Running")],
 )
-@pytest.mark.parametrize("written", [dt.datetime, str])
-def test_an_experiment_fails_when_it_was_arranged(scheduled, at, status, written):
-    """At the very instant and not before; timeline and advance_until know of it, and the endpoint follows."""
+@pytest.mark.parametrize("type_of_at", [dt.datetime, str])
+def test_an_experiment_fails_at_the_arranged_instant(scheduled, at, status, type_of_at):
+    """It does not fail earlier. timeline and advance_until predict the failure, and the endpoint removes the shadow."""
     at += START - SECOND
-    scheduled.fail_experiment(NAME, "No capacity", at=at if written is dt.datetime else at.isoformat())
+    scheduled.fail_experiment(NAME, "No capacity", at=at if type_of_at is dt.datetime else at.isoformat())
 
-    foretold = scheduled.timeline(NAME).segments[-2:]
+    predicted = scheduled.timeline(NAME).segments[-2:]
     reached = scheduled.advance_until(NAME, "Cancelled")
-    shown = scheduled.experiments[NAME]
+    described = scheduled.experiments[NAME]
 
-    assert [(segment.status, segment.end) for segment in foretold] == [(status, at), ("Cancelled", None)]
-    assert reached == shown["CompletionTime"] == at
-    assert shown["StatusReason"] == "No capacity"
-    if status != "Creating":  # A new endpoint that fails serves nothing.
-        assert shown["EndpointMetadata"]["EndpointStatus"] == "InService"
-        assert [each["Status"] for each in shown["ModelVariants"]] == ["InService", "Deleted"]
+    assert [(segment.status, segment.end) for segment in predicted] == [(status, at), ("Cancelled", None)]
+    assert reached == described["CompletionTime"] == at
+    assert described["StatusReason"] == "No capacity"
+    if status != "Creating":  # A new endpoint whose creation fails serves no variant.
+        assert described["EndpointMetadata"]["EndpointStatus"] == "InService"
+        assert [each["Status"] for each in described["ModelVariants"]] == ["InService", "Deleted"]
 
 
-def test_what_would_last_for_ever_may_fail():
-    """A deployment that hangs until it fails."""
+def test_a_deployment_without_an_end_can_fail():
+    """A deployment that would last for ever fails at the arranged instant."""
     with mock_inference_experiment(clock=START, durations=Durations(starting=dt.timedelta.max)) as mock:
         mock.client().create_inference_experiment(**create())
         mock.fail_experiment(NAME, "Timed out", at=START + HOUR)
@@ -200,8 +200,8 @@ def test_what_would_last_for_ever_may_fail():
         assert mock.advance_until(NAME, "Cancelled") == START + HOUR
 
 
-def test_what_has_finished_by_then_does_not_fail(scheduled):
-    """A failure that comes too late for an experiment is none, and none for another of its name."""
+def test_an_experiment_that_has_finished_does_not_fail(scheduled):
+    """A failure that was arranged for a later instant has no effect."""
     scheduled.fail_experiment(NAME, "No capacity", at=START + 2 * DAY)
     scheduled.advance_until(NAME, "Created")
     scheduled.client().stop_inference_experiment(**stop(Reason="Enough"))
@@ -211,8 +211,8 @@ def test_what_has_finished_by_then_does_not_fail(scheduled):
     assert scheduled.experiments[NAME]["StatusReason"] == "Enough"
 
 
-def test_a_failure_to_come_goes_with_its_experiment(scheduled):
-    """When it is deleted, a namesake has nothing to fear."""
+def test_a_future_failure_is_deleted_with_its_experiment(scheduled):
+    """A new experiment with the name of a deleted one does not fail."""
     scheduled.fail_experiment(NAME, "No capacity", at=START + 2 * DAY)
     scheduled.advance_until(NAME, "Created")
     scheduled.client().delete_inference_experiment(Name=NAME)
@@ -224,8 +224,8 @@ def test_a_failure_to_come_goes_with_its_experiment(scheduled):
 
 
 @pytest.mark.parametrize(("status", "at"), [("Creating", -SECOND), ("Completed", DAY)], ids=["past", "finished"])
-def test_what_cannot_fail_any_more_is_refused(scheduled, status, at):
-    """An instant that is past, and an experiment that has finished already."""
+def test_an_impossible_failure_is_refused(scheduled, status, at):
+    """A failure is refused at an instant in the past, and for an experiment that has finished."""
     now = scheduled.advance_until(NAME, status)
 
     with pytest.raises(ValueError, match=r"expected a coming instant|in status Completed"):
@@ -238,7 +238,7 @@ def test_what_cannot_fail_any_more_is_refused(scheduled, status, at):
 @bounded
 @given(histories())
 def test_the_chart_fits_a_terminal(history):
-    """At most 80 columns: a head with name, status and now, the schedule, and a row for each segment."""
+    """It has at most 80 columns: a line with name, status and now, the schedule, and a line for each segment."""
     mock, name = history
     timeline = mock.timeline(name)
 
@@ -252,8 +252,8 @@ def test_the_chart_fits_a_terminal(history):
 
 
 @pytest.mark.parametrize("updates", [0, 30])
-def test_the_chart_fits_however_much_happened(scheduled, updates):
-    """A long history has many rows, not long ones."""
+def test_the_chart_of_a_long_history_fits_a_terminal(scheduled, updates):
+    """A long history has many lines, but no long lines."""
     scheduled.advance_until(NAME, "Running")
     for _ in range(updates):
         scheduled.client().update_inference_experiment(Name=NAME, Description="New")
@@ -263,8 +263,8 @@ def test_the_chart_fits_however_much_happened(scheduled, updates):
     assert max(map(len, str(scheduled.timeline(NAME)).splitlines())) <= 80
 
 
-def test_the_chart_shows_when_how_long_and_how_far(scheduled):
-    """Each row has the status, its begin, how long it lasts, a bar that is filled as far as time went, the variants."""
+def test_the_chart_shows_begin_duration_and_progress(scheduled):
+    """Each line has the status, its begin, its duration, a bar that is filled up to now, and the variants' statuses."""
     scheduled.clock.move_to(START + DAY + 8 * MINUTE + (7 * DAY - 8 * MINUTE) / 2)
 
     rows = [row.split() for row in str(scheduled.timeline(NAME)).replace("> ", "").splitlines()[2:]]
@@ -287,11 +287,11 @@ def test_the_chart_shows_when_how_long_and_how_far(scheduled):
     ]
 
 
-# --- picture
+# --- SVG
 
 
-def picture(timeline):
-    """The elements of the picture, by tag; it is well-formed XML."""
+def parsed_svg(timeline):
+    """Return the root element of the SVG image, and its children by tag. Raises ParseError for invalid XML."""
     root = ET.fromstring(timeline.to_svg())  # noqa: S314 - our own
     assert root.tag == f"{SVG}svg"
     return root, {tag: root.findall(f"{SVG}{tag}") for tag in ("text", "rect", "line", "title")}
@@ -299,28 +299,28 @@ def picture(timeline):
 
 @bounded
 @given(histories())
-def test_everything_is_drawn_within_the_picture(history):
-    """Lanes of the experiment and its variants, the schedule's ends and now, none of it cut off."""
+def test_everything_is_drawn_within_the_svg_image(history):
+    """Lanes, texts and marks for the schedule and now are within the width and height of the image."""
     mock, name = history
     timeline = mock.timeline(name)
 
-    root, drawn = picture(timeline)
+    root, drawn = parsed_svg(timeline)
 
     width, height = (float(root.get(size)) for size in ("width", "height"))
     boxes = [rect for rect in drawn["rect"] if "%" not in rect.get("width")]
     assert all(0 < float(box.get("width")) <= width - float(box.get("x")) for box in boxes)
     assert all(0 < float(each.get("x1")) < width and float(each.get("y2")) < height for each in drawn["line"])
-    for text in drawn["text"]:  # A letter is about half as wide as it is high.
+    for text in drawn["text"]:  # The width of a letter is about half its height.
         length = len(text.text) * float(text.get("font-size")) / 2
         left = float(text.get("x")) - {"start": 0, "middle": length / 2, "end": length}[text.get("text-anchor")]
         assert 0 <= left <= width - length
-    words = [text.text for text in drawn["text"]]
-    assert {"now", "schedule start", "schedule end", PRODUCTION, SHADOW, str(timeline.present.status)} <= {*words}
+    texts = [text.text for text in drawn["text"]]
+    assert {"now", "schedule start", "schedule end", PRODUCTION, SHADOW, str(timeline.present.status)} <= {*texts}
     assert drawn["title"][0].text == str(timeline).splitlines()[0]
 
 
-def test_notebooks_show_the_picture(scheduled):
-    """They ask for _repr_svg_."""
+def test_notebooks_show_the_svg_image(scheduled):
+    """A notebook calls _repr_svg_ to display an object."""
     timeline = scheduled.timeline(NAME)
 
     assert timeline._repr_svg_() == timeline.to_svg()
@@ -340,20 +340,20 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("hostile", HOSTILE, ids=repr)
-def test_names_are_nothing_but_text(hostile):
-    """Whatever a name holds, the picture stays well-formed, and there is no element that is not ours."""
+def test_names_are_escaped_in_the_svg_image(hostile):
+    """With any characters in a name, the image is well-formed and contains no other elements."""
     segments = (Segment(Status.RUNNING, START, None, hostile, {hostile: "InService", SHADOW: "InService"}),)
     timeline = Timeline(hostile, START, START, START + DAY, hostile, SHADOW, segments)
 
-    root, drawn = picture(timeline)
+    root, drawn = parsed_svg(timeline)
 
     assert {element.tag.removeprefix(SVG) for element in root.iter()} == {"svg", *drawn}
     if hostile.isprintable() and len(hostile) < 18:
         assert hostile in {text.text for text in drawn["text"]}
 
 
-def test_variants_keep_their_lanes_when_the_shadow_is_promoted(scheduled):
-    """Who is production in the end is seen in the statuses of both."""
+def test_the_last_segment_shows_that_the_shadow_was_promoted(scheduled):
+    """The promoted variant is InService, the old production variant is Deleted."""
     variants = [variant("old"), variant("new")]
     scheduled.client().create_inference_experiment(
         **create("promoting", ModelVariants=variants, ShadowModeConfig=shadow_mode("old", "new"))

@@ -192,7 +192,7 @@ def _test_case_hooks(cls: type, mocks: _ClassMocks) -> dict[str, Any]:
 
 
 def _pytest_class_hooks(cls: type, mocks: _ClassMocks) -> dict[str, Any]:
-    """Return the hooks of a plain class: setup_class runs before all fixtures of the class, teardown_class after them."""
+    """Return the hooks of a plain class: they run before and after all fixtures of the class."""
     set_up, tear_down = _set_up_and_tear_down(cls, mocks)
 
     def setup_class(klass: Any) -> None:
@@ -205,7 +205,7 @@ def _pytest_class_hooks(cls: type, mocks: _ClassMocks) -> dict[str, Any]:
 
 
 def _pytest_method_hooks(cls: type, mocks: _ClassMocks) -> dict[str, Any]:
-    """Return the hooks of every class: setup_method runs before the fixtures of a test, teardown_method after them."""
+    """Return the hooks of every class: they run before and after the fixtures of a test."""
     set_up, tear_down = _set_up_and_tear_down(cls, mocks)
 
     def setup_method(test: Any, method: Any = None) -> None:

@@ -10,8 +10,8 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mock_sagemaker_ie.interception.botocore_http import (
-    ImmediateResponse,
     HTTPResponse,
+    ImmediateResponse,
     async_streaming_body,
     streaming_body,
 )
@@ -150,7 +150,7 @@ def _call(arguments: Arguments) -> dict[str, Any]:
 
 
 def _read(body: Any) -> bytes | str:
-    """Return the body of a request in a form that the caller cannot change; a file keeps its position for the signer."""
+    """Return the body of a request so that the caller cannot change it. A file keeps its position, for the signer."""
     if not hasattr(body, "read"):
         return bytes(body) if isinstance(body, bytearray) else body
     position = body.tell()

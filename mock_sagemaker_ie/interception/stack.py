@@ -32,7 +32,8 @@ class ActiveMock:
 
     `passthrough`: operations that the mock neither answers nor refuses. `virtual_sleep`: sleeping moves its clock.
     `entered_by`: the object that entered it and will exit it. `owner`: the test class or the test instance that it was
-    entered for, if any. `started`: entered by start(), so that somebody must stop it. `exit`: ends it.
+    entered for, if any. `started`: entered by start(), so that somebody must stop it. `exit`: ends it. `outer`: the
+    innermost mock that its context had entered before.
     """
 
     mock: InferenceExperimentMock
@@ -43,13 +44,13 @@ class ActiveMock:
     owner: object = None
     started: bool = False
     exit: Exit = field(init=False)
-    _outer: ActiveMock | None = field(default=None, init=False)
+    outer: ActiveMock | None = field(default=None, init=False)
 
     def is_inside(self, other: ActiveMock) -> bool:
         """Return whether this is the other mock, or was entered in a context that had entered the other mock."""
         each: ActiveMock | None = self
         while each is not None and each is not other:
-            each = each._outer  # noqa: SLF001 - of this class
+            each = each.outer
         return each is other
 
 
@@ -65,7 +66,7 @@ recent: deque[InferenceExperimentMock] = deque(maxlen=5)
 def push(active: ActiveMock, interceptors: Iterable[Interceptor]) -> None:
     """Add a mock, and let each interceptor patch what it needs."""
     global _stack  # noqa: PLW0603
-    active._outer = _innermost_here()
+    active.outer = _innermost_here()
     with _changing:
         _stack = (*_stack, active)
         for update in interceptors:
@@ -88,7 +89,7 @@ def _innermost_here() -> ActiveMock | None:
     """Return the innermost mock that was entered in this context and is still active."""
     active = _entered_here.get()
     while active is not None and active not in _stack:
-        active = active._outer
+        active = active.outer
     return active
 
 
@@ -110,7 +111,7 @@ def choose(candidates: Sequence[ActiveMock]) -> ActiveMock | None:
         for candidate in reversed(candidates):
             if candidate.is_inside(here):
                 return candidate
-        here = here._outer
+        here = here.outer
     return candidates[-1] if candidates else None
 
 

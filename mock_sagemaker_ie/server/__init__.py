@@ -1,1 +1,1 @@
-"""Serve a mock to other processes and languages over HTTP, and the command line."""
+"""The HTTP server that offers a mock to other processes and languages, and the command line."""

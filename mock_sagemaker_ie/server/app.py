@@ -1,4 +1,4 @@
-"""A mock for other processes: AWS's requests, what steers it under /_mock/, and a page to look at, over HTTP."""
+"""A mock on an HTTP server: the AWS API, the control API under /_mock/, and a web page."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mock_sagemaker_ie.activation.activation import make_service, report_unused
 from mock_sagemaker_ie.activation.options import complete
 from mock_sagemaker_ie.mock import InferenceExperimentMock
 from mock_sagemaker_ie.server.control import Control
-from mock_sagemaker_ie.server.http import ServerDoor, bind
+from mock_sagemaker_ie.server.http import Application, bind
 from mock_sagemaker_ie.server.journal import Journal
 
 if TYPE_CHECKING:
@@ -20,8 +20,12 @@ if TYPE_CHECKING:
     from werkzeug.serving import BaseWSGIServer
 
 
-class Serving(NamedTuple):
-    """A server that listens; `http.serve_forever()` serves until `http.shutdown()`."""
+class RunningServer(NamedTuple):
+    """A mock and the HTTP server that listens for it.
+
+    `http.serve_forever()` answers requests until `http.shutdown()` is called. `mock`: an InferenceExperimentMock, to
+    inspect and to steer. `url`: the address of the server.
+    """
 
     http: BaseWSGIServer
     mock: InferenceExperimentMock
@@ -29,7 +33,7 @@ class Serving(NamedTuple):
 
     @property
     def environment(self) -> dict[str, str]:
-        """The environment variables by which any AWS SDK finds the server."""
+        """The environment variables with which any AWS SDK finds the server."""
         return {
             "AWS_ENDPOINT_URL_SAGEMAKER": self.url,
             "AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME": self.url,
@@ -41,39 +45,42 @@ class Serving(NamedTuple):
 
 
 @contextmanager
-def serving(
+def running_server(
     host: str = "127.0.0.1", port: int = 0, *, state: Path | None = None, remote: bool = False, **options: Any
-) -> Iterator[Serving]:
-    """A server of a mock with these options of mock_inference_experiment, listening on a free port for port 0.
+) -> Iterator[RunningServer]:
+    """Start to listen with a new mock; close the server at the exit.
 
-    `state`: a file that keeps the world from one server to the next. `remote`: let other machines in.
-    Raises ValueError for a host that is not this machine unless `remote`, OSError when it cannot listen,
+    `port`: 0 selects a free port. `state`: a file that keeps the state of the mock from one server to the next.
+    `remote`: allow a host that other machines can reach. `options`: the options of mock_inference_experiment.
+    Raises ValueError for a host that is not a loopback address unless `remote`, OSError when the server cannot listen,
     JournalError when the file cannot be used.
     """
     if not remote and not _is_loopback(host):
-        raise ValueError(f"host {host!r} lets other machines in, unasked: say so (remote) if you mean it")
-    settings = complete(options)
-    service, delivery = make_service(settings)
+        raise ValueError(
+            f"host {host!r} is not a loopback address; pass remote=True (on the command line: --remote) to allow it"
+        )
+    complete_options = complete(options)
+    service, delivery = make_service(complete_options)
     with ExitStack() as stack:
         stack.callback(delivery.close)
         journal = None
         if state is not None:
-            world = {
-                "account_id": settings["account_id"],
-                "durations": repr(settings["durations"]),
-                "strict": settings["strict"],
+            settings = {
+                "account_id": complete_options["account_id"],
+                "durations": repr(complete_options["durations"]),
+                "strict": complete_options["strict"],
             }
-            journal = Journal(state, service, world)
+            journal = Journal(state, service, settings)
             stack.callback(journal.close)
         mock = InferenceExperimentMock(service)
         try:
-            http = bind(ServerDoor(service, Control(mock, journal)), host, port)
+            http = bind(Application(service, Control(mock, journal)), host, port)
         except OSError as error:
             raise OSError(f"cannot listen on {host}, port {port}: {error.strerror}") from error
         stack.callback(http.server_close)
-        shown = f"[{host}]" if ":" in host else host
-        yield Serving(http, mock, f"http://{shown}:{http.port}")
-    report_unused(service.faults, settings["unused_faults"])
+        url_host = f"[{host}]" if ":" in host else host
+        yield RunningServer(http, mock, f"http://{url_host}:{http.port}")
+    report_unused(service.faults, complete_options["unused_faults"])
 
 
 def _is_loopback(host: str) -> bool:

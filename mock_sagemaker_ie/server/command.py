@@ -1,4 +1,4 @@
-"""The command mock-sagemaker-ie: `serve` a mock to other processes, or see the `demo`."""
+"""The command line mock-sagemaker-ie: `serve` runs a mock for other processes, `demo` shows a shadow test."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; gives its exit status."""
+    """Run the command line and return its exit status. `arguments`: by default, those of the process."""
     options = _parser().parse_args(arguments)
     try:
         return int(options.run(options))
     except (OSError, RuntimeError, ValueError) as error:
-        print(f"mock-sagemaker-ie: {error}", file=sys.stderr)  # noqa: T201 - that is what a command does
+        print(f"mock-sagemaker-ie: {error}", file=sys.stderr)  # noqa: T201 - a command prints
         return 1
 
 
@@ -32,19 +32,26 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=version("mock-sagemaker-ie"))
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    demo = commands.add_parser("demo", help="tell a shadow test from launch to promotion, in seconds")
-    demo.add_argument("--fast", action="store_true", help="do not pause between the scenes")
+    demo = commands.add_parser("demo", help="show a shadow test from launch to promotion in the terminal")
+    demo.add_argument("--fast", action="store_true", help="do not pause between the steps")
     demo.set_defaults(run=_demo)
 
-    serve = commands.add_parser("serve", help="answer AWS SDKs of any language over HTTP (extra: server)")
-    serve.add_argument("--host", default="127.0.0.1", help="where to listen (default: %(default)s)")
-    serve.add_argument("--port", type=int, default=5050, help="0: a free one, printed (default: %(default)s)")
-    serve.add_argument("--remote", action="store_true", help="allow a host that lets other machines in")
-    serve.add_argument("--clock", metavar="INSTANT", help="stand still there, e.g. 2026-01-01T09:00:00Z (default: run)")
-    serve.add_argument("--durations", type=_durations, default=Durations(), help="zero, realistic, or 'starting=300'")
-    serve.add_argument("--account-id", default="123456789012", help="default: %(default)s")
-    serve.add_argument("--strict", action="store_true", help="refuse models that nobody created")
-    serve.add_argument("--state", type=Path, metavar="FILE", help="keep the world in a file over restarts")
+    serve = commands.add_parser("serve", help="answer AWS SDKs of any language over HTTP (needs the extra: server)")
+    serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    serve.add_argument("--port", type=int, default=5050, help="port to listen on; 0: a free one (default: %(default)s)")
+    serve.add_argument("--remote", action="store_true", help="allow a host that other machines can reach")
+    serve.add_argument(
+        "--clock", metavar="INSTANT", help="stop the clock there, e.g. 2026-01-01T09:00:00Z (default: the wall clock)"
+    )
+    serve.add_argument(
+        "--durations",
+        type=_durations,
+        default=Durations(),
+        help="how long transitional statuses last: zero, realistic, or seconds, e.g. 'starting=300' (default: zero)",
+    )
+    serve.add_argument("--account-id", default="123456789012", help="account of the mock (default: %(default)s)")
+    serve.add_argument("--strict", action="store_true", help="refuse models that were not created")
+    serve.add_argument("--state", type=Path, metavar="FILE", help="keep the state of the mock in a file over restarts")
     serve.set_defaults(run=_serve)
     return parser
 
@@ -57,24 +64,24 @@ def _durations(text: str) -> Durations:
 
 
 def _demo(options: argparse.Namespace) -> int:
-    from mock_sagemaker_ie.server.demo import demo  # noqa: PLC0415 - each command imports what it needs
+    from mock_sagemaker_ie.server.demo import demo  # noqa: PLC0415 - `serve` does not need it
 
     if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # Not every terminal can write the bars of a chart.
+        sys.stdout.reconfigure(errors="replace")  # Some terminals cannot show the bars of a chart.
     demo(pause=0 if options.fast else 1)
     return 0
 
 
 def _serve(options: argparse.Namespace) -> int:
     try:
-        from mock_sagemaker_ie.server.app import serving  # noqa: PLC0415 - each command imports what it needs
+        from mock_sagemaker_ie.server.app import running_server  # noqa: PLC0415 - needs the extra
     except ModuleNotFoundError as error:
         raise RuntimeError(f"{error.name} is missing: pip install 'mock-sagemaker-ie[server]'") from None
-    for number in (signal.SIGINT, signal.SIGTERM):  # A shell has what it starts in the background ignore SIGINT.
+    for number in (signal.SIGINT, signal.SIGTERM):  # A shell starts background jobs with SIGINT ignored.
         signal.signal(number, _interrupt)
     with (
         suppress(KeyboardInterrupt),
-        serving(
+        running_server(
             options.host,
             options.port,
             state=options.state,
@@ -84,12 +91,12 @@ def _serve(options: argparse.Namespace) -> int:
             account_id=options.account_id,
             strict=options.strict,
             unused_faults="ignore",
-        ) as served,
+        ) as server,
     ):
-        print(f"Serving SageMaker at {served.url} - press Ctrl+C to end", flush=True)  # noqa: T201
-        for name, value in served.environment.items():
+        print(f"Serving SageMaker at {server.url} - press Ctrl+C to end", flush=True)  # noqa: T201
+        for name, value in server.environment.items():
             print(f"  export {name}={value}", flush=True)  # noqa: T201
-        served.http.serve_forever(poll_interval=0.1)  # Until somebody interrupts it, which it takes as its end.
+        server.http.serve_forever(poll_interval=0.1)  # Until a KeyboardInterrupt.
     print("Ended.", flush=True)  # noqa: T201
     return 0
 

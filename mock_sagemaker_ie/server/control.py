@@ -1,4 +1,4 @@
-"""What steers a served mock over HTTP, and shows it: everything below /_mock/, and the page at the root."""
+"""The control API under /_mock/, with which HTTP clients inspect and steer a mock, and the web page at /."""
 
 from __future__ import annotations
 
@@ -13,80 +13,80 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from contextlib import AbstractContextManager
 
+    from mock_sagemaker_ie.calls import Call
     from mock_sagemaker_ie.mock import InferenceExperimentMock
     from mock_sagemaker_ie.server.journal import Journal
-    from mock_sagemaker_ie.service.service import Call
     from mock_sagemaker_ie.timeline import Timeline
 
-MOST_CALLS = 200  # that the page is told of at once
+MAX_CALLS = 200  # The page gets at most so many calls at once.
 
 
 class Control:
-    """What steers the mock over HTTP. Every path is a row of _ROUTES; answers are JSON."""
+    """A function from a request to a response. The paths are the keys of _ROUTES; most responses are JSON."""
 
     def __init__(self, mock: InferenceExperimentMock, journal: Journal | None) -> None:
         self._mock = mock
         self._journal = journal
 
     def __call__(self, request: Request) -> Response | None:
-        """The answer to a request, None when it is not one of these."""
+        """Return the response to a request; None for a path that belongs to the AWS API."""
         route = _ROUTES.get(request.path)
         if route is None:
-            return (
-                _refused(404, f"{request.path} is unknown; known: {', '.join(_ROUTES)}") if _reserved(request) else None
-            )
+            if not request.path.startswith("/_mock/"):
+                return None
+            return _error(404, f"{request.path} is unknown; known: {', '.join(_ROUTES)}")
         method, answer = route
         if request.method != method and not (method == "GET" and request.method == "HEAD"):
-            return _refused(405, f"{request.path} takes {method}")
+            return _error(405, f"the method for {request.path} is {method}")
         try:
             return answer(self, _arguments(request))
         except LookupError as error:
-            return _refused(404, str(error))
+            return _error(404, str(error))
         except (OverflowError, RecursionError, TypeError, ValueError) as error:
-            return _refused(400, str(error))
+            return _error(400, str(error))
 
-    # --- looking
+    # --- inspect
 
     def page(self, _arguments: dict[str, Any]) -> Response:
-        """The page."""
+        """Return the web page."""
         page = files("mock_sagemaker_ie.server").joinpath("page.html").read_bytes()
         return Response(page, content_type="text/html; charset=utf-8")
 
     def state(self, _arguments: dict[str, Any]) -> Response:
-        """Everything the page shows."""
+        """Return the data that the page shows."""
         calls = self._mock.calls
         return _json(
             {
                 "now": self._mock.now().isoformat(),
-                "experiments": [_experiment(*seen) for seen in self._seen()],
-                "calls": [_call(call) for call in calls[-MOST_CALLS:]],
+                "experiments": [_experiment(*each) for each in self._experiments()],
+                "calls": [_call(call) for call in calls[-MAX_CALLS:]],
                 "call_count": len(calls),
             }
         )
 
     def calls(self, _arguments: dict[str, Any]) -> Response:
-        """Every call."""
+        """Return all calls."""
         return _json([_call(call) for call in self._mock.calls])
 
     def experiments(self, _arguments: dict[str, Any]) -> Response:
-        """What Describe says of every experiment."""
-        worlds = self._mock.worlds()
-        return _json([it for account, region in worlds for it in self._mock.experiments_in(region, account).values()])
+        """Return what DescribeInferenceExperiment returns for each experiment."""
+        scopes = self._mock.scopes()
+        return _json([it for account, region in scopes for it in self._mock.experiments_in(region, account).values()])
 
     def timelines(self, _arguments: dict[str, Any]) -> Response:
-        """The timeline of every experiment."""
-        return _json([_timeline(region, account, timeline) for region, account, _, timeline in self._seen()])
+        """Return the timeline of each experiment."""
+        return _json([_timeline(region, account, timeline) for region, account, _, timeline in self._experiments()])
 
-    def picture(self, arguments: dict[str, Any]) -> Response:
-        """The timeline of one experiment, as a picture."""
-        name, place = arguments.pop("name", ""), {key: arguments[key] for key in _SCOPE if key in arguments}
-        timeline = self._mock.timeline(name, **_scope(place))
+    def timeline_svg(self, arguments: dict[str, Any]) -> Response:
+        """Return the timeline of one experiment as an SVG image: ?name=, and optional region= and account=."""
+        scope = {key: arguments[key] for key in _SCOPE if key in arguments}
+        timeline = self._mock.timeline(arguments.get("name", ""), **_scope(scope))
         return Response(timeline.to_svg(), content_type="image/svg+xml")
 
-    # --- steering
+    # --- steer
 
     def clock(self, arguments: dict[str, Any]) -> Response:
-        """Move the clock: {"advance": seconds}, {"move_to": instant}, or {"until": {"name":, "status":}}."""
+        """Move the clock: {"advance": seconds}, {"move_to": instant} or {"until": {"name":, "status":}}."""
         match arguments:
             case {"advance": seconds}:
                 self._mock.clock.advance(seconds=seconds)
@@ -95,13 +95,13 @@ class Control:
             case {"until": {"name": name, "status": status, **scope}}:
                 self._mock.advance_until(name, status, **_scope(scope))
             case _:
-                raise ValueError("expected advance, move_to, or until with name and status")
+                raise ValueError('expected "advance", "move_to", or "until" with "name" and "status"')
         if self._journal is not None:
             self._journal.write_clock()
         return _json({"now": self._mock.now().isoformat()})
 
     def faults(self, arguments: dict[str, Any]) -> Response:
-        """Arrange errors, as fail_next does, or a delay of "seconds", as slow_next does."""
+        """Arrange errors like fail_next, or delays of "seconds" like slow_next, for calls of an "operation"."""
         match arguments:
             case {"operation": operation, "seconds": seconds, **options}:
                 self._mock.slow_next(operation, seconds, **_only(options, "times"))
@@ -109,11 +109,11 @@ class Control:
                 message = options.pop("message", None)
                 self._mock.fail_next(operation, error, message, **_only(options, "times", "status"))
             case _:
-                raise ValueError("expected operation, and error or seconds")
+                raise ValueError('expected "operation", and "error" or "seconds"')
         return _json({})
 
     def failures(self, arguments: dict[str, Any]) -> Response:
-        """Have an "experiment" or an "endpoint" fail for a "reason"."""
+        """Make an "experiment" or an "endpoint" fail for a "reason", like fail_experiment and fail_endpoint."""
         fail: Callable[..., None]
         match arguments:
             case {"experiment": name, "reason": reason, **scope}:
@@ -121,7 +121,7 @@ class Control:
             case {"endpoint": name, "reason": reason, **scope}:
                 kind, fail = "endpoint", self._mock.fail_endpoint
             case _:
-                raise ValueError("expected experiment or endpoint, and reason")
+                raise ValueError('expected "experiment" or "endpoint", and "reason"')
         place = _scope(scope)
         with self._pause():
             fail(name, reason, **place)
@@ -130,7 +130,7 @@ class Control:
         return _json({})
 
     def reset(self, _arguments: dict[str, Any]) -> Response:
-        """Forget everything."""
+        """Delete all state except the models' handlers. The clock does not change."""
         with self._pause():
             self._mock.reset()
             if self._journal is not None:
@@ -138,23 +138,21 @@ class Control:
         return _json({})
 
     def _pause(self) -> AbstractContextManager[None]:
-        """No call comes between a change and what the journal says of it."""
+        """Let no call run between a change and its entry in the journal."""
         return nullcontext() if self._journal is None else self._journal.pause()
 
-    # --- what there is
-
-    def _seen(self) -> Iterator[tuple[str, str, Mapping[str, Any], Timeline]]:
-        """Every experiment: its region and account, what Describe says of it, and its timeline."""
-        for account, region in self._mock.worlds():
+    def _experiments(self) -> Iterator[tuple[str, str, Mapping[str, Any], Timeline]]:
+        """Yield region, account, description and timeline of each experiment."""
+        for account, region in self._mock.scopes():
             timelines = self._mock.timelines_in(region, account)
             for name, described in self._mock.experiments_in(region, account).items():
-                if name in timelines:  # It has not come just now.
+                if name in timelines:  # A call may have created the experiment since the line above.
                     yield region, account, described, timelines[name]
 
 
 def _experiment(region: str, account: str, described: Mapping[str, Any], timeline: Timeline) -> dict[str, Any]:
-    """What the page shows of an experiment at a glance."""
-    # What takes no time has passed before anyone can look.
+    """Return the data of one experiment that the page shows."""
+    # A status without a duration is never visible.
     upcoming = next((segment for segment in timeline.future if segment.begin != segment.end), None)
     return {
         "name": described["Name"],
@@ -193,7 +191,7 @@ _ROUTES: dict[str, tuple[str, Callable[[Control, dict[str, Any]], Response]]] = 
     "/_mock/calls": ("GET", Control.calls),
     "/_mock/experiments": ("GET", Control.experiments),
     "/_mock/timelines": ("GET", Control.timelines),
-    "/_mock/timeline.svg": ("GET", Control.picture),
+    "/_mock/timeline.svg": ("GET", Control.timeline_svg),
     "/_mock/clock": ("POST", Control.clock),
     "/_mock/faults": ("POST", Control.faults),
     "/_mock/failures": ("POST", Control.failures),
@@ -205,25 +203,21 @@ _SCOPE = {"region": "region_name", "account": "account_id"}
 
 
 def _scope(arguments: dict[Any, Any]) -> dict[str, Any]:
-    """The region and account that are given, as the mock's methods take them."""
+    """Return the given region and account as keyword arguments of the mock's methods."""
     return {_SCOPE[name]: value for name, value in _only(arguments, *_SCOPE).items()}
 
 
 def _only(arguments: dict[Any, Any], *known: str) -> dict[str, Any]:
-    """The arguments. Raises ValueError for one that is not known."""
+    """Return the arguments. Raises ValueError for an unknown one."""
     if unknown := sorted(arguments.keys() - set(known)):
         raise ValueError(f"{unknown[0]} is unknown; known: {', '.join(known)}")
     return arguments
 
 
-def _reserved(request: Request) -> bool:
-    return request.path.startswith("/_mock/")
-
-
 def _arguments(request: Request) -> dict[str, Any]:
     if request.method != "POST":
         return dict(request.args)
-    # A page of another origin cannot send this type without being asked, so it cannot steer.
+    # A browser sends this type for pages of other origins only after a CORS preflight, which this server refuses.
     if request.mimetype != "application/json":
         raise ValueError(f"Content-Type {request.mimetype!r}: expected application/json")
     arguments = json.loads(request.get_data() or b"{}")
@@ -258,5 +252,5 @@ def _plain(value: Any) -> Any:
     return value.isoformat() if hasattr(value, "isoformat") else dict(value)
 
 
-def _refused(status: int, message: str) -> Response:
+def _error(status: int, message: str) -> Response:
     return _json({"error": message}, status)

@@ -1,4 +1,4 @@
-"""A shadow test from launch to promotion, told in the terminal in seconds: no network, no AWS account."""
+"""A demonstration in the terminal: a shadow test from launch to promotion, without a network or an AWS account."""
 
 from __future__ import annotations
 
@@ -16,40 +16,40 @@ PRODUCTION, SHADOW = "production", "shadow"
 
 
 def demo(*, pause: float = 1) -> None:
-    """Tell the story, pausing for so many seconds between the scenes."""
+    """Show the shadow test step by step, with a pause of so many seconds before each step."""
     with mock_inference_experiment(clock="2026-01-01T09:00:00Z", durations=Durations.realistic()) as mock:
         sagemaker, runtime = mock.client(), mock.client("sagemaker-runtime")
         mock.serve("ranker-v1", lambda _: ModelResponse({"score": 0.71}, latency=0.120))
         mock.serve("ranker-v2", lambda _: ModelResponse({"score": 0.78}, latency=0.085))
 
-        _scene("Launch: ranker-v2 in the shadow of ranker-v1, with a copy of half the traffic.", pause)
+        _heading("Launch: ranker-v2 is the shadow of ranker-v1, and gets a copy of half the traffic.", pause)
         sagemaker.create_inference_experiment(**_experiment())
         print(mock.timeline(NAME))
 
-        _scene("Deploying takes 14 minutes of the mock's time, and none of yours.", pause)
+        _heading("The deployment takes 14 minutes on the mock's clock. You do not wait.", pause)
         mock.advance_until(NAME, "Running")
         print(mock.timeline(NAME))
 
-        _scene("An hour of traffic. Production answers alone; the shadow tries its copies.", pause)
+        _heading("An hour of traffic. Only production answers; the shadow processes the copies.", pause)
         for minute in range(60):
             for _ in range(5):
                 runtime.invoke_endpoint(EndpointName=ENDPOINT, Body=b"{}", ContentType="application/json")
             mock.clock.advance(minutes=1)
             _progress(minute + 1, 60, pause / 60)
         for variant in (PRODUCTION, SHADOW):
-            count, latency = _measured(mock, variant)
+            count, latency = _invocations(mock, variant)
             print(f"  {variant:<10} {count:>4} invocations  {latency:>6.1f} ms on average")
 
-        _scene("The shadow is faster: promote it. Production is removed.", pause)
+        _heading("The shadow is faster: promote it, and remove production.", pause)
         sagemaker.stop_inference_experiment(
             Name=NAME, ModelVariantActions={PRODUCTION: "Remove", SHADOW: "Promote"}, DesiredState="Completed"
         )
         mock.advance_until(NAME, "Completed")
         print(mock.timeline(NAME))
-        serving = sagemaker.describe_endpoint(EndpointName=ENDPOINT)["ProductionVariants"]
-        print(f"\n  {ENDPOINT} is served by: {', '.join(variant['VariantName'] for variant in serving)}")
+        variants = sagemaker.describe_endpoint(EndpointName=ENDPOINT)["ProductionVariants"]
+        print(f"\n  {ENDPOINT} is served by: {', '.join(variant['VariantName'] for variant in variants)}")
 
-        _scene("Every call was answered in this process:", pause)
+        _heading("This process answered every call:", pause)
         operations = [call.operation for call in mock.calls]
         for operation in dict.fromkeys(operations):
             print(f"  {operations.count(operation):>4} x {operation}")
@@ -77,14 +77,14 @@ def _experiment() -> dict[str, Any]:
     }
 
 
-def _measured(mock: Any, variant: str) -> tuple[int, float]:
-    """How often a variant was invoked, and its average latency in milliseconds."""
+def _invocations(mock: Any, variant: str) -> tuple[int, float]:
+    """Return the number of invocations of a variant, and their average latency in milliseconds."""
     latencies = [point for point in mock.metrics if (point.name, point.variant) == ("ModelLatency", variant)]
     count = sum(point.sample_count for point in latencies)
     return count, sum(point.sum for point in latencies) / count / dt.timedelta(milliseconds=1).microseconds
 
 
-def _scene(text: str, pause: float) -> None:
+def _heading(text: str, pause: float) -> None:
     print(f"\n\033[1m{text}\033[0m\n" if sys.stdout.isatty() else f"\n{text}\n", flush=True)
     time.sleep(pause)
 

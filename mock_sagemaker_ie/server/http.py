@@ -1,6 +1,6 @@
-"""The door for other languages: AWS's requests over HTTP, by werkzeug (extra `server`).
+"""The HTTP server for other processes and languages, on werkzeug (extra `server`).
 
-What is not AWS's goes to `control`: every path below /_mock/, and the page at the root.
+It answers the requests of the AWS API, and passes all others to `control`: the paths under /_mock/ and the page at /.
 """
 
 from __future__ import annotations
@@ -36,24 +36,22 @@ if TYPE_CHECKING:
 
     Control = Callable[[Request], Response | None]
 
-# A client that says nothing for so many seconds is let go; so long at most an answer holds up the server's end.
-PATIENCE = 30.0
-LAST_ANSWERS = 3.0
-# So much of a refused request is read and thrown away.
-MOST_LEFT = 1024 * 1024 * 1024
+SOCKET_TIMEOUT = 30.0  # Seconds after which the connection of a silent client is closed.
+SHUTDOWN_TIMEOUT = 3.0  # Seconds for which a server that closes waits for answers in progress.
+MAX_DISCARDED = 1024 * 1024 * 1024  # Bytes of a refused request that are read and thrown away.
 
 _log = logging.getLogger(__name__)
 
 
-class ServerDoor:
-    """A WSGI application. `control`: what answers requests that are not AWS's, None for one it does not know."""
+class Application:
+    """The WSGI application. `control` answers the requests that are not AWS's; it returns None for the others."""
 
     def __init__(self, service: Service, control: Control) -> None:
         self.service = service
         self._control = control
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        """Answer one request. Raises BrokenConnection where a test arranged it."""
+        """Answer one request. Raises BrokenConnection when a test arranged it."""
         try:
             if environ["REQUEST_METHOD"] in ("GET", "HEAD") or environ["PATH_INFO"].startswith("/_mock/"):
                 controlled = self._control(Request(environ))
@@ -64,14 +62,14 @@ class ServerDoor:
             answered = self.refuse(common_error("UnknownOperationException", str(other)))
         except BrokenConnection:
             raise
-        except Exception as error:  # noqa: BLE001 - whatever it is, the server stays up and says so
+        except Exception as error:  # noqa: BLE001 - any error becomes an answer, the server runs on
             _log.exception("%s %s", environ["REQUEST_METHOD"], environ["PATH_INFO"])
             answered = self.refuse(common_error("InternalFailure", f"{type(error).__name__}: {error}"))
         start_response(_status(answered.status), list(answered.headers.items()))
         return [answered.body]
 
     def refuse(self, error: AWSError) -> HTTPAnswer:
-        """An error as it goes, of a request whose operation is not known."""
+        """Return the answer with an error to a request whose operation is not known."""
         return error_answer(error, service_model("sagemaker"), self.service.now())
 
 
@@ -92,23 +90,23 @@ def _status(code: int) -> str:
 
 
 class _Handler(WSGIRequestHandler):
-    """One connection, kept from request to request.
+    """One connection, which stays open from request to request.
 
-    werkzeug's own closes it after each, for some of the body may be left in it. Here the body is read first, and what
-    cannot be read is refused in AWS's form.
+    werkzeug's handler closes the connection after each request, because a part of the body may be unread. This handler
+    reads the whole body first, and refuses unreadable requests with an error in AWS's format.
     """
 
     protocol_version = "HTTP/1.1"
     server: _Server
 
     def setup(self) -> None:
-        """Be patient, and send small answers at once, not when more has come together."""
-        self.request.settimeout(self.server.patience)
+        """Set the timeout of the socket, and switch off Nagle's algorithm, which delays small answers."""
+        self.request.settimeout(self.server.socket_timeout)
         super().setup()
         self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def parse_request(self) -> bool:
-        """Read a request's head. False: it has been refused."""
+        """Read the head of a request. Return False when the request was refused."""
         try:
             return super().parse_request()
         except TimeoutError:
@@ -116,14 +114,14 @@ class _Handler(WSGIRequestHandler):
             return False
 
     def run_wsgi(self) -> None:
-        """Answer a request whose head has been read."""
+        """Read the body of a request and answer it."""
         try:
             environ = {**self.make_environ(), "wsgi.input": io.BytesIO(self._body())}
         except AWSError as error:
             self._refuse(error)
         except TimeoutError:
             self._refuse(common_error("RequestTimeoutException"))
-        except ValueError as error:  # of an URL
+        except ValueError as error:  # The URL is invalid.
             self._refuse(common_error("MalformedHttpRequestException", str(error)))
         else:
             self._answer(environ)
@@ -133,7 +131,7 @@ class _Handler(WSGIRequestHandler):
             return self._chunks()
         length = self.headers.get("Content-Length", "0")
         if not (length.isascii() and length.isdigit()):
-            raise common_error("MalformedHttpRequestException", f"Content-Length {length!r} is no length.")
+            raise common_error("MalformedHttpRequestException", f"Content-Length {length!r} is not a length.")
         if int(length) > MAX_BODY_SIZE:
             raise common_error("RequestEntityTooLargeException")
         body = self.rfile.read(int(length))
@@ -142,7 +140,7 @@ class _Handler(WSGIRequestHandler):
         return body
 
     def _chunks(self) -> bytes:
-        self.close_connection = True  # There may be trailers, which nobody reads.
+        self.close_connection = True  # Trailers may follow, which are not read.
         try:
             stream: Any = DechunkedInput(cast("IO[bytes]", self.rfile))
             body: bytes = io.BufferedReader(stream).read(MAX_BODY_SIZE + 1)
@@ -155,53 +153,53 @@ class _Handler(WSGIRequestHandler):
         return body
 
     def _answer(self, environ: dict[str, Any]) -> None:
-        begun: list[Any] = []
+        head: list[Any] = []
 
         def start_response(status: str, headers: list[tuple[str, str]], _error: Any = None) -> Any:
-            begun[:] = status, headers
+            head[:] = status, headers
 
         try:
             body = b"".join(self.server.app(environ, start_response))
         except BrokenConnection:
             self.close_connection = True
         else:
-            self._send(begun[0], begun[1], body)
+            self._send(head[0], head[1], body)
 
     def _send(self, status: str, headers: Iterable[tuple[str, str]], body: bytes) -> None:
-        """Send an answer in one piece."""
+        """Send an answer in one write."""
         lines = [f"HTTP/1.1 {status}", *(f"{name}: {text}" for name, text in headers)]
         if self.close_connection:
             lines.append("connection: close")
         self.wfile.write("\r\n".join([*lines, "", ""]).encode("latin-1", "replace") + body)
 
     def _refuse(self, error: AWSError) -> None:
-        """Answer a request that has not been read to its end, after which nothing can follow it."""
-        refused = self.server.door.refuse(error)
+        """Answer a request that was not read to its end, and close the connection."""
+        refused = self.server.application.refuse(error)
         self.close_connection = True
         self._send(_status(refused.status), refused.headers.items(), refused.body)
-        # A client that is still sending would lose the answer to a reset of the connection, were the rest not read.
+        # Read the rest: otherwise the connection is reset, and a client that is still sending never reads the answer.
         with suppress(OSError):
             self.connection.shutdown(socket.SHUT_WR)
-            self.connection.settimeout(min(self.server.patience, 1.0))
-            left = MOST_LEFT
-            while left > 0 and (block := self.connection.recv(1 << 20)):
-                left -= len(block)
+            self.connection.settimeout(min(self.server.socket_timeout, 1.0))
+            rest = MAX_DISCARDED
+            while rest > 0 and (block := self.connection.recv(1 << 20)):
+                rest -= len(block)
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:  # noqa: ARG002
-        """Refuse what http.server finds to be no request."""
+        """Refuse a request that http.server cannot parse."""
         self._refuse(AWSError("MalformedHttpRequestException", message or _status(code), code))
 
     def log(self, kind: str, message: str, *args: Any) -> None:
-        """Say nothing: the page and /_mock/calls tell of the calls."""
+        """Write no log: the page and /_mock/calls show the calls."""
 
 
 class _Server(ThreadedWSGIServer):
-    """A thread for each connection; at the end each may finish its answer."""
+    """A server with a thread for each connection. When it closes, each thread may finish its answer."""
 
-    def __init__(self, door: ServerDoor, host: str, port: int, file: int, patience: float) -> None:
-        self.door, self.patience = door, patience
+    def __init__(self, application: Application, host: str, port: int, file: int, socket_timeout: float) -> None:
+        self.application, self.socket_timeout = application, socket_timeout
         self._open: dict[socket.socket, Thread] = {}
-        super().__init__(host, port, door, _Handler, fd=file)
+        super().__init__(host, port, application, _Handler, fd=file)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         thread = Thread(target=self.process_request_thread, args=(request, client_address), daemon=True)
@@ -218,15 +216,16 @@ class _Server(ThreadedWSGIServer):
         for connection, _ in connections:
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RD)
-        end = time.monotonic() + LAST_ANSWERS
+        end = time.monotonic() + SHUTDOWN_TIMEOUT
         for _, thread in connections:
             thread.join(max(end - time.monotonic(), 0))
 
 
-def bind(door: ServerDoor, host: str, port: int, *, patience: float = PATIENCE) -> BaseWSGIServer:
-    """A server that listens, on a free port for port 0; `serve_forever()` serves, a thread for each connection.
+def bind(application: Application, host: str, port: int, *, socket_timeout: float = SOCKET_TIMEOUT) -> BaseWSGIServer:
+    """Return a server that listens on a host and port; port 0 selects a free port.
 
-    Raises OSError when it cannot listen there.
+    Its `serve_forever()` answers requests, with a thread for each connection. `socket_timeout`: seconds after which the
+    connection of a silent client is closed. Raises OSError when the server cannot listen.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as listening:
@@ -236,5 +235,5 @@ def bind(door: ServerDoor, host: str, port: int, *, patience: float = PATIENCE) 
         except OverflowError as error:
             raise OSError(0, str(error)) from None
         listening.listen(128)
-        # The server has a duplicate of its own.
-        return _Server(door, host, listening.getsockname()[1], listening.fileno(), patience)
+        # The server duplicates the socket.
+        return _Server(application, host, listening.getsockname()[1], listening.fileno(), socket_timeout)

@@ -1,6 +1,8 @@
-"""A world kept in a file: every change is a line, written before it is answered; reading them again makes the world.
+"""The journal: a file that keeps the state of a mock from one server to the next.
 
-A line that was cut short, by a kill at any moment, is the change that nobody had been answered.
+Each line of the file is one change as JSON, written before the change is answered. A server that opens the file replays
+the changes. When a process is killed while it writes, the last line is incomplete: this change was never answered, and
+the next server removes the line.
 """
 
 from __future__ import annotations
@@ -22,61 +24,68 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
+    from mock_sagemaker_ie.calls import Call
     from mock_sagemaker_ie.clock import Clock
-    from mock_sagemaker_ie.service.service import Call, Service
+    from mock_sagemaker_ie.service.service import Service
 
 VERSION = 1
-READING = ("Describe", "List", "Invoke")
+SETTINGS_KEY = "world"  # The header's key for the settings. It is part of the file format, so it keeps this name.
+READ_ONLY_PREFIXES = ("Describe", "List", "Invoke")
 
 Entry = dict[str, Any]
 
 
 class JournalError(RuntimeError):
-    """A file that cannot be the journal of this world."""
+    """The file is not a usable journal for this mock, or a change could not be written to it."""
 
 
 class Journal:
-    """The journal of a service. `world`: what must be the same whenever it is read, as JSON-able values.
+    """The journal of one service.
 
-    Raises JournalError for a file that is in use, no journal, or of another world; such a file is left as it is.
+    `settings`: JSON-able values that must be equal each time the file is opened. Raises JournalError for a file that is
+    in use, is not a journal, or was written with other settings; such a file is left unchanged.
     """
 
-    def __init__(self, path: Path, service: Service, world: dict[str, Any]) -> None:
+    def __init__(self, path: Path, service: Service, settings: dict[str, Any]) -> None:
         self._service = service
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
         try:
             _lock(self._file, path)
-            self._repeat_all(path, self._read(path, {"version": VERSION, "world": world}))
+            self._replay_all(path, self._read(path, {"version": VERSION, SETTINGS_KEY: settings}))
         except BaseException:
             os.close(self._file)
             raise
-        self._kept_clock = _stand(service.clock)
+        self._written_position = _position(service.clock)
         service.on_call = self.write_call
 
     def _read(self, path: Path, header: Entry) -> list[Entry]:
-        """The entries after the header, which is written when there is none."""
+        """Return the entries after the header. Write the header to a new file, and remove an incomplete last line."""
         content = path.read_bytes()
-        whole, _, cut = content.rpartition(b"\n")
+        complete_lines, _, incomplete_line = content.rpartition(b"\n")
         try:
-            entries = [json.loads(line) for line in whole.splitlines()]
+            entries = [json.loads(line) for line in complete_lines.splitlines()]
         except ValueError as error:
-            raise JournalError(f"{path} is no journal of a mock: {error}") from None
-        begun = b"\n" not in content and _line(header).startswith(content)  # New, or killed while it wrote the header.
-        if not begun and not (entries and isinstance(entries[0], dict) and "version" in entries[0]):
-            raise JournalError(f"{path} is no journal of a mock: it does not begin with a version")
-        if not begun and entries[0] != header:
-            raise JournalError(f"{path} is of another world, {entries[0]}: expected {header}; use another file")
-        os.ftruncate(self._file, len(content) - len(cut))
-        if begun:
+            raise JournalError(f"{path} is not a journal of a mock: {error}") from None
+        # The file is empty, or the process was killed while it wrote the header.
+        is_new = b"\n" not in content and _line(header).startswith(content)
+        if not is_new and not (entries and isinstance(entries[0], dict) and "version" in entries[0]):
+            raise JournalError(f"{path} is not a journal of a mock: it does not begin with a version")
+        if not is_new and entries[0] != header:
+            raise JournalError(
+                f"{path} was written with another version or other settings, {entries[0]}: expected {header}; "
+                "use the same settings or another file"
+            )
+        os.ftruncate(self._file, len(content) - len(incomplete_line))
+        if is_new:
             self._append(header)
         return entries[1:]
 
-    # --- writing
+    # --- write
 
     def write_call(self, call: Call) -> None:
-        """Keep a call that changed something, and the clock if the call moved it."""
+        """Write a call that changed something, and before it the clock if the clock has moved."""
         self.write_clock()
-        if call.error is None and not call.operation.startswith(READING):
+        if call.error is None and not call.operation.startswith(READ_ONLY_PREFIXES):
             body = encode(call.params).decode()
             at = call.at.isoformat()
             self._append(
@@ -84,38 +93,38 @@ class Journal:
             )
 
     def write_clock(self) -> None:
-        """Keep where the clock stands, if it has been moved."""
+        """Write the position of the clock if somebody has moved the clock."""
         clock = self._service.clock
-        stand = _stand(clock)
-        if isinstance(clock, MockClock) and stand != self._kept_clock:
-            self._kept_clock = stand
+        position = _position(clock)
+        if isinstance(clock, MockClock) and position != self._written_position:
+            self._written_position = position
             ahead = None if clock.ahead is None else clock.ahead.total_seconds()
             self._append({"clock": clock.now().isoformat(), "ahead": ahead})
 
     def write_failure(
         self, kind: str, name: str, reason: str, region_name: str = DEFAULT_REGION, account_id: str | None = None
     ) -> None:
-        """Keep a failure that was arranged just now: of an `experiment` or an `endpoint`, and what was said of it."""
+        """Write a failure that a client has just arranged. `kind`: "experiment" or "endpoint"; `name`: its name."""
         at = self._service.latest or self._service.now()
-        place = {"region": region_name, "account": account_id}
-        self._append({"failure": kind, "at": at.isoformat(), "name": name, "reason": reason, **place})
+        scope = {"region": region_name, "account": account_id}
+        self._append({"failure": kind, "at": at.isoformat(), "name": name, "reason": reason, **scope})
 
     def clear(self) -> None:
-        """Keep that there is nothing any more."""
+        """Write that all state was deleted."""
         self._append({"reset": True})
 
     def pause(self) -> AbstractContextManager[None]:
-        """Let no call come between a change and what is written of it."""
+        """Let no call run between a change and its entry."""
         return self._service.pause()
 
     def close(self) -> None:
-        """Let go of the file. A call that comes later gets no answer, for it would not be kept."""
+        """Close the file, and refuse later calls, which could not be written any more."""
         with self.pause():
             self._service.on_call = _refuse
             os.close(self._file)
 
     def _append(self, entry: Entry) -> None:
-        """Write a line, whole or not at all. One that cannot be written ends it: what came after would not fit."""
+        """Write a complete line or nothing. After an error, refuse all later calls: their entries would not fit."""
         line, size = _line(entry), os.fstat(self._file).st_size
         try:
             written = os.write(self._file, line)
@@ -126,33 +135,33 @@ class Journal:
             self._service.on_call = _refuse
             raise JournalError("the journal cannot be written: is the disk full?")
 
-    # --- reading them again
+    # --- replay
 
-    def _repeat_all(self, path: Path, entries: list[Entry]) -> None:
-        clock, told = self._service.clock, _ToldClock()
-        self._service.clock = told
+    def _replay_all(self, path: Path, entries: list[Entry]) -> None:
+        clock, replay_clock = self._service.clock, ReplayClock()
+        self._service.clock = replay_clock
         try:
-            for line, entry in enumerate(entries, start=2):  # noqa: B007 - an error names the line
-                self._repeat(entry, clock, told)
+            for line, entry in enumerate(entries, start=2):  # noqa: B007 - the error message contains the line
+                self._replay(entry, clock, replay_clock)
         except (AWSError, LookupError, OperationNotFoundError, TypeError, ValueError) as error:
-            raise JournalError(f"{path}, line {line} cannot be repeated: {error!r}") from None
+            raise JournalError(f"{path}, line {line} cannot be replayed: {error!r}") from None
         finally:
             self._service.clock = clock
 
-    def _repeat(self, entry: Entry, clock: Clock, told: _ToldClock) -> None:
+    def _replay(self, entry: Entry, clock: Clock, replay_clock: ReplayClock) -> None:
         if "clock" in entry:
             _move(clock, entry)
         elif "reset" in entry:
             self._service.reset()
         else:
-            told.at = instant(entry["at"])
-            (self._repeat_call if "call" in entry else self._repeat_failure)(entry)
+            replay_clock.at = instant(entry["at"])
+            (self._replay_call if "call" in entry else self._replay_failure)(entry)
 
-    def _repeat_call(self, entry: Entry) -> None:
+    def _replay_call(self, entry: Entry) -> None:
         operation = service_model("sagemaker").operation_model(entry["call"])
         self._service.answer(operation, WireRequest(entry["body"]), region=entry["region"], account_id=entry["account"])
 
-    def _repeat_failure(self, entry: Entry) -> None:
+    def _replay_failure(self, entry: Entry) -> None:
         with self._service.view(entry["region"], entry["account"]) as (backend, now):
             if entry["failure"] == "experiment":
                 backend.fail_experiment(entry["name"], entry["reason"], now, now)
@@ -160,12 +169,13 @@ class Journal:
                 backend.fail_endpoint(entry["name"], entry["reason"], now)
 
 
-class _ToldClock:
-    """What time it was, as it is told."""
+class ReplayClock:
+    """A clock that stands at the instant of the entry that is replayed."""
 
     at: dt.datetime
 
     def now(self) -> dt.datetime:
+        """Return the instant of the entry."""
         return self.at
 
 
@@ -174,18 +184,21 @@ def _line(entry: Entry) -> bytes:
 
 
 def _refuse(_call: Call) -> None:
-    raise JournalError("nothing is kept any more: the journal is closed, or could not be written")
+    raise JournalError("the change cannot be saved: the journal is closed, or an earlier change could not be written")
 
 
-def _stand(clock: Clock) -> dt.timedelta | dt.datetime | None:
-    """Where a clock stands: how far it is ahead if it runs on; it differs only after somebody moved it."""
+def _position(clock: Clock) -> dt.timedelta | dt.datetime | None:
+    """Return the position of a clock, which differs only after somebody moved the clock.
+
+    It is the instant of a clock that stands still, and the offset from the wall clock of a clock that runs.
+    """
     if not isinstance(clock, MockClock):
         return None
     return clock.now() if clock.ahead is None else clock.ahead
 
 
 def _move(clock: Clock, entry: Entry) -> None:
-    """Move a clock to where it stood when the entry was written."""
+    """Move a clock to its position at the time of the entry."""
     if not isinstance(clock, MockClock):
         return
     if clock.ahead is not None and entry["ahead"] is not None:
@@ -196,7 +209,7 @@ def _move(clock: Clock, entry: Entry) -> None:
 
 def _lock(file: int, path: Path) -> None:
     try:
-        import fcntl  # noqa: PLC0415 - not on Windows
+        import fcntl  # noqa: PLC0415 - does not exist on Windows
     except ImportError:
         return
     try:

@@ -1,4 +1,4 @@
-"""The cache of answers: a poll loop makes the same call again and again, and gets the same answer until a record changes.
+"""The cache of answers: a poll loop repeats a call, and gets the same answer until a record changes.
 
 It is the only cache of answers. Without it DescribeInferenceExperiment takes about a third longer.
 """

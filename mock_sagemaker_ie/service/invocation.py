@@ -18,8 +18,8 @@ from mock_sagemaker_ie.service.models import (
     ModelRequest,
     ModelResponse,
     Outcome,
-    echo,
     as_timedelta,
+    echo,
 )
 
 if TYPE_CHECKING:

@@ -237,7 +237,7 @@ class Service:
 
     @contextmanager
     def view(self, region: str, account_id: str | None = None) -> Iterator[tuple[SageMakerBackend, dt.datetime]]:
-        """Give the backend of an account (by default the mock's) and the present instant; no call is answered meanwhile.
+        """Give the backend of an account (by default the mock's) and the present instant, while no call is answered.
 
         An AWSError becomes LookupError when a resource is missing, else ValueError.
         """

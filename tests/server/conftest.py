@@ -1,4 +1,4 @@
-"""Fixtures of the server's tests: clients of the served mock, with and without an SDK."""
+"""Fixtures of the server's tests: clients of a running server, with and without an AWS SDK."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from tests.server.plain import Plain
+from tests.server.http_client import HTTPClient
 
 
 @pytest.fixture
 def client(sagemaker_ie_server):
-    """Make a boto3 client of the server, which calls once: `client()`, `client("sagemaker-runtime")`."""
+    """Return a function that makes a boto3 client of the server without retries: `client("sagemaker-runtime")`."""
 
     def client(service="sagemaker", *, region_name="us-east-1", key="testing"):
         return boto3.client(
@@ -29,7 +29,7 @@ def client(sagemaker_ie_server):
 
 
 @pytest.fixture
-def plain(sagemaker_ie_server):
-    """A client without an SDK."""
-    with closing(Plain(sagemaker_ie_server.url)) as plain:
-        yield plain
+def http(sagemaker_ie_server):
+    """An HTTP client of the server."""
+    with closing(HTTPClient(sagemaker_ie_server.url)) as http:
+        yield http

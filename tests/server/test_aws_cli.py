@@ -1,4 +1,4 @@
-"""The AWS CLI as a caller of the server."""
+"""The AWS CLI as a client of the server."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functools import partial
 import pytest
 
 from tests.requests import NAME, create, stop
-from tests.server.processes import run
+from tests.server.commands import run
 
 AWS = shutil.which("aws")
 ENDPOINT = create()["EndpointName"]
@@ -21,24 +21,24 @@ pytestmark = pytest.mark.skipif(AWS is None, reason="the AWS CLI is not on PATH"
 
 @pytest.fixture
 def aws(sagemaker_ie_server, tmp_path):
-    """Run a command of `aws sagemaker`, with a request's members if given; gives the process that has ended."""
+    """Return a function that runs a command of `aws sagemaker`, and returns the process after its end."""
     environment = {**sagemaker_ie_server.environment, "HOME": str(tmp_path), "AWS_PAGER": ""}
 
     def aws(verb, *arguments, service="sagemaker", **members):
-        given = ["--cli-input-json", json.dumps(members)] if members else []
-        return run([AWS, service, verb, *arguments, *given, "--output", "json"], **environment)
+        request = ["--cli-input-json", json.dumps(members)] if members else []
+        return run([AWS, service, verb, *arguments, *request, "--output", "json"], **environment)
 
     return aws
 
 
 def values(process):
-    """What a command that went well printed."""
+    """Return the output of a successful command."""
     assert process.returncode == 0, process.stderr
     return json.loads(process.stdout) if process.stdout else None
 
 
-def test_an_experiment_is_launched_watched_and_stopped(aws):
-    """Create, describe, start, stop: what each prints is AWS's answer."""
+def test_the_cli_creates_describes_starts_and_stops_an_experiment(aws):
+    """Each command prints the answer of the operation."""
     assert values(aws("create-inference-experiment", **create(Schedule=LATER))) == {"InferenceExperimentArn": ARN}
     described = partial(aws, "describe-inference-experiment", "--name", NAME)
     assert values(described())["Status"] == "Created"
@@ -49,14 +49,14 @@ def test_an_experiment_is_launched_watched_and_stopped(aws):
 
 
 @pytest.fixture
-def launched(plain):
-    """Two experiments that are there already."""
+def two_experiments(http):
+    """Two experiments, created before the test."""
     for name in (NAME, "second"):
-        plain.call("CreateInferenceExperiment", **create(name))
+        http.call("CreateInferenceExperiment", **create(name))
 
 
-def test_a_list_is_shown_page_by_page(aws, launched):
-    """The CLI follows the tokens."""
+def test_the_cli_lists_experiments_by_pages(aws, two_experiments):
+    """The NextToken of a page gives the next page."""
     listed = values(aws("list-inference-experiments", "--max-results", "1"))
     following = values(aws("list-inference-experiments", "--max-results", "1", "--next-token", listed["NextToken"]))
 
@@ -65,27 +65,27 @@ def test_a_list_is_shown_page_by_page(aws, launched):
     assert "NextToken" not in following
 
 
-def test_tags_are_added_and_listed(aws, launched):
-    """Whatever alphabet they are in."""
+def test_the_cli_adds_and_lists_tags(aws, two_experiments):
+    """Tags can contain letters outside ASCII."""
     values(aws("add-tags", "--resource-arn", ARN, "--tags", "Key=team,Value=Straße"))
 
     assert values(aws("list-tags", "--resource-arn", ARN))["Tags"] == [{"Key": "team", "Value": "Straße"}]
 
 
-def test_an_endpoint_is_invoked(aws, launched, tmp_path):
-    """The body is bytes, in a file each way."""
-    asked, answered = tmp_path / "asked", tmp_path / "answered"
-    asked.write_bytes(b"\x00\xff")
+def test_the_cli_invokes_an_endpoint(aws, two_experiments, tmp_path):
+    """The bodies of request and response are bytes in files."""
+    request_body, response_body = tmp_path / "request", tmp_path / "response"
+    request_body.write_bytes(b"\x00\xff")
 
     invoked = aws(
         "invoke-endpoint",
-        *("--endpoint-name", ENDPOINT, "--body", f"fileb://{asked}", "--content-type", "application/x-thing"),
-        str(answered),
+        *("--endpoint-name", ENDPOINT, "--body", f"fileb://{request_body}", "--content-type", "application/x-thing"),
+        str(response_body),
         service="sagemaker-runtime",
     )
 
     assert values(invoked) == {"ContentType": "application/x-thing", "InvokedProductionVariant": "prod"}
-    assert answered.read_bytes() == b"\x00\xff"
+    assert response_body.read_bytes() == b"\x00\xff"
 
 
 @pytest.mark.parametrize(
@@ -95,8 +95,8 @@ def test_an_endpoint_is_invoked(aws, launched, tmp_path):
         ("start-inference-experiment", NAME, "ConflictException"),
     ],
 )
-def test_an_error_is_said_by_its_name(aws, launched, verb, name, error):
-    """And the command fails."""
+def test_a_refused_command_prints_the_error_code(aws, two_experiments, verb, name, error):
+    """The exit status of the command is not 0."""
     process = aws(verb, "--name", name)
 
     assert process.returncode != 0

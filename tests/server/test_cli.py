@@ -1,4 +1,4 @@
-"""The command mock-sagemaker-ie, in processes of its own: serve, demo, and what it says of bad options."""
+"""The command line mock-sagemaker-ie in its own process: serve, demo, and errors for bad options."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from importlib.metadata import version
 import pytest
 
 from tests.requests import create, model
-from tests.server.plain import Plain
-from tests.server.processes import command, run, served
+from tests.server.commands import command, run, server_process
+from tests.server.http_client import HTTPClient
 
 NO_WERKZEUG = """
 import sys
@@ -26,10 +26,10 @@ sys.exit(main(sys.argv[1:]))
 # --- serve
 
 
-def test_it_says_where_it_serves_and_how_to_be_found():
-    """Port 0 is a free one, which is printed, and with it the variables by which any SDK finds the server."""
-    with served() as server, closing(Plain(server.url)) as plain:
-        assert plain.call("ListInferenceExperiments").values == {"InferenceExperiments": []}
+def test_serve_prints_its_url_and_environment_variables():
+    """Port 0 selects a free port. With the printed environment variables, any SDK finds the server."""
+    with server_process() as server, closing(HTTPClient(server.url)) as http:
+        assert http.call("ListInferenceExperiments").values == {"InferenceExperiments": []}
         _, output = server.end(signal.SIGTERM)
 
     exports = dict(re.findall(r"export (\w+)=(\S+)", output))
@@ -38,9 +38,9 @@ def test_it_says_where_it_serves_and_how_to_be_found():
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_it_cleanly(number):
-    """Even as soon as it says that it serves; nothing but its last words is written, and the status is 0."""
-    with served() as server:
+def test_a_signal_ends_the_server_without_an_error(number):
+    """It ends with status 0 and without a traceback, even directly after its first line of output."""
+    with server_process() as server:
         status, output = server.end(number)
 
     assert status == 0
@@ -48,16 +48,16 @@ def test_a_signal_ends_it_cleanly(number):
     assert output.endswith("Ended.\n")
 
 
-def test_its_options_are_the_mocks():
-    """Clock, durations, account and strictness are as told."""
+def test_serve_passes_its_options_to_the_mock():
+    """--clock, --durations, --account-id and --strict become options of the mock."""
     clock, account = "2026-01-01T09:00:00+00:00", "111122223333"
     options = "--clock", clock, "--durations", "creating=60", "--account-id", account, "--strict"
-    with served(*options) as server, closing(Plain(server.url)) as plain:
-        refused = plain.call("CreateInferenceExperiment", **create())
+    with server_process(*options) as server, closing(HTTPClient(server.url)) as http:
+        refused = http.call("CreateInferenceExperiment", **create())
         for name in ("model-prod", "model-shadow"):
-            plain.call("CreateModel", **model(name))
-        plain.call("CreateInferenceExperiment", **create())
-        state = plain.get("/_mock/state").values
+            http.call("CreateModel", **model(name))
+        http.call("CreateInferenceExperiment", **create())
+        state = http.get("/_mock/state").values
 
     assert "Could not find model" in refused.values["message"]
     (experiment,) = state["experiments"]
@@ -65,14 +65,14 @@ def test_its_options_are_the_mocks():
     assert experiment["next"] == {"status": "Running", "at": "2026-01-01T09:01:00+00:00"}
 
 
-def test_other_machines_are_let_in_when_told():
-    """--remote allows a host that is not this machine's alone."""
-    with served("--host", "0.0.0.0", "--remote") as server:  # noqa: S104
+def test_remote_allows_a_host_that_other_machines_can_reach():
+    """With --remote, the server listens on all addresses."""
+    with server_process("--host", "0.0.0.0", "--remote") as server:  # noqa: S104
         assert server.url.startswith("http://0.0.0.0:")
 
 
-def test_a_port_in_use_is_said_at_once():
-    """The message names the port."""
+def test_serve_reports_a_port_in_use():
+    """The message contains the port."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
 
@@ -83,13 +83,12 @@ def test_a_port_in_use_is_said_at_once():
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
-        (["serve", "--host", "0.0.0.0"], "remote"),  # noqa: S104
-        (["serve", "--host", "example.com"], "remote"),
+        (["serve", "--host", "0.0.0.0"], "--remote"),  # noqa: S104
         (["serve", "--port", "70000"], "70000"),
         (["serve", "--port", "http"], "http"),
-        (["serve", "--clock", "yesterday"], "'yesterday' is no instant"),
+        (["serve", "--clock", "yesterday"], "'yesterday' is not an instant"),
         (["serve", "--clock", "2026-01-01T09:00:00"], "time zone"),
         (["serve", "--durations", "starting"], "starting"),
         (["serve", "--durations", "begin=5"], "begin"),
@@ -102,18 +101,18 @@ def test_a_port_in_use_is_said_at_once():
     ],
     ids=str,
 )
-def test_bad_options_are_said_in_words(arguments, said):
-    """What is wrong is one message, no traceback."""
+def test_a_bad_option_gives_an_error_message(arguments, message):
+    """The command prints a message without a traceback, and its exit status is not 0."""
     result = run(command(*arguments))
 
     assert result.returncode != 0
-    assert said in result.stderr
+    assert message in result.stderr
     assert "Traceback" not in result.stderr
     assert result.stdout == ""
 
 
-def test_a_missing_werkzeug_is_said_with_the_way_to_install_it():
-    """The extra is named."""
+def test_serve_without_werkzeug_says_how_to_install_it():
+    """The message contains the extra `server`."""
     result = run([sys.executable, "-c", NO_WERKZEUG, "serve", "--port", "0"])
 
     assert result.returncode == 1
@@ -124,18 +123,18 @@ def test_a_missing_werkzeug_is_said_with_the_way_to_install_it():
 # --- demo and version
 
 
-def test_the_demo_tells_a_shadow_test_from_launch_to_promotion():
-    """Every scene is there, in order, and it ends well; it needs neither werkzeug nor a terminal that knows bars."""
+def test_the_demo_shows_a_shadow_test_from_launch_to_promotion():
+    """All steps come in order. The demo needs neither werkzeug nor a terminal that can show the bars of a chart."""
     result = run([sys.executable, "-c", NO_WERKZEUG, "demo", "--fast"], PYTHONIOENCODING="ascii")
 
     assert (result.returncode, result.stderr) == (0, "")
-    scenes = ["Launch", "ranker-v2: Creating", "ranker-v2: Running", "invocations", "promote", "ranker-v2: Completed"]
-    positions = [result.stdout.index(scene) for scene in scenes]
+    steps = ["Launch", "ranker-v2: Creating", "ranker-v2: Running", "invocations", "promote", "ranker-v2: Completed"]
+    positions = [result.stdout.index(step) for step in steps]
     assert positions == sorted(positions)
     assert "ranker is served by: shadow" in result.stdout
     assert "300 x InvokeEndpoint" in result.stdout
 
 
-def test_the_version_is_the_packages():
-    """--version says it."""
+def test_version_prints_the_version_of_the_package():
+    """--version prints the version in the package's metadata."""
     assert run(command("--version")).stdout.strip() == version("mock-sagemaker-ie")

@@ -1,4 +1,4 @@
-"""Control by HTTP: what each path below /_mock/ shows or does, and what it refuses."""
+"""The control API: what each path under /_mock/ returns, changes and refuses."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from mock_sagemaker_ie import Durations
 from tests.conftest import START
 from tests.requests import NAME, create
-from tests.server.plain import Plain
+from tests.server.http_client import HTTPClient
 
 SVG = "{http://www.w3.org/2000/svg}"
 DURATIONS = Durations.realistic()
@@ -21,42 +21,42 @@ pytestmark = pytest.mark.sagemaker_ie(clock=START.isoformat(), durations=DURATIO
 
 
 def after(duration: dt.timedelta) -> str:
-    """The instant that comes so long after the start, as it is written."""
+    """Return START plus a duration as an ISO string."""
     return (START + duration).isoformat()
 
 
 @pytest.fixture
 def mock(sagemaker_ie_server):
-    """The mock that is served."""
+    """The mock of the server."""
     return sagemaker_ie_server.mock
 
 
 @pytest.fixture
-def launched(plain):
-    """An experiment that is being created."""
-    assert plain.call("CreateInferenceExperiment", **create()).status == 200
+def experiment(http):
+    """An experiment in status Creating."""
+    assert http.call("CreateInferenceExperiment", **create()).status == 200
 
 
-# --- looking
+# --- inspect
 
 
-def test_state_is_what_there_is_at_a_glance(plain, launched):
-    """The time, each experiment as it stands and what comes next, and the calls."""
-    plain.call("DescribeInferenceExperiment", Name="missing")
+def test_state_shows_the_time_the_experiments_and_the_calls(http, experiment):
+    """Each experiment has its present status and its next change of status."""
+    http.call("DescribeInferenceExperiment", Name="missing")
 
-    state = plain.get("/_mock/state").values
+    state = http.get("/_mock/state").values
 
-    (experiment,) = state["experiments"]
+    (shown,) = state["experiments"]
     assert state["now"] == START.isoformat()
-    assert {name: experiment[name] for name in ("name", "region", "account", "status", "percentage")} == {
+    assert {name: shown[name] for name in ("name", "region", "account", "status", "percentage")} == {
         "name": NAME,
         "region": "us-east-1",
         "account": "123456789012",
         "status": "Creating",
         "percentage": 50,
     }
-    assert [variant["name"] for variant in experiment["variants"]] == ["prod", "shadow"]
-    assert experiment["next"] == {"status": "Starting", "at": after(DURATIONS.creating)}
+    assert [variant["name"] for variant in shown["variants"]] == ["prod", "shadow"]
+    assert shown["next"] == {"status": "Starting", "at": after(DURATIONS.creating)}
     assert [call["operation"] for call in state["calls"]] == [
         "CreateInferenceExperiment",
         "DescribeInferenceExperiment",
@@ -64,22 +64,22 @@ def test_state_is_what_there_is_at_a_glance(plain, launched):
     assert state["calls"][-1]["error"]["code"] == "ResourceNotFound"
 
 
-def test_state_tells_of_the_latest_calls_and_how_many_there_were(plain):
-    """A page is not sent every call again and again; `calls` has them all."""
+def test_state_shows_the_latest_calls_and_the_number_of_calls(http):
+    """State contains the latest 200 calls; /_mock/calls contains all."""
     for number in range(250):
-        plain.call("ListInferenceExperiments", NameContains=str(number))
+        http.call("ListInferenceExperiments", NameContains=str(number))
 
-    state, calls = plain.get("/_mock/state").values, plain.get("/_mock/calls").values
+    state, calls = http.get("/_mock/state").values, http.get("/_mock/calls").values
 
     assert state["call_count"] == len(calls) == 250
     assert state["calls"] == calls[-200:]
 
 
-def test_calls_say_who_asked_for_what_and_when(plain, launched):
-    """Params are the request's members; bytes are shown as text."""
-    plain.send("POST", f"/endpoints/{create()['EndpointName']}/invocations", b"\xff text")
+def test_calls_show_operation_instant_scope_and_parameters(http, experiment):
+    """The parameters are the members of the request. Bytes become text."""
+    http.send("POST", f"/endpoints/{create()['EndpointName']}/invocations", b"\xff text")
 
-    created, invoked = plain.get("/_mock/calls").values
+    created, invoked = http.get("/_mock/calls").values
 
     assert created == {
         "operation": "CreateInferenceExperiment",
@@ -92,17 +92,17 @@ def test_calls_say_who_asked_for_what_and_when(plain, launched):
     assert invoked["params"]["Body"] == "\ufffd text"
 
 
-def test_experiments_are_what_describe_says(plain, mock, launched):
-    """Of every region; times are ISO strings."""
-    (described,) = plain.get("/_mock/experiments").values
+def test_experiments_have_the_members_of_describe(http, mock, experiment):
+    """Times become ISO strings."""
+    (described,) = http.get("/_mock/experiments").values
 
     assert described.keys() == mock.experiments[NAME].keys()
     assert described["CreationTime"] == START.isoformat()
 
 
-def test_timelines_are_the_mocks(plain, mock, launched):
-    """Each segment of each experiment, without a gap, the last one open."""
-    (timeline,) = plain.get("/_mock/timelines").values
+def test_timelines_are_those_of_the_mock(http, mock, experiment):
+    """They contain every segment without a gap. The last segment has no end."""
+    (timeline,) = http.get("/_mock/timelines").values
 
     segments = mock.timeline(NAME).segments
     assert [(it["status"], it["begin"], it["trigger"], it["variants"]) for it in timeline["segments"]] == [
@@ -111,43 +111,43 @@ def test_timelines_are_the_mocks(plain, mock, launched):
     assert [it["end"] for it in timeline["segments"]] == [it["begin"] for it in timeline["segments"][1:]] + [None]
 
 
-def test_a_timeline_is_a_picture(plain, launched):
-    """It is an SVG that names the experiment."""
-    answer = plain.get(f"/_mock/timeline.svg?name={NAME}&region=us-east-1&account=123456789012")
+def test_a_timeline_is_available_as_svg(http, experiment):
+    """The image has the name of the experiment in its title."""
+    answer = http.get(f"/_mock/timeline.svg?name={NAME}&region=us-east-1&account=123456789012")
 
     assert answer.headers["content-type"].startswith("image/svg+xml")
     assert NAME in ET.fromstring(answer.body).findtext(f"{SVG}title")  # noqa: S314 - our own
 
 
-def test_the_root_is_a_page(plain):
-    """HEAD says so too."""
-    page, about = plain.get("/"), plain.send("HEAD", "/")
+def test_the_root_is_the_web_page(http):
+    """GET returns the page, HEAD only its headers."""
+    get, head = http.get("/"), http.send("HEAD", "/")
 
-    assert page.headers["content-type"] == about.headers["content-type"] == "text/html; charset=utf-8"
-    assert page.body.startswith(b"<!doctype html>")
-    assert about.body == b""
+    assert get.headers["content-type"] == head.headers["content-type"] == "text/html; charset=utf-8"
+    assert get.body.startswith(b"<!doctype html>")
+    assert head.body == b""
 
 
-def test_looking_sees_a_world_in_which_experiments_come_and_go(sagemaker_ie_server, plain):
-    """What is deleted while somebody looks is no error."""
+def test_inspection_works_while_experiments_are_created_and_deleted(sagemaker_ie_server, http):
+    """An experiment that is deleted during an inspection causes no error."""
 
-    def come_and_go() -> None:
-        with closing(Plain(sagemaker_ie_server.url)) as busy:
+    def create_and_delete() -> None:
+        with closing(HTTPClient(sagemaker_ie_server.url)) as other:
             for name in (f"experiment-{number}" for number in range(40)):
-                busy.call("CreateInferenceExperiment", **create(name))
-                busy.post("/_mock/failures", {"experiment": name, "reason": "to be deleted"})
-                assert busy.call("DeleteInferenceExperiment", Name=name).status == 200
+                other.call("CreateInferenceExperiment", **create(name))
+                other.post("/_mock/failures", {"experiment": name, "reason": "to be deleted"})
+                assert other.call("DeleteInferenceExperiment", Name=name).status == 200
 
     with ThreadPoolExecutor() as pool:
-        work, looks = pool.submit(come_and_go), []
-        while not work.done():
-            looks += [plain.get(f"/_mock/{path}").status for path in ("state", "experiments", "timelines")]
+        changes, statuses = pool.submit(create_and_delete), []
+        while not changes.done():
+            statuses += [http.get(f"/_mock/{path}").status for path in ("state", "experiments", "timelines")]
 
-    work.result()
-    assert set(looks) == {200}
+    changes.result()
+    assert set(statuses) == {200}
 
 
-# --- steering
+# --- steer
 
 
 @pytest.mark.parametrize(
@@ -159,67 +159,67 @@ def test_looking_sees_a_world_in_which_experiments_come_and_go(sagemaker_ie_serv
     ],
     ids=lambda move: next(iter(move)) if isinstance(move, dict) else "",
 )
-def test_the_clock_is_moved(plain, launched, move, now):
-    """By seconds, to an instant, or until an experiment reaches a status; the answer says what time it is."""
-    assert plain.post("/_mock/clock", move).values == {"now": now}
-    assert plain.get("/_mock/state").values["now"] == now
+def test_a_client_moves_the_clock(http, experiment, move, now):
+    """The clock moves by seconds, to an instant, or until an experiment has a status. The answer has the new time."""
+    assert http.post("/_mock/clock", move).values == {"now": now}
+    assert http.get("/_mock/state").values["now"] == now
 
 
-def test_an_error_is_arranged(plain):
-    """The next calls of an operation fail as told, and later ones do not."""
+def test_a_client_arranges_an_error(http):
+    """The next calls of the operation get the error, later ones do not."""
     operation = "ListInferenceExperiments"
     fault = {"operation": operation, "error": "ThrottlingException", "message": "no", "times": 2, "status": 429}
 
-    plain.post("/_mock/faults", fault)
-    answers = [plain.call(operation) for _ in range(3)]
+    http.post("/_mock/faults", fault)
+    answers = [http.call(operation) for _ in range(3)]
 
     assert [(answer.status, answer.code) for answer in answers] == [(429, "ThrottlingException")] * 2 + [(200, "")]
     assert answers[0].values["message"] == "no"
 
 
-def test_a_delay_is_arranged(plain):
-    """The next call takes so long on the mock's clock."""
-    plain.post("/_mock/faults", {"operation": "ListInferenceExperiments", "seconds": 5})
+def test_a_client_arranges_a_delay(http):
+    """The next call of the operation moves the clock by the delay."""
+    http.post("/_mock/faults", {"operation": "ListInferenceExperiments", "seconds": 5})
 
-    plain.call("ListInferenceExperiments")
+    http.call("ListInferenceExperiments")
 
-    assert plain.get("/_mock/state").values["now"] == after(dt.timedelta(seconds=5))
+    assert http.get("/_mock/state").values["now"] == after(dt.timedelta(seconds=5))
 
 
-@pytest.mark.parametrize("what", [{"experiment": NAME}, {"endpoint": create()["EndpointName"]}], ids=str)
-def test_a_failure_is_arranged(plain, launched, what):
-    """What the service is doing fails: the experiment is cancelled for the reason."""
-    plain.post("/_mock/failures", {**what, "reason": "no capacity"})
+@pytest.mark.parametrize("target", [{"experiment": NAME}, {"endpoint": create()["EndpointName"]}], ids=str)
+def test_a_client_arranges_a_failure(http, experiment, target):
+    """The experiment becomes Cancelled, and the reason is its StatusReason."""
+    http.post("/_mock/failures", {**target, "reason": "no capacity"})
 
-    described = plain.call("DescribeInferenceExperiment", Name=NAME).values
+    described = http.call("DescribeInferenceExperiment", Name=NAME).values
     assert (described["Status"], described["StatusReason"]) == ("Cancelled", "no capacity")
 
 
-def test_a_failure_is_arranged_in_another_region(plain, client):
-    """Names are looked for in the region and account that are given."""
+def test_a_client_arranges_a_failure_in_another_region(http, client):
+    """The experiment with the name in the given region and account fails."""
     client(region_name="eu-west-1", key="111122223333").create_inference_experiment(**create())
 
-    plain.post(
+    http.post(
         "/_mock/failures", {"experiment": NAME, "reason": "gone", "region": "eu-west-1", "account": "111122223333"}
     )
 
-    assert plain.get("/_mock/state").values["experiments"][0]["status"] == "Cancelled"
+    assert http.get("/_mock/state").values["experiments"][0]["status"] == "Cancelled"
 
 
-def test_reset_forgets_everything(plain, mock, launched):
-    """Experiments, calls and faults; the clock goes on."""
+def test_reset_deletes_all_state(http, mock, experiment):
+    """Experiments, calls and faults are deleted; the clock does not change."""
     mock.fail_next("ListInferenceExperiments", "ThrottlingException")
     mock.clock.advance(hours=1)
 
-    plain.post("/_mock/reset", {})
+    http.post("/_mock/reset", {})
 
-    state = plain.get("/_mock/state").values
+    state = http.get("/_mock/state").values
     assert (state["experiments"], state["calls"]) == ([], [])
     assert state["now"] == after(dt.timedelta(hours=1))
-    assert plain.call("ListInferenceExperiments").status == 200
+    assert http.call("ListInferenceExperiments").status == 200
 
 
-# --- what is refused
+# --- refusals
 
 
 @pytest.mark.parametrize(
@@ -257,54 +257,54 @@ def test_reset_forgets_everything(plain, mock, launched):
     ],
     ids=str,
 )
-def test_bad_values_are_refused_and_nothing_happens(plain, launched, path, values, status):
-    """The answer is JSON that says what is wrong in words."""
-    before = plain.get("/_mock/state").values
+def test_bad_values_are_refused_without_any_effect(http, experiment, path, values, status):
+    """The answer is JSON with a message in words."""
+    before = http.get("/_mock/state").values
 
-    answer = plain.post(f"/_mock/{path}", values)
+    answer = http.post(f"/_mock/{path}", values)
 
     assert answer.status == status
     assert len(answer.values["error"].split()) > 2
-    assert plain.get("/_mock/state").values == before
-    assert plain.call("ListModels").status == 200
+    assert http.get("/_mock/state").values == before
+    assert http.call("ListModels").status == 200
 
 
-@pytest.mark.parametrize("body", [b"{", b"\xff", b"[" * 100_000], ids=["cut", "no UTF-8", "deep"])
-def test_a_body_that_is_no_json_is_refused(plain, body):
-    """The server stays up."""
-    assert plain.send("POST", "/_mock/clock", body, content_type="application/json").status == 400
-    assert plain.get("/_mock/state").status == 200
+@pytest.mark.parametrize("body", [b"{", b"\xff", b"[" * 100_000], ids=["incomplete", "not UTF-8", "too deep"])
+def test_a_body_that_is_not_json_is_refused(http, body):
+    """The server answers the next request."""
+    assert http.send("POST", "/_mock/clock", body, content_type="application/json").status == 400
+    assert http.get("/_mock/state").status == 200
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""])
-def test_pages_of_other_origins_cannot_steer(plain, launched, content_type):
-    """A browser sends these types for any page without asking, so they are refused."""
-    answer = plain.send("POST", "/_mock/reset", b"{}", content_type=content_type)
+def test_pages_of_other_origins_cannot_steer_the_mock(http, experiment, content_type):
+    """A browser sends these content types for any page without a preflight request, so the server refuses them."""
+    answer = http.send("POST", "/_mock/reset", b"{}", content_type=content_type)
 
     assert answer.status == 400
     assert "application/json" in answer.values["error"]
-    assert len(plain.get("/_mock/state").values["experiments"]) == 1
+    assert len(http.get("/_mock/state").values["experiments"]) == 1
 
 
-@pytest.mark.parametrize(("method", "path", "takes"), [("GET", "reset", "POST"), ("POST", "state", "GET")])
-def test_a_wrong_method_is_refused(plain, method, path, takes):
-    """The answer says which one it takes."""
-    answer = plain.send(method, f"/_mock/{path}", b"{}", content_type="application/json")
+@pytest.mark.parametrize(("method", "path", "expected"), [("GET", "reset", "POST"), ("POST", "state", "GET")])
+def test_a_wrong_method_is_refused(http, method, path, expected):
+    """The message contains the right method."""
+    answer = http.send(method, f"/_mock/{path}", b"{}", content_type="application/json")
 
     assert answer.status == 405
-    assert answer.values["error"].endswith(takes)
+    assert answer.values["error"].endswith(expected)
 
 
 @pytest.mark.parametrize("path", ["/_mock/", "/_mock/unknown", "/_mock/../../etc/passwd", "/_mock/%2e%2e/cli.py"])
-def test_an_unknown_path_is_refused(plain, path):
-    """The answer says which ones there are."""
-    answer = plain.get(path)
+def test_an_unknown_path_is_refused(http, path):
+    """The message contains the known paths."""
+    answer = http.get(path)
 
     assert answer.status == 404
     assert "/_mock/state" in answer.values["error"]
 
 
 @pytest.mark.parametrize("query", ["", "?name=missing", f"?name={NAME}&region=eu-west-1"])
-def test_a_picture_of_what_there_is_not_is_refused(plain, launched, query):
-    """Names are looked for in the default region unless told."""
-    assert plain.get(f"/_mock/timeline.svg{query}").status == 404
+def test_a_timeline_of_an_unknown_experiment_is_refused(http, experiment, query):
+    """An experiment is unknown in regions other than its own."""
+    assert http.get(f"/_mock/timeline.svg{query}").status == 404

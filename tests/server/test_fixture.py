@@ -1,4 +1,4 @@
-"""The fixture sagemaker_ie_server, in real pytest runs."""
+"""The fixture sagemaker_ie_server in complete pytest runs."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import textwrap
 
 import pytest
 
-# What the tests of the runs below know.
-HELPERS = """
+# The first lines of each test module below.
+PREAMBLE = """
     import os, socket, subprocess, sys
     import boto3
     import pytest
@@ -22,19 +22,19 @@ HELPERS = """
 
 @pytest.fixture
 def run(pytester):
-    """Run pytest on the text of a test module, in this process."""
+    """Return a function that runs pytest in this process on the text of a test module."""
 
     def run(module, *arguments, ini=""):
         pytester.makeini(f"[pytest]\nasyncio_default_fixture_loop_scope = function\n{ini}")
-        pytester.makepyfile(textwrap.dedent(HELPERS) + textwrap.dedent(module))
-        # Hypothesis would be imported anew at the end of each run, which takes a second.
+        pytester.makepyfile(textwrap.dedent(PREAMBLE) + textwrap.dedent(module))
+        # The plugin of Hypothesis would import Hypothesis again at the end of each run, which takes a second.
         return pytester.runpytest_inprocess("--strict-markers", "-p", "no:hypothesispytest", *arguments)
 
     return run
 
 
-def test_another_process_finds_it_by_its_environment(run):
-    """`.environment` is all that a process needs; `.mock` shows what it did."""
+def test_another_process_finds_the_server_by_environment_variables(run):
+    """`.environment` has all variables that the process needs; `.mock` has its calls."""
     result = run("""
         CODE = "import boto3; boto3.client('sagemaker').list_inference_experiments()"
 
@@ -48,18 +48,18 @@ def test_another_process_finds_it_by_its_environment(run):
     result.assert_outcomes(passed=1)
 
 
-def test_each_test_has_a_server_of_its_own(run):
-    """A fresh world on a port of its own, which nobody listens on afterwards."""
+def test_each_test_has_its_own_server(run):
+    """The state is empty at the start of each test. After the test, nothing listens on the port."""
     result = run("""
         ports = []
 
         @pytest.mark.parametrize("number", [1, 2])
-        def test_inside(sagemaker_ie_server, number):
+        def test_with_server(sagemaker_ie_server, number):
             ports.append(sagemaker_ie_server.http.port)
             client(sagemaker_ie_server).create_inference_experiment(**create())
             assert list(sagemaker_ie_server.mock.experiments) == [NAME]
 
-        def test_after(sagemaker_ie_server):
+        def test_later(sagemaker_ie_server):
             for port in {*ports} - {sagemaker_ie_server.http.port}:
                 with pytest.raises(ConnectionRefusedError):
                     socket.create_connection(("127.0.0.1", port))
@@ -68,8 +68,8 @@ def test_each_test_has_a_server_of_its_own(run):
     result.assert_outcomes(passed=3)
 
 
-def test_its_options_are_the_markers_and_the_ini_files(run):
-    """As for sagemaker_ie; and a marked test's own clients reach the server, not a mock in the process."""
+def test_the_options_come_from_the_marker_and_the_ini_file(run):
+    """The marker starts no mock in the process of the test: a client in the test reaches the server."""
     result = run(
         """
         @pytest.mark.sagemaker_ie(clock="2026-01-01T09:00:00Z", durations=Durations.realistic())
@@ -85,8 +85,8 @@ def test_its_options_are_the_markers_and_the_ini_files(run):
     result.assert_outcomes(passed=1)
 
 
-def test_an_arranged_fault_that_no_call_meets_is_reported(run):
-    """As for sagemaker_ie: the code under test did not go where the test thinks it goes."""
+def test_an_unused_fault_is_reported(run):
+    """A fault that no call got is an error of the test with unused_faults="error"."""
     result = run("""
         @pytest.mark.sagemaker_ie(unused_faults="error")
         def test_unused(sagemaker_ie_server):
@@ -97,8 +97,8 @@ def test_an_arranged_fault_that_no_call_meets_is_reported(run):
     result.stdout.fnmatch_lines(["*UnusedFaultError*ListModels*"])
 
 
-def test_the_report_of_a_failed_test_tells_of_its_calls(run):
-    """As for sagemaker_ie: what the server has seen stands beside the failure."""
+def test_the_report_of_a_failed_test_shows_the_calls_to_the_server(run):
+    """The report has a line for each call."""
     result = run("""
         def test_fails(sagemaker_ie_server):
             client(sagemaker_ie_server).create_inference_experiment(**create())
@@ -109,8 +109,8 @@ def test_the_report_of_a_failed_test_tells_of_its_calls(run):
     result.stdout.fnmatch_lines(["*CreateInferenceExperiment(Name=my-experiment*ok"])
 
 
-def test_a_missing_werkzeug_is_said_with_the_way_to_install_it(pytester):
-    """The extra is named."""
+def test_the_fixture_without_werkzeug_says_how_to_install_it(pytester):
+    """The message contains the extra `server`."""
     pytester.makepyfile("""
         import sys
         sys.modules["werkzeug"] = None

@@ -1,4 +1,4 @@
-"""The page at the server's root, in a headless Chromium."""
+"""The web page at the root of the server, in a headless Chromium."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DESKTOP, PHONE = (1200, 800), (390, 844)
 
 @pytest.fixture(scope="module")
 def chromium():
-    """A browser for all tests."""
+    """One browser for all tests."""
     options = webdriver.ChromeOptions()
     options.binary_location = CHROMIUM
     for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--no-proxy-server"):
@@ -35,56 +35,56 @@ def chromium():
 
 
 class Page:
-    """The page, as somebody sees and operates it."""
+    """The page as a user sees and uses it."""
 
     def __init__(self, browser: Any, url: str) -> None:
         self._browser, self._url = browser, url
 
     def open(self, size: tuple[int, int] = DESKTOP) -> None:
-        """Look at it on a screen of this size, as soon as it shows something."""
+        """Open the page on a screen of this size, and wait until the page shows the time."""
         metrics = {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": size == PHONE}
         self._browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
         self._browser.get(self._url)
         self.until(lambda: self.text("#now") != "…")
 
-    def until(self, shown: Any) -> None:
-        """Wait until something is to be seen, which fails when it does not come."""
-        waiting.WebDriverWait(self._browser, 10, poll_frequency=0.02).until(lambda _: shown())
+    def until(self, condition: Any) -> None:
+        """Wait until a condition is true. Raises TimeoutException after 10 seconds."""
+        waiting.WebDriverWait(self._browser, 10, poll_frequency=0.02).until(lambda _: condition())
 
     def run(self, script: str, *arguments: Any) -> Any:
-        """What a script gives."""
+        """Run a script and return its value."""
         return self._browser.execute_script(f"return {script}", *arguments)
 
     def texts(self, selector: str) -> list[str]:
-        """The texts of what is to be seen of these elements."""
-        elements = "[...document.querySelectorAll(arguments[0])].filter(it => it.checkVisibility())"
-        return self.run(f"{elements}.map(it => it.innerText.trim())", selector)
+        """Return the texts of the visible elements that match a CSS selector."""
+        elements = "[...document.querySelectorAll(arguments[0])].filter(element => element.checkVisibility())"
+        return self.run(f"{elements}.map(element => element.innerText.trim())", selector)
 
     def text(self, selector: str) -> str:
-        """The text of one element."""
+        """Return the text of the only visible element that matches a CSS selector."""
         (text,) = self.texts(selector)
         return text
 
     def find(self, selector: str) -> Any:
-        """An element to click on or to write into."""
+        """Return an element, to click on it or to type into it."""
         return self._browser.find_element("css selector", selector)
 
     def press(self, *keys: str) -> None:
-        """Press keys, wherever the focus is."""
+        """Press keys; the focused element gets them."""
         webdriver.ActionChains(self._browser).send_keys(*keys).perform()
 
     @property
     def focused(self) -> str:
-        """The text of what has the focus."""
+        """The text of the focused element."""
         return self.run("document.activeElement.innerText")
 
     @property
     def scrolls_sideways(self) -> bool:
-        """Whether it is wider than the screen."""
+        """True if the page is wider than the screen."""
         return self.run("document.documentElement.scrollWidth > window.innerWidth")
 
     def accept(self) -> None:
-        """Say yes to what it asks."""
+        """Accept a confirmation dialogue."""
         self._browser.switch_to.alert.accept()
 
 
@@ -95,21 +95,21 @@ def page(chromium, sagemaker_ie_server):
 
 
 @pytest.fixture
-def launch(plain):
-    """Create experiments of these names."""
+def launch(http):
+    """Return a function that creates experiments with these names."""
 
     def launch(*names: str) -> None:
         for name in names:
-            assert plain.call("CreateInferenceExperiment", **create(name)).status == 200
+            assert http.call("CreateInferenceExperiment", **create(name)).status == 200
 
     return launch
 
 
-# --- what it shows
+# --- the page shows
 
 
-def test_an_empty_world_says_how_to_begin(page, sagemaker_ie_server):
-    """There is the address to give to an SDK, and nothing to wait for."""
+def test_the_page_of_an_empty_mock_shows_how_to_begin(page, sagemaker_ie_server):
+    """It shows the URL for an SDK, and no experiment, call or next change."""
     page.open()
 
     assert sagemaker_ie_server.url in page.text("#none")
@@ -118,11 +118,11 @@ def test_an_empty_world_says_how_to_begin(page, sagemaker_ie_server):
     assert not page.find("#next").is_enabled()
 
 
-def test_experiments_are_shown_as_they_stand(page, plain, launch):
-    """The newest first, each with its status and what comes next."""
+def test_the_page_shows_experiments_with_their_status(page, http, launch):
+    """The newest experiment is the first. Each has its status and its next change."""
     launch("first", "second")
-    plain.post("/_mock/failures", {"experiment": "first", "reason": "no capacity"})
-    plain.post("/_mock/clock", {"until": {"name": "second", "status": "Running"}})
+    http.post("/_mock/failures", {"experiment": "first", "reason": "no capacity"})
+    http.post("/_mock/clock", {"until": {"name": "second", "status": "Running"}})
     launch("third")
 
     page.open()
@@ -132,17 +132,17 @@ def test_experiments_are_shown_as_they_stand(page, plain, launch):
     assert page.texts(".status + span") == ["Starting in 6m", "Stopping in 6d 23h", ""]
 
 
-def test_what_happens_is_shown_as_it_comes(page, plain, launch):
-    """Experiments, calls and errors appear, and go, without a reload."""
+def test_the_page_follows_changes_without_a_reload(page, http, launch):
+    """Experiments, calls and errors appear and disappear."""
     page.open()
 
     launch("first")
     page.until(lambda: page.texts(".status") == ["Creating"])
-    plain.post("/_mock/clock", {"advance": 1800})
+    http.post("/_mock/clock", {"advance": 1800})
     page.until(lambda: page.texts(".status") == ["Running"])
     assert page.text("#now") == "2026-01-01 09:30:00 UTC"
 
-    plain.call("DescribeInferenceExperiment", Name="<img src=x>")
+    http.call("DescribeInferenceExperiment", Name="<img src=x>")
     page.until(lambda: page.text("#calls-count") == "2")
     refused, created = page.texts("li")
     assert "CreateInferenceExperiment" in created
@@ -150,12 +150,12 @@ def test_what_happens_is_shown_as_it_comes(page, plain, launch):
     for word in ("DescribeInferenceExperiment", "ValidationException", "failed to satisfy", "<img src=x>"):
         assert word in refused
 
-    plain.post("/_mock/reset", {})
+    http.post("/_mock/reset", {})
     page.until(lambda: page.texts("details, li") == [])
 
 
-def test_an_experiment_opens_to_its_timeline_and_variants(page, plain, launch):
-    """The picture is there, and follows; who is reading is not disturbed by what happens elsewhere."""
+def test_an_open_experiment_shows_its_timeline_and_variants(page, http, launch):
+    """The timeline follows changes. A new experiment does not close the open one."""
     launch("first")
     page.open()
 
@@ -169,16 +169,16 @@ def test_an_experiment_opens_to_its_timeline_and_variants(page, plain, launch):
     assert any("50 %" in text for text in page.texts(".inside p"))
 
     launch("second")
-    plain.post("/_mock/failures", {"experiment": "first", "reason": "no capacity"})
+    http.post("/_mock/failures", {"experiment": "first", "reason": "no capacity"})
     page.until(lambda: "Reason: no capacity" in page.texts(".inside p"))
     assert page.find(".picture img").get_attribute("alt").startswith("Timeline of first: Cancelled")
     assert page.texts("details[open] summary b") == ["first"]
 
 
-def test_a_hundred_experiments_are_filtered(page, plain, launch):
-    """By name and status, and the count says how many are left."""
+def test_a_hundred_experiments_can_be_filtered(page, http, launch):
+    """The filter compares names and statuses. The page shows the number of matching experiments."""
     launch(*(f"experiment-{number}" for number in range(100)))
-    plain.post("/_mock/failures", {"experiment": "experiment-7", "reason": "no capacity"})
+    http.post("/_mock/failures", {"experiment": "experiment-7", "reason": "no capacity"})
     page.open()
     assert page.text("#count") == "100"
 
@@ -189,8 +189,8 @@ def test_a_hundred_experiments_are_filtered(page, plain, launch):
 
 
 @pytest.mark.parametrize("number", [0, 3, 100])
-def test_it_fits_a_phone(page, launch, number):
-    """Nothing makes it scroll sideways: no long name, no opened picture, no call."""
+def test_the_page_fits_a_phone(page, launch, number):
+    """It does not scroll sideways with long names, an open timeline and calls."""
     launch(*(f"{index}{'-long' * 20}" for index in range(number)))
     page.open(PHONE)
 
@@ -200,8 +200,8 @@ def test_it_fits_a_phone(page, launch, number):
     assert not page.scrolls_sideways
 
 
-def test_a_server_that_has_gone_is_said(page, sagemaker_ie_server):
-    """What is shown may be old."""
+def test_the_page_shows_that_the_server_does_not_answer(page, sagemaker_ie_server):
+    """A message appears, because the data on the page can be old."""
     page.open()
 
     sagemaker_ie_server.http.shutdown()
@@ -209,7 +209,7 @@ def test_a_server_that_has_gone_is_said(page, sagemaker_ie_server):
     page.until(lambda: page.text("#message") == "The server does not answer.")
 
 
-# --- what it does
+# --- the page steers the mock
 
 
 @pytest.mark.parametrize(
@@ -221,8 +221,8 @@ def test_a_server_that_has_gone_is_said(page, sagemaker_ie_server):
         ("#next", "09:06:00"),
     ],
 )
-def test_its_buttons_move_the_clock(page, launch, button, now):
-    """By a minute, an hour, a day, or to where the next thing happens."""
+def test_the_buttons_move_the_clock(page, launch, button, now):
+    """The clock moves by a minute, an hour or a day, or to the next change of a status."""
     launch("first")
     page.open()
 
@@ -232,8 +232,8 @@ def test_its_buttons_move_the_clock(page, launch, button, now):
     page.until(lambda: page.text("#now") == f"{day} {now} UTC")
 
 
-def test_reset_asks_and_forgets(page, launch):
-    """Nothing is left to be seen."""
+def test_reset_deletes_everything_after_a_confirmation(page, launch):
+    """No experiment and no call remains on the page."""
     launch("first")
     page.open()
 
@@ -243,8 +243,8 @@ def test_reset_asks_and_forgets(page, launch):
     page.until(lambda: page.texts("details, li") == [])
 
 
-def test_the_keyboard_is_enough(page, launch):
-    """Tab goes from button to experiment, Enter presses and opens; the focus stays where it is when others come."""
+def test_the_page_can_be_used_with_the_keyboard(page, launch):
+    """Tab moves the focus, Enter presses a button or opens an experiment. A new experiment does not move the focus."""
     keys = webdriver.Keys
     launch("first")
     page.open()

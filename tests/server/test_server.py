@@ -1,4 +1,4 @@
-"""The server: what any AWS SDK meets, what bad input gets, and how it begins and ends."""
+"""The server: answers to AWS SDKs, errors for bad input, parallel clients, start and end."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from botocore.exceptions import ClientError, ConnectionClosedError
 from mock_sagemaker_ie import mock_inference_experiment
 from mock_sagemaker_ie.activation.activation import make_service
 from mock_sagemaker_ie.activation.options import complete
-from mock_sagemaker_ie.server.app import serving
-from mock_sagemaker_ie.server.http import ServerDoor, bind
+from mock_sagemaker_ie.server.app import running_server
+from mock_sagemaker_ie.server.http import Application, bind
 from mock_sagemaker_ie.service.aws_http import MAX_BODY_SIZE
 from tests.conftest import START
 from tests.requests import NAME, create, stop
-from tests.server.plain import Plain, answer_to, connected, head, received, running
+from tests.server.http_client import HTTPClient, answer_to, connected, head, received, server_in_thread
 
 CLOCK = START.isoformat()
 ENDPOINT = create()["EndpointName"]
@@ -28,12 +28,12 @@ ENDPOINT = create()["EndpointName"]
 pytestmark = pytest.mark.sagemaker_ie(clock=CLOCK)
 
 
-# --- what SDKs meet
+# --- AWS SDKs
 
 
 def outcomes(sagemaker, runtime) -> list[Any]:
-    """What a client gets in a story from launch to deletion, answers and errors, but for the requests' ids."""
-    seen = []
+    """Return the answers and errors that a client gets in a shadow test, without the IDs of the requests."""
+    results = []
 
     def call(client, operation, **members):
         try:
@@ -44,8 +44,8 @@ def outcomes(sagemaker, runtime) -> list[Any]:
             answer["Body"] = answer["Body"].read()
         metadata = answer["ResponseMetadata"]
         del metadata["RequestId"], metadata["HTTPHeaders"]["x-amzn-requestid"]
-        metadata.pop("MaxAttemptsReached", None)  # Only over HTTP there are attempts.
-        seen.append(answer)
+        metadata.pop("MaxAttemptsReached", None)  # Only calls over HTTP have attempts.
+        results.append(answer)
         return answer
 
     for name in ("first", "second", NAME):
@@ -65,29 +65,29 @@ def outcomes(sagemaker, runtime) -> list[Any]:
     call(sagemaker, "DescribeInferenceExperiment", Name=NAME)
     call(sagemaker, "CreateInferenceExperiment", **create("first"))
     call(sagemaker, "CreateInferenceExperiment", **create("no name!"))
-    return seen
+    return results
 
 
-def test_the_answers_are_those_of_the_mock_in_process(client):
-    """The same story gets the same answers and errors, headers included, over HTTP and in the process."""
+def test_the_server_answers_like_the_mock_in_the_process(client):
+    """The same calls get the same answers, errors and headers."""
     clients = client(), client("sagemaker-runtime")
 
-    served = outcomes(*clients)
+    over_http = outcomes(*clients)
 
     with mock_inference_experiment(clock=CLOCK):
-        assert served == outcomes(*clients)
+        assert over_http == outcomes(*clients)
 
 
-def test_errors_are_raised_by_name(client):
-    """A client's own exception classes are raised."""
+def test_a_client_raises_its_own_exception_classes(client):
+    """An error with the code ResourceNotFound is raised as client.exceptions.ResourceNotFound."""
     sagemaker = client()
 
     with pytest.raises(sagemaker.exceptions.ResourceNotFound, match=NAME):
         sagemaker.describe_inference_experiment(Name=NAME)
 
 
-def test_the_signature_says_region_and_account(client, sagemaker_ie_server):
-    """Each region and account is a world of its own; a key of 12 digits is an account's number."""
+def test_the_signature_selects_region_and_account(client, sagemaker_ie_server):
+    """Each pair of account and region has its own experiments. An access key of 12 digits is an account ID."""
     client(region_name="eu-west-1").create_inference_experiment(**create())
     client(key="111122223333").create_inference_experiment(**create())
 
@@ -95,24 +95,24 @@ def test_the_signature_says_region_and_account(client, sagemaker_ie_server):
     assert [arn.split(":")[3:5] for arn in arns] == [["eu-west-1", "123456789012"], ["us-east-1", "111122223333"]]
 
 
-def test_an_arranged_error_is_met(client, sagemaker_ie_server):
-    """fail_next serves callers over HTTP too."""
+def test_a_client_gets_an_arranged_error(client, sagemaker_ie_server):
+    """fail_next works for calls over HTTP too."""
     sagemaker_ie_server.mock.fail_next("ListInferenceExperiments", "ThrottlingException")
 
     with pytest.raises(ClientError, match="ThrottlingException"):
         client().list_inference_experiments()
 
 
-def test_an_arranged_error_of_the_connection_breaks_it(client, sagemaker_ie_server):
-    """The caller gets no answer, as when the connection breaks."""
+def test_an_arranged_connection_error_closes_the_connection(client, sagemaker_ie_server):
+    """The client gets no answer."""
     sagemaker_ie_server.mock.fail_next("ListInferenceExperiments", ConnectionResetError)
 
     with pytest.raises(ConnectionClosedError):
         client().list_inference_experiments()
 
 
-def test_a_handler_at_fault_is_an_internal_failure(client, sagemaker_ie_server, caplog):
-    """The caller gets AWS's error; the log says what is wrong with the handler."""
+def test_an_invalid_answer_of_a_handler_is_an_internal_failure(client, sagemaker_ie_server, caplog):
+    """The client gets AWS's error; the log contains the HandlerError."""
     client().create_inference_experiment(**create())
     sagemaker_ie_server.mock.serve("model-prod", lambda body: object())
 
@@ -123,38 +123,40 @@ def test_a_handler_at_fault_is_an_internal_failure(client, sagemaker_ie_server, 
     assert "HandlerError" in caplog.text
 
 
-def test_the_date_is_the_mocks(plain):
-    """There is one Date, by the mock's clock."""
-    dates = plain.call("ListInferenceExperiments").headers.get_all("date")
+def test_the_date_header_is_the_time_of_the_mock(http):
+    """An answer has exactly one Date header, with the time of the mock's clock."""
+    dates = http.call("ListInferenceExperiments").headers.get_all("date")
 
     assert [parsedate_to_datetime(date) for date in dates] == [START]
 
 
-def test_a_connection_is_kept_and_a_body_is_no_request(sagemaker_ie_server):
-    """On one connection, each answer belongs to its request, also after one whose body nobody wanted."""
+def test_a_connection_stays_open_for_several_requests(sagemaker_ie_server):
+    """Each answer belongs to its request, also after a request whose body was not used."""
     with connected(sagemaker_ie_server.url) as connection:
         for path, status in (("/", 200), ("/_mock/unknown", 404), ("/", 200)):
             connection.sendall(head("POST", path) + b"{}")
             assert received(connection).status == status
 
 
-# --- what bad input gets
+# --- bad input
 
-JSON = head(content_length="1")
 MALFORMED = "MalformedHttpRequestException"
 
 
 @pytest.mark.parametrize(
     ("raw", "status", "code"),
     [
-        pytest.param(head(content_length="1") + b"{", 400, "SerializationException", id="broken JSON"),
-        pytest.param(head(content_length="5") + b'"\xff{}"', 400, "SerializationException", id="no UTF-8"),
+        pytest.param(head(content_length="1") + b"{", 400, "SerializationException", id="incomplete JSON"),
+        pytest.param(head(content_length="5") + b'"\xff{}"', 400, "SerializationException", id="not UTF-8"),
         pytest.param(head(content_length="9999") + b"[" * 9999, 400, "SerializationException", id="deep JSON"),
         pytest.param(head(content_type="text/plain") + b"{}", 415, "SerializationException", id="content type"),
         pytest.param(head(x_amz_target="Other.ListModels") + b"{}", 404, "UnknownOperationException", id="target"),
         pytest.param(head(x_amz_target="SageMaker.No") + b"{}", 404, "UnknownOperationException", id="operation"),
         pytest.param(
-            head(x_amz_target="SageMaker.ListTrainingJobs") + b"{}", 404, "UnknownOperationException", id="not ours"
+            head(x_amz_target="SageMaker.ListTrainingJobs") + b"{}",
+            404,
+            "UnknownOperationException",
+            id="unanswered operation",
         ),
         pytest.param(head(x_amz_target=None) + b"{}", 404, "UnknownOperationException", id="no target"),
         pytest.param(head("PUT") + b"{}", 404, "UnknownOperationException", id="method"),
@@ -167,9 +169,9 @@ MALFORMED = "MalformedHttpRequestException"
             id="traversal, escaped",
         ),
         pytest.param(head("POST", "/endpoints/e/passwd") + b"{}", 404, "UnknownOperationException", id="runtime path"),
-        pytest.param(head(content_length="3") + b"{}", 400, "RequestAbortedException", id="cut body"),
+        pytest.param(head(content_length="3") + b"{}", 400, "RequestAbortedException", id="incomplete body"),
         pytest.param(head(content_length="-2") + b"{}", 400, MALFORMED, id="negative length"),
-        pytest.param(head(content_length="two") + b"{}", 400, MALFORMED, id="no length"),
+        pytest.param(head(content_length="two") + b"{}", 400, MALFORMED, id="invalid length"),
         pytest.param(
             head(content_length=str(MAX_BODY_SIZE + 1)), 413, "RequestEntityTooLargeException", id="oversized body"
         ),
@@ -177,25 +179,25 @@ MALFORMED = "MalformedHttpRequestException"
             head(content_length=None, transfer_encoding="chunked") + b"z\r\n{}\r\n0\r\n\r\n",
             400,
             MALFORMED,
-            id="chunks",
+            id="invalid chunk",
         ),
         pytest.param(head(x="x" * 70_000) + b"{}", 431, MALFORMED, id="long header"),
         pytest.param(head(**{f"x_{number}": "" for number in range(200)}) + b"{}", 431, MALFORMED, id="many headers"),
         pytest.param(head("POST", "/" + "x" * 70_000) + b"{}", 414, MALFORMED, id="long path"),
-        pytest.param(head("GET", "http://[/") + b"{}", 400, MALFORMED, id="no URL"),
+        pytest.param(head("GET", "http://[/") + b"{}", 400, MALFORMED, id="invalid URL"),
         pytest.param(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\r\n\r\n", 400, MALFORMED, id="TLS"),
-        pytest.param(b"GET / HTTP/x.y\r\n\r\n", 400, MALFORMED, id="no version"),
+        pytest.param(b"GET / HTTP/x.y\r\n\r\n", 400, MALFORMED, id="invalid version"),
         pytest.param(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505, MALFORMED, id="HTTP/2"),
     ],
 )
-def test_bad_input_is_refused_in_awss_form(sagemaker_ie_server, plain, raw, status, code):
-    """The error says what is wrong, and the server goes on to answer others."""
+def test_bad_input_is_refused_in_the_format_of_aws(sagemaker_ie_server, http, raw, status, code):
+    """The client gets an error code, and the server answers the next request."""
     answer = answer_to(sagemaker_ie_server.url, raw)
 
     assert (answer.status, answer.code) == (status, code)
     assert answer.headers["content-type"].startswith("application/")
     assert answer.headers["x-amzn-requestid"]
-    assert plain.call("ListInferenceExperiments").status == 200
+    assert http.call("ListInferenceExperiments").status == 200
 
 
 @pytest.mark.parametrize(
@@ -212,8 +214,8 @@ def test_bad_input_is_refused_in_awss_form(sagemaker_ie_server, plain, raw, stat
     ],
     ids=str,
 )
-def test_odd_headers_do_no_harm(sagemaker_ie_server, headers):
-    """What the mock need not understand does not matter."""
+def test_unusual_headers_are_accepted(sagemaker_ie_server, headers):
+    """The mock ignores headers that it does not need."""
     body = b"2\r\n{}\r\n0\r\n\r\n" if "transfer_encoding" in headers else b"{}"
 
     answer = answer_to(sagemaker_ie_server.url, head(**headers) + body)
@@ -222,11 +224,11 @@ def test_odd_headers_do_no_harm(sagemaker_ie_server, headers):
 
 
 @pytest.mark.parametrize("chunked", [False, True])
-def test_who_sends_too_much_gets_to_read_the_refusal(plain, chunked):
+def test_a_client_with_an_oversized_body_can_read_the_error(http, chunked):
     """The connection is not reset while the client is still sending."""
     block = b" " * (MAX_BODY_SIZE // 32)
 
-    answer = plain.send(
+    answer = http.send(
         "POST",
         "/",
         (block for _ in range(33)) if chunked else block * 33,
@@ -238,52 +240,52 @@ def test_who_sends_too_much_gets_to_read_the_refusal(plain, chunked):
 
 
 @pytest.fixture
-def impatient():
-    """The URL of a server that lets a silent client go after a moment."""
+def url_with_short_timeout():
+    """The URL of a server that closes the connection of a silent client after 0.05 seconds."""
     service, _ = make_service(complete({}))
-    http = bind(ServerDoor(service, lambda request: None), "127.0.0.1", 0, patience=0.05)
-    thread = Thread(target=http.serve_forever, kwargs={"poll_interval": 0.02})
+    server = bind(Application(service, lambda request: None), "127.0.0.1", 0, socket_timeout=0.05)
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
-    yield f"http://127.0.0.1:{http.port}"
-    http.shutdown()
+    yield f"http://127.0.0.1:{server.port}"
+    server.shutdown()
     thread.join()
 
 
-@pytest.mark.parametrize("begun", [head()[:-4], head() + b"{"], ids=["in the head", "in the body"])
-def test_a_slow_client_is_told_so(impatient, begun):
-    """Who stops within a request gets an error, and a thread is not lost to them."""
-    with connected(impatient) as connection:
-        connection.sendall(begun)
+@pytest.mark.parametrize("incomplete", [head()[:-4], head() + b"{"], ids=["in the head", "in the body"])
+def test_a_client_that_stops_within_a_request_gets_an_error(url_with_short_timeout, incomplete):
+    """The server closes the connection, so that its thread ends."""
+    with connected(url_with_short_timeout) as connection:
+        connection.sendall(incomplete)
         answer = received(connection)
 
         assert (answer.status, answer.code) == (408, "RequestTimeoutException")
         assert connection.recv(1) == b""
 
 
-def test_a_silent_client_is_let_go(impatient):
-    """Who has asked for nothing gets no answer."""
-    with connected(impatient) as connection:
+def test_the_connection_of_a_silent_client_is_closed(url_with_short_timeout):
+    """A client that sent nothing gets no answer."""
+    with connected(url_with_short_timeout) as connection:
         assert connection.recv(1) == b""
 
 
-# --- many at once
+# --- parallel clients
 
 
-def test_clients_at_once_lose_nothing(sagemaker_ie_server):
-    """Eight clients, each on its own connection: every call is answered, every write is there."""
+def test_parallel_clients_lose_no_changes(sagemaker_ie_server):
+    """Eight clients with their own connections: each call is answered, each change is kept."""
     clients, rounds = 8, 10
 
     def work(client: int) -> list[int]:
-        with closing(Plain(sagemaker_ie_server.url)) as plain:
+        with closing(HTTPClient(sagemaker_ie_server.url)) as http:
             return [
                 answer.status
                 for name in (f"experiment-{client}-{number}" for number in range(rounds))
                 for answer in (
-                    plain.call("CreateInferenceExperiment", **create(name)),
-                    plain.call("UpdateInferenceExperiment", Name=name, Description=name),
-                    plain.call("DescribeInferenceExperiment", Name=name),
-                    plain.call("ListInferenceExperiments", MaxResults=5),
-                    plain.get("/_mock/state"),
+                    http.call("CreateInferenceExperiment", **create(name)),
+                    http.call("UpdateInferenceExperiment", Name=name, Description=name),
+                    http.call("DescribeInferenceExperiment", Name=name),
+                    http.call("ListInferenceExperiments", MaxResults=5),
+                    http.get("/_mock/state"),
                 )
             ]
 
@@ -296,59 +298,62 @@ def test_clients_at_once_lose_nothing(sagemaker_ie_server):
     assert all(name == described["Description"] for name, described in experiments.items())
 
 
-# --- how it begins and ends
+# --- start and end
 
 
-def test_it_listens_on_ipv6_too():
-    """The URL is written as URLs of such addresses are."""
+def test_the_server_can_listen_on_ipv6():
+    """The URL has the address in brackets."""
     if not socket.has_ipv6:
-        pytest.skip("no IPv6 here")
+        pytest.skip("this system has no IPv6")
 
-    with serving("::1") as served:
-        assert served.url == f"http://[::1]:{served.http.port}"
+    with running_server("::1") as server:
+        assert server.url == f"http://[::1]:{server.http.port}"
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "", "192.0.2.1", "example.com"])  # noqa: S104
-def test_other_machines_are_not_let_in_unasked(host):
-    """A host that others can reach is refused before anything listens."""
-    with pytest.raises(ValueError, match=f"{host!r}.*remote"), serving(host):
+def test_a_host_that_other_machines_can_reach_is_refused_by_default(host):
+    """The message contains the ways to allow it."""
+    with (
+        pytest.raises(ValueError, match=f"{host!r} is not a loopback address.*remote=True.*--remote"),
+        running_server(host),
+    ):
         pass
 
 
 @pytest.mark.parametrize("port", ["in use", 70_000, -1])
-def test_a_port_that_cannot_be_had_is_an_error_at_once(sagemaker_ie_server, port):
-    """The error names the port."""
+def test_an_unusable_port_is_an_error(sagemaker_ie_server, port):
+    """The message contains the port."""
     number = sagemaker_ie_server.http.port if port == "in use" else port
 
-    with pytest.raises(OSError, match=f"cannot listen on 127.0.0.1, port {number}"), serving(port=number):
+    with pytest.raises(OSError, match=f"cannot listen on 127.0.0.1, port {number}"), running_server(port=number):
         pass
 
 
-def test_nobody_is_answered_after_the_end():
-    """The port is free again, and who still holds a connection gets nothing more from the world that ended."""
+def test_a_closed_server_does_not_answer():
+    """The port is free again, and a client with an open connection gets no answer."""
     with ExitStack() as connections:
-        with running() as served:
-            plain = connections.enter_context(closing(Plain(served.url)))
-            plain.call("ListInferenceExperiments")
+        with server_in_thread() as server:
+            http = connections.enter_context(closing(HTTPClient(server.url)))
+            http.call("ListInferenceExperiments")
 
         with pytest.raises(ConnectionError):
-            plain.call("ListInferenceExperiments")
-        with pytest.raises(ConnectionRefusedError), connected(served.url):
+            http.call("ListInferenceExperiments")
+        with pytest.raises(ConnectionRefusedError), connected(server.url):
             pass
 
 
-def test_an_answer_under_way_is_finished():
-    """Who was heard before the end gets the answer."""
-    with running() as served, closing(Plain(served.url)) as plain:
-        plain.call("CreateInferenceExperiment", **create())
+def test_a_server_that_closes_finishes_answers_in_progress():
+    """A client whose request the server has begun to answer gets the complete answer."""
+    with server_in_thread() as server, closing(HTTPClient(server.url)) as http:
+        http.call("CreateInferenceExperiment", **create())
 
         def handler(body: bytes) -> bytes:
-            served.http.shutdown()
-            while served.http.socket.fileno() != -1:
-                pass  # It still listens.
+            server.http.shutdown()
+            while server.http.socket.fileno() != -1:
+                pass  # Wait until the server has closed its listening socket.
             return b"finished"
 
-        served.mock.serve("model-prod", handler)
-        answer = plain.send("POST", f"/endpoints/{ENDPOINT}/invocations", b"x")
+        server.mock.serve("model-prod", handler)
+        answer = http.send("POST", f"/endpoints/{ENDPOINT}/invocations", b"x")
 
     assert (answer.status, answer.body) == (200, b"finished")

@@ -1,4 +1,4 @@
-"""The command mock-sagemaker-ie in a process of its own."""
+"""The command line mock-sagemaker-ie in its own process."""
 
 from __future__ import annotations
 
@@ -13,51 +13,51 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 60  # Seconds within which a process ends by itself, on the slowest machine.
+EXIT_TIMEOUT = 60  # Seconds: even the slowest machine ends a process in this time.
 
 
 def command(*arguments: object) -> list[str]:
-    """The command line."""
+    """Return the command line with these arguments."""
     return [sys.executable, "-m", "mock_sagemaker_ie", *map(str, arguments)]
 
 
 def run(line: list[str], **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run a command line to its end."""
-    return subprocess.run(  # noqa: S603 - our own
+    """Run a command line and wait for its end."""
+    return subprocess.run(  # noqa: S603 - our own command
         line,
         cwd=ROOT,
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
-        timeout=PATIENCE,
+        timeout=EXIT_TIMEOUT,
         check=False,
     )
 
 
-class Served(NamedTuple):
-    """A server in a process of its own."""
+class ServerProcess(NamedTuple):
+    """A server in its own process."""
 
     process: subprocess.Popen[str]
     url: str
 
     def end(self, signal: int) -> tuple[int, str]:
-        """Send a signal; gives the status with which the process ended, and what it wrote since it served."""
+        """Send a signal; return the exit status of the process, and its output after the first line."""
         self.process.send_signal(signal)
         output = self.process.stdout.read()
-        return self.process.wait(PATIENCE), output
+        return self.process.wait(EXIT_TIMEOUT), output
 
 
 @contextmanager
-def served(*arguments: object) -> Iterator[Served]:
-    """`mock-sagemaker-ie serve` with these arguments, on a free port, killed at the end if it still runs."""
+def server_process(*arguments: object) -> Iterator[ServerProcess]:
+    """Run `mock-sagemaker-ie serve` with these arguments on a free port; kill the process if it runs at the exit."""
     line = command("serve", "--port", 0, *arguments)
-    with subprocess.Popen(  # noqa: S603 - our own
+    with subprocess.Popen(  # noqa: S603 - our own command
         line, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:
         try:
             first = process.stdout.readline()
             url = next((word for word in first.split() if word.startswith("http://")), None)
             assert url, first + process.stdout.read()
-            yield Served(process, url)
+            yield ServerProcess(process, url)
         finally:
             process.kill()

@@ -1,0 +1,203 @@
+"""The charts of a Timeline: text for terminals, SVG for notebooks and web pages.
+
+The scale of time is logarithmic: the width of a status grows with the logarithm of its duration. On a linear scale, a
+deployment of some minutes would be invisible beside a schedule of some days.
+"""
+
+from __future__ import annotations
+
+import math
+from html import escape
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Callable, Sequence
+
+    from mock_sagemaker_ie.timeline import Segment, Timeline
+
+_TERMINAL_WIDTH = 80
+
+
+def short_duration(duration: dt.timedelta) -> str:
+    """Return a duration in its two largest units, for example `6m` or `1d2h`; in one unit if two are too long."""
+    rest = round(duration.total_seconds())
+    words = []
+    for unit, size in (("y", 365 * 86400), ("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
+        count, rest = divmod(rest, size)
+        if count:
+            words.append(f"{count}{unit}")
+    text = "".join(words[:2]) or ("0s" if not duration else "<1s")
+    return text if len(text) <= _MAX_DURATION_LENGTH else words[0]
+
+
+def _title(timeline: Timeline) -> str:
+    state = f": {timeline.present.status} at {timeline.now:%Y-%m-%d %H:%M:%S} UTC"
+    return _clip(timeline.name, _TERMINAL_WIDTH - len(state)) + state
+
+
+def _magnitude(segment: Segment) -> float:
+    """Return the logarithmic size of a segment; 0 for one without a duration."""
+    duration = segment.duration
+    return 0.0 if duration is None else math.log1p(duration.total_seconds() / 60)
+
+
+def _clip(text: str, length: int) -> str:
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
+# --- text
+
+_BAR_WIDTH, _MAX_DURATION_LENGTH = 25, 7
+
+
+def text_chart(timeline: Timeline) -> str:
+    """Return a chart of at most 80 columns: two header lines and one line for each segment."""
+    scale = f"schedule {timeline.start_time:%Y-%m-%d %H:%M} to {timeline.end_time:%Y-%m-%d %H:%M}"
+    lines, offset = [_title(timeline), f"  {scale}  (variants: production/shadow)"], 0
+    for segment, width in zip(timeline.segments, _bar_widths(timeline.segments), strict=True):
+        done = round(width * _elapsed(segment, timeline.now))
+        bar = " " * offset + "█" * done + "░" * (width - done)
+        mark = ">" if segment is timeline.present else " "
+        variants = "/".join(segment.variants[name] for name in (timeline.production, timeline.shadow))
+        duration = "" if segment.duration is None else short_duration(segment.duration)
+        row = f"{mark} {segment.status:<10}{segment.begin:%m-%d %H:%M:%S} {duration:>7} {bar:<{_BAR_WIDTH}} {variants}"
+        lines.append(row.rstrip())
+        offset += width
+    return "\n".join(lines)
+
+
+def _elapsed(segment: Segment, now: dt.datetime) -> float:
+    """Return the fraction of a segment that has passed by `now`, from 0 to 1; 0 for a segment without an end."""
+    if segment.end is None or segment.begin > now:
+        return 0.0
+    if segment.end <= now:
+        return 1.0
+    return (now - segment.begin) / (segment.end - segment.begin)
+
+
+def _bar_widths(segments: Sequence[Segment]) -> list[int]:
+    """Return the width of each segment's bar, in columns.
+
+    A segment without a duration gets no column. Each other segment gets at least one, if there are enough columns.
+    """
+    magnitudes = [_magnitude(segment) for segment in segments]
+    count = sum(magnitude > 0 for magnitude in magnitudes)
+    minimum = int(count <= _BAR_WIDTH)
+    free, total = _BAR_WIDTH - minimum * count, sum(magnitudes) or 1
+    return [minimum * (magnitude > 0) + int(free * magnitude / total) for magnitude in magnitudes]
+
+
+# --- SVG
+
+_LEFT, _TOP, _LANE, _MARGIN, _EDGE = 144, 72, 34, 44, 16
+# Names are written in a monospaced font, so that the width of a name follows from its length.
+_MONOSPACE, _LETTER, _TITLE_SIZE = "ui-monospace, monospace", 0.62, 14
+_COLOURS = {
+    "Creating": "#dbeafe",
+    "Created": "#e5e7eb",
+    "Starting": "#dbeafe",
+    "Running": "#bbf7d0",
+    "InService": "#bbf7d0",
+    "Updating": "#fef3c7",
+    "Stopping": "#fed7aa",
+    "Deleting": "#fed7aa",
+    "Completed": "#a7f3d0",
+    "Cancelled": "#fecaca",
+    "Deleted": "#e5e7eb",
+}
+
+
+def svg_chart(timeline: Timeline) -> str:
+    """Return an SVG 1.1 image of 3 lanes, with marks at the start and end of the schedule, and at `now`."""
+    drawn = [segment for segment in timeline.segments if segment.begin != segment.end]
+    widths = [86 + 14 * _magnitude(segment) for segment in drawn]
+    edges: list[float] = [_LEFT]
+    for width in widths:
+        edges.append(edges[-1] + width)
+    title = _title(timeline)
+    total = max(edges[-1] + _MARGIN, 2 * _EDGE + len(title) * _LETTER * _TITLE_SIZE)
+
+    def x(when: dt.datetime) -> float:
+        """Return the x coordinate of an instant; an instant outside all segments is drawn at the nearest end."""
+        for segment, left, width in zip(drawn, edges, widths, strict=False):
+            if segment.duration is None:
+                return left + (0 if when <= segment.begin else 0.9 * width)  # A status without an end has no scale.
+            if segment.end is None or when < segment.end:
+                return left + width * max((when - segment.begin) / segment.duration, 0)
+        return edges[-1]
+
+    lanes: list[tuple[str, Callable[[Segment], str]]] = [
+        (timeline.name, lambda segment: str(segment.status)),
+        (timeline.production, lambda segment: segment.variants[timeline.production]),
+        (timeline.shadow, lambda segment: segment.variants[timeline.shadow]),
+    ]
+    # SVG draws in order: texts come last, so that no line hides them.
+    shapes, texts = [_svg_head(total, title)], []
+    for number, (label, status_of) in enumerate(lanes):
+        top = _TOP + number * _LANE
+        weight = 600 if number == 0 else 400
+        texts.append(_text(_LEFT - 8, top + 18, _clip(label, 18), anchor="end", weight=weight, family=_MONOSPACE))
+        for status, group in groupby(zip(drawn, edges, widths, strict=False), key=lambda item: status_of(item[0])):
+            members = list(group)
+            left, right = members[0][1], members[-1][1] + members[-1][2]
+            future = members[0][0].begin > timeline.now
+            shapes.append(_box(left, top, right - left, status, faded=future))
+            texts.append(_text((left + right) / 2, top + 18, status, anchor="middle"))
+    bottom = _TOP + len(lanes) * _LANE
+    for segment, left in zip(drawn, edges, strict=False):
+        texts.append(_text(left + 2, bottom + 13, f"{segment.begin:%m-%d %H:%M}", size=10))
+    for row, (label, when) in enumerate((("start", timeline.start_time), ("end", timeline.end_time))):
+        shapes.append(_marker(x(when), row, bottom, f"schedule {label}", colour="#6b7280", dash="2 3"))
+    shapes.append(_marker(x(timeline.now), 2, bottom, "now", colour="#b91c1c", dash="none"))
+    return "\n".join([*shapes, *texts, "</svg>"])
+
+
+def _svg_head(width: float, title: str) -> str:
+    height = _TOP + 3 * _LANE + 22
+    heading = _text(_EDGE, 22, title, size=_TITLE_SIZE, weight=600, family=_MONOSPACE)
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height}" width="{width:.0f}" '
+        f'height="{height}" role="img">\n<title>{escape(_printable(title))}</title>\n'
+        f'<rect width="100%" height="100%" fill="#ffffff"/>\n{heading}'
+    )
+
+
+def _box(x: float, y: float, width: float, status: str, *, faded: bool) -> str:
+    border = ' stroke-dasharray="4 3"' if faded else ""
+    return (
+        f'<rect x="{x + 1:.1f}" y="{y}" width="{width - 2:.1f}" height="{_LANE - 8}" rx="4" '
+        f'fill="{_COLOURS.get(status, "#f3f4f6")}" fill-opacity="{0.45 if faded else 1}" stroke="#6b7280"{border}/>'
+    )
+
+
+def _marker(x: float, row: int, bottom: float, label: str, *, colour: str, dash: str) -> str:
+    """Return a vertical line below its label. The label is in its own row (0, 1, 2) above the lanes."""
+    top = _TOP - 6 - 12 * row
+    return (
+        f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{top}" y2="{bottom}" stroke="{colour}" stroke-width="1.5" '
+        f'stroke-dasharray="{dash}"/>\n{_text(x, top - 2, label, anchor="middle", size=10, colour=colour)}'
+    )
+
+
+def _text(
+    x: float,
+    y: float,
+    text: str,
+    *,
+    anchor: str = "start",
+    size: int = 12,
+    weight: int = 400,
+    colour: str = "#111827",
+    family: str = "system-ui, sans-serif",
+) -> str:
+    return (
+        f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-size="{size}" font-weight="{weight}" '
+        f'font-family="{family}" fill="{colour}">{escape(_printable(text))}</text>'
+    )
+
+
+def _printable(text: str) -> str:
+    """Replace the characters that XML does not allow."""
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in text)
