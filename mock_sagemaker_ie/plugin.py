@@ -61,7 +61,7 @@ def _with_ours(item: pytest.Function) -> list[str]:
 
 @pytest.fixture
 def sagemaker_ie(request: pytest.FixtureRequest) -> Iterator[InferenceExperimentMock]:
-    """A mock of SageMaker inference experiments that is active during the test: its calls, experiments and clock."""
+    """Give a mock of SageMaker inference experiments that is active during the test."""
     from mock_sagemaker_ie import mock_inference_experiment  # noqa: PLC0415
 
     with mock_inference_experiment(**_options(request)) as mock:
@@ -92,7 +92,7 @@ def _keywords(marker: pytest.Mark) -> dict[str, Any]:
 
 @pytest.fixture
 def sagemaker_ie_server(request: pytest.FixtureRequest) -> Iterator[RunningServer]:
-    """A mock served over HTTP on a port of its own: `.url`, `.environment` for child processes, `.mock` to control it.
+    """Give a mock served over HTTP on a port of its own: `.url`, `.environment` for child processes, `.mock`.
 
     Its options are those of `sagemaker_ie`.
     """

@@ -67,7 +67,7 @@ LIFECYCLE: Table[Status] = Table(
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Entry:
     """A status, the instant (UTC) at which it began, and the trigger that led to it."""
 
@@ -76,7 +76,7 @@ class Entry:
     trigger: Trigger
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Life:
     """The history of an experiment's statuses, and its schedule. Instants are in UTC.
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 Values = dict[str, Any]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Experiment:
     """One inference experiment.
 

@@ -68,7 +68,7 @@ ENDPOINT_LIFECYCLE: Table[EndpointStatus] = Table(
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Endpoint:
     """One endpoint. Instants are in UTC.
 

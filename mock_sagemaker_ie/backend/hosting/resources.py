@@ -21,7 +21,7 @@ ENDPOINT_CONFIG = ResourceKind(
 ENDPOINT = ResourceKind("endpoint", "endpoint", "EndpointName", "EndpointArn", "Endpoints")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Resource:
     """A model or an endpoint configuration. `settings`: the members of its Create request, without Tags."""
 
