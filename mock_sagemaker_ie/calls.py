@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from mock_sagemaker_ie.protocol.wire import copy_values
+
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Callable
@@ -27,12 +29,16 @@ class Call:
     at: dt.datetime
     error: Exception | None = None
     _values: Values | None = None
-    _read: Callable[[Values], Values] | None = None
+    _read: Callable[[Values], Values] = copy_values
 
     @property
     def response(self) -> Values | None:
         """The members of the answer, with times in UTC; None when the call was answered with an error."""
-        return None if self._values is None or self._read is None else self._read(self._values)
+        return None if self._values is None else self._read(self._values)
+
+    def __reduce__(self) -> tuple[type[Call], tuple[Any, ...]]:
+        # A copy in another process has the response itself: how to read it belongs to a client of this process.
+        return Call, (self.operation, self.params, self.account_id, self.region, self.at, self.error, self.response)
 
 
 class Calls(tuple["Call", ...]):

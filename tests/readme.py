@@ -1,4 +1,4 @@
-"""Writes the parts of README that are generated from code: `python -m tests.readme`."""
+"""Generate parts of README from the code: `python -m tests.readme`."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ README = Path(__file__).parent.parent / "README.md"
 
 
 def lifecycle() -> str:
-    """The LIFECYCLE table, as a table and as a picture."""
+    """Return LIFECYCLE as a table and as a diagram."""
     return f"{table(LIFECYCLE)}\n\n{diagram(LIFECYCLE)}"
 
 
 def table(transitions) -> str:
-    """One row for all sources whose triggers lead to the same target; a target of None is gone."""
+    """Return a Markdown table. Sources with the same triggers and target share a row."""
     triggers: dict[tuple[str, str], list[str]] = {}
     for row in transitions:
         ends = str(row.source or "none"), "gone" if row.target is None else row.target.value
@@ -31,7 +31,7 @@ def table(transitions) -> str:
 
 
 def diagram(transitions) -> str:
-    """The same in Mermaid, without failures: they lead from everywhere to one place."""
+    """Return a Mermaid diagram, without failures, which lead from every status to the same target."""
     rows = [
         f"    {row.source or '[*]'} --> {target or '[*]'}: {row.trigger}"
         for row in transitions
@@ -42,7 +42,7 @@ def diagram(transitions) -> str:
 
 
 def _targets(row, transitions) -> list[object]:
-    """What a target can be: one it knows by itself is drawn once for each status it may turn out to be."""
+    """Return each status that a target can be; a derived target can be several."""
     if row.target is Derived.PREVIOUS:
         return [before.source for before in transitions if before.target is row.source]
     if row.target is Derived.DESIRED:
@@ -51,7 +51,7 @@ def _targets(row, transitions) -> list[object]:
 
 
 def endpoint_lifecycle() -> str:
-    """The ENDPOINT_LIFECYCLE table."""
+    """Return ENDPOINT_LIFECYCLE as a table."""
     return table(ENDPOINT_LIFECYCLE)
 
 
@@ -59,7 +59,7 @@ GENERATED = {"lifecycle": lifecycle, "endpoint-lifecycle": endpoint_lifecycle}
 
 
 def written(text: str) -> str:
-    """README's text with every generated part written anew."""
+    """Return the text of README with new generated parts."""
     for name, generate in GENERATED.items():
         begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
         text = re.sub(f"{begin}.*?{end}", lambda _: f"{begin}\n{generate()}\n{end}", text, flags=re.DOTALL)  # noqa: B023

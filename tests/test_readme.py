@@ -1,4 +1,4 @@
-"""README says the truth: its examples run, its generated parts are up to date."""
+"""README is correct: its examples run, and its generated parts are up to date."""
 
 import re
 
@@ -10,7 +10,7 @@ EXAMPLES = re.findall(r"^```python\n(.*?)^```$", README.read_text(), re.MULTILIN
 
 
 def test_generated_parts_are_up_to_date():
-    """`python -m tests.readme` would change nothing."""
+    """`python -m tests.readme` changes nothing."""
     text = README.read_text()
 
     assert all(f"<!-- {name} -->" in text for name in GENERATED)
@@ -19,7 +19,7 @@ def test_generated_parts_are_up_to_date():
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=[re.search("test_[a-z_]+", text)[0] for text in EXAMPLES])
 def test_every_example_is_a_test_that_passes(example, pytester):
-    """Each Python block stands alone, and its tests pass under a real pytest."""
+    """Each Python block is complete, and its tests pass in a real pytest run."""
     pytester.makepyfile(example)
 
     result = pytester.runpytest_inprocess("-q", "-p", "no:asyncio")
