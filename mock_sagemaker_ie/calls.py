@@ -74,8 +74,8 @@ def _diff(expected: dict[str, Any], received: dict[str, Any]) -> str:
     import difflib  # noqa: PLC0415 - large, and wanted for a failure only
     import pprint  # noqa: PLC0415
 
-    wanted, came = (pprint.pformat(params, width=60).splitlines() for params in (expected, received))
-    return "\n".join(difflib.unified_diff(wanted, came, "expected", "received", lineterm="", n=2))
+    before, after = (pprint.pformat(params, width=60).splitlines() for params in (expected, received))
+    return "\n".join(difflib.unified_diff(before, after, "expected", "received", lineterm="", n=2))
 
 
 def _times(count: int) -> str:

@@ -1,4 +1,4 @@
-"""InferenceExperimentMock: what an active mock gives a test, to look at what happened and to control what comes."""
+"""InferenceExperimentMock, the object that an active mock gives a test: it shows what happened and controls the rest."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MAX_REASON_LENGTH = 1024  # AWS: StatusReason, FailureReason
 
 
 class InferenceExperimentMock:
-    """What an active mock gives a test: the calls, experiments, captures and metrics so far, and control of the rest.
+    """The object that an active mock gives a test: the calls, experiments, captures and metrics so far, and control of the rest.
 
     Methods with `region_name` and `account_id` use the region us-east-1 and the account of the mock by default.
     """
@@ -68,7 +68,7 @@ class InferenceExperimentMock:
 
     @property
     def experiments(self) -> Mapping[str, Mapping[str, Any]]:
-        """What DescribeInferenceExperiment answers now (times in UTC), by name, in the default region. Read-only."""
+        """The answers of DescribeInferenceExperiment now (times in UTC), by name, in the default region. Read-only."""
         return self.experiments_in(DEFAULT_REGION)
 
     def experiments_in(self, region: str, account_id: str | None = None) -> Mapping[str, Mapping[str, Any]]:

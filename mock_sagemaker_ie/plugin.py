@@ -119,7 +119,7 @@ def sagemaker_ie_server(request: pytest.FixtureRequest) -> Iterator[RunningServe
 
 @dataclass
 class _State:
-    """What the plugin knows about the test that is running.
+    """The state of the plugin about the test that is running.
 
     `kept`: the active mocks that others than the test will stop. `raised`: the test or one of its fixtures has raised.
     """

@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 class Activator(Protocol):
-    """What the decorators need of mock_inference_experiment(...): see Activation."""
+    """The part of an Activation that the decorators use."""
 
     def activate(self) -> AbstractContextManager[Any]: ...  # noqa: D102
     def enter(self, entered_by: object, *, owner: object) -> Any: ...  # noqa: D102

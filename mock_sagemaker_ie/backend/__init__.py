@@ -1,1 +1,1 @@
-"""What one account in one region knows. Pure: it is handed `now` and never reads a clock."""
+"""Everything that one account has in one region. Pure: it gets `now` and never reads a clock."""

@@ -44,7 +44,7 @@ class SageMakerBackend:
         self._traffic = TrafficSplitter()
         self.hosting = Hosting(arn_prefix, settings, self._events)
         self.experiments = Experiments(arn_prefix, settings, self._events, self.hosting)
-        self.version = 0  # Counts the changes, so that whoever keeps an answer sees whether it is still true.
+        self.version = 0  # Counts the changes, so that a cached answer can be checked.
 
     def copy(self) -> SageMakerBackend:
         """Return an independent backend with the same records. Records are immutable, so they are shared."""

@@ -26,7 +26,7 @@ Event = tuple["dt.datetime", EventKind, str]
 
 
 class EventQueue:
-    """Events in the order of their instants. Stale events are harmless: whoever takes one checks the record first."""
+    """Events in the order of their instants. Stale events are ignored: the record shows whether an event is due."""
 
     def __init__(self) -> None:
         self._events: list[Event] = []

@@ -16,21 +16,21 @@ if TYPE_CHECKING:
 
     from mock_sagemaker_ie.interception.stack import ActiveMock
 
-# The functions that ours replace; empty while no active mock needs that.
+# The functions that are replaced now; empty while no active mock has virtual sleep.
 _replaced: dict[str, Callable[..., Any]] = {}
-# The same functions, still there for callers that took hold of ours and call it after the last mock has exited.
+# The same functions, for code that keeps a replacement and calls it after the last mock has exited.
 _originals: dict[str, Callable[..., Any]] = {}
 
 
 def update(active: Sequence[ActiveMock]) -> None:
     """Replace both functions while an active mock has virtual sleep."""
-    wanted = any(each.virtual_sleep for each in active)
-    if wanted and not _replaced:
+    needed = any(each.virtual_sleep for each in active)
+    if needed and not _replaced:
         for name, replacement in _REPLACEMENTS.items():
             module: Any = import_module(name)  # Here, because asyncio is slow to import and few need it.
             _replaced[name] = _originals[name] = module.sleep
             module.sleep = replacement
-    elif _replaced and not wanted:
+    elif _replaced and not needed:
         for name, replacement in _REPLACEMENTS.items():
             module = import_module(name)
             if module.sleep is replacement:  # Nobody else has replaced it meanwhile.

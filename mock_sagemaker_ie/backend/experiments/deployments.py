@@ -1,4 +1,4 @@
-"""What an experiment deploys on its endpoint in each status, and what Describe shows of endpoint and variants.
+"""The deployment that an experiment needs in each status, and the endpoint and variants as Describe shows them.
 
 Pure: it returns deployments; Experiments hands them to Hosting. README's fidelity table says what of this is inferred.
 """

@@ -62,7 +62,7 @@ class Experiment:
 
     @property
     def finished(self) -> bool:
-        """Whether the experiment is Completed or Cancelled."""
+        """True when the experiment is Completed or Cancelled."""
         return self.status in FINISHED
 
     @property
@@ -98,22 +98,22 @@ class Experiment:
 
     @property
     def started(self) -> bool:
-        """Whether the shadow variant has been deployed, or is being deployed."""
+        """True when the shadow variant has been deployed, or is being deployed."""
         return any(entry.status is Status.STARTING for entry in self.life.entries)
 
     @property
     def copies(self) -> bool:
-        """Whether traffic is copied to the shadow: in Running, and in Updating that began in Running."""
+        """True when traffic is copied to the shadow: in Running, and in Updating that began in Running."""
         return self.status is Status.RUNNING or (self.status is Status.UPDATING and self.started)
 
     @property
     def failed(self) -> bool:
-        """Whether a failure led to the present status."""
+        """True when a failure led to the present status."""
         return isinstance(self.life.entries[-1].trigger, Failure)
 
     @property
     def ended_by_schedule(self) -> bool:
-        """Whether EndTime led to the present status."""
+        """True when EndTime led to the present status."""
         return self.life.entries[-1].trigger == At("EndTime")
 
     def facts(self) -> Values:

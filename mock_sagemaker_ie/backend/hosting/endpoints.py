@@ -139,7 +139,7 @@ class Endpoint:
 
     @property
     def failed_for_good(self) -> bool:
-        """Whether the first deployment has failed."""
+        """True when the first deployment has failed."""
         return self.status is EndpointStatus.FAILED
 
     def variant_status(self, variant: str) -> str | None:

@@ -20,7 +20,7 @@ Values = dict[str, Any]
 
 
 class CaptureSettings(NamedTuple):
-    """How requests and responses are captured: an experiment's DataStorageConfig or an endpoint's DataCaptureConfig.
+    """The way to capture requests and responses: an experiment's DataStorageConfig or an endpoint's DataCaptureConfig.
 
     `destination`: the S3 URI of the folder for the capture files. `kms_key`: the KMS key with which S3 encrypts them.
     `csv`, `json`: the content types of bodies that are written as text. `input`, `output`: whether the request and
