@@ -74,7 +74,7 @@ def error_of(operation, client=None):
 
 
 def recorded_calls(mock):
-    """Return each recorded_calls call as its operation and the code of its error, if any."""
+    """Return each recorded call as its operation and the code of its error, if any."""
     return [(each.operation, getattr(each.error, "code", each.error)) for each in mock.calls]
 
 
@@ -91,7 +91,7 @@ def modelled_errors():
 
 @pytest.mark.parametrize("operation", ANSWERED)
 def test_the_next_call_of_any_operation_fails(mock, operation):
-    """The failed call is recorded_calls with its error, and the call after it is answered."""
+    """The failed call is recorded with its error, and the call after it is answered."""
     mock.fail_next(operation, "AccessDeniedException")
 
     assert error_of(operation)["Error"]["Code"] == "AccessDeniedException"
@@ -190,7 +190,7 @@ def test_an_inner_mock_does_not_use_the_faults_of_the_outer_mock(mock):
     [ConnectTimeoutError, ReadTimeoutError, EndpointConnectionError, ConnectionClosedError, SSLError, ConnectionError],
 )
 def test_a_connection_error_is_raised_from_its_class(mock, operation, error):
-    """fail_next takes an exception class of botocore or another; the call is recorded_calls with the raised error."""
+    """fail_next takes an exception class of botocore or another; the call is recorded with the raised error."""
     mock.fail_next(operation, error)
 
     with pytest.raises(error) as caught:
@@ -231,7 +231,7 @@ def mock_without_waits(monkeypatch):
 @pytest.mark.parametrize("mode", ["standard", "legacy"])
 @pytest.mark.parametrize("fault", RETRYABLE)
 def test_a_retry_succeeds_after_two_faults(mock_without_waits, mode, fault):
-    """botocore's own retries run: two of three attempts fail, and the third is answered. Each is recorded_calls."""
+    """botocore's own retries run: two of three attempts fail, and the third is answered. Each is recorded."""
     mock_without_waits.fail_next("ListModels", fault, times=2)
 
     answer = call("ListModels", client_of(attempts=3, mode=mode))
@@ -243,7 +243,7 @@ def test_a_retry_succeeds_after_two_faults(mock_without_waits, mode, fault):
 @pytest.mark.parametrize("mode", ["standard", "legacy"])
 @pytest.mark.parametrize("fault", RETRYABLE)
 def test_the_caller_gets_the_error_when_every_attempt_fails(mock_without_waits, mode, fault):
-    """All three attempts are recorded_calls, and the caller gets the last error."""
+    """All three attempts are recorded, and the caller gets the last error."""
     mock_without_waits.fail_next("ListModels", fault, times=3)
 
     with pytest.raises(ClientError if isinstance(fault, str) else fault):
