@@ -72,13 +72,13 @@ def test_an_error_in_before_send_is_raised_without_a_retry():
     """botocore makes no second attempt after an error in an event handler."""
     client, sent = boto3.client("sagemaker", region_name="us-east-1", **KEYS), []
 
-    def refuse(**arguments):
+    def raise_error(**arguments):
         sent.append(arguments)
-        raise RuntimeError("refused")
+        raise RuntimeError("not sent")
 
-    client.meta.events.register("before-send.sagemaker.ListTrainingJobs", refuse)
+    client.meta.events.register("before-send.sagemaker.ListTrainingJobs", raise_error)
 
-    with pytest.raises(RuntimeError, match="refused"):
+    with pytest.raises(RuntimeError, match="not sent"):
         client.list_training_jobs()
 
     assert len(sent) == 1
@@ -257,16 +257,16 @@ def test_a_foreign_wrapper_around_ours_stays_in_place(monkeypatch):
     events = []
 
     with mock_inference_experiment():
-        ours = EventAliaser.emit_until_response
+        our_wrapper = EventAliaser.emit_until_response
 
-        def theirs(aliaser, event_name, **arguments):
+        def foreign_wrapper(aliaser, event_name, **arguments):
             events.append(event_name)
-            return ours(aliaser, event_name, **arguments)
+            return our_wrapper(aliaser, event_name, **arguments)
 
-        monkeypatch.setattr(EventAliaser, "emit_until_response", theirs)
+        monkeypatch.setattr(EventAliaser, "emit_until_response", foreign_wrapper)
         launch()
 
-    assert EventAliaser.emit_until_response is theirs
+    assert EventAliaser.emit_until_response is foreign_wrapper
     assert seen() == [ON_AWS]
     with mock_inference_experiment() as mock:
         launch()

@@ -102,10 +102,12 @@ def test_the_next_call_of_any_operation_fails(mock, operation):
 
 @pytest.mark.parametrize(
     ("operation", "code", "status"),
-    [
-        *modelled_errors(),
-        *((operation, *error) for operation in ("ListModels", INVOKE_ENDPOINT) for error in COMMON_ERRORS.items()),
-    ],
+    dict.fromkeys(  # InvokeEndpoint models some of the common errors.
+        [
+            *modelled_errors(),
+            *((operation, *error) for operation in ("ListModels", INVOKE_ENDPOINT) for error in COMMON_ERRORS.items()),
+        ]
+    ),
 )
 def test_an_error_code_has_its_http_status_and_exception_class(mock, operation, code, status):
     """Every modelled code and every common code can be arranged; the error has the form in which AWS sends it."""

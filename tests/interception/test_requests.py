@@ -100,6 +100,7 @@ def answer_with_boto3(sagemaker, operation: str, members: dict[str, Any]) -> dic
         ("CreateInferenceExperiment", create()),
         ("DescribeInferenceExperiment", {"Name": "no name!"}),
     ],
+    ids=["describe", "list", "tags", "endpoint", "missing name", "name in use", "invalid name"],
 )
 def test_answers_and_errors_equal_those_of_boto3(mock, sagemaker, sign, operation, members):
     """Signed and unsigned requests get the answer or the error that boto3 gets."""

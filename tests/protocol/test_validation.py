@@ -186,6 +186,7 @@ def test_a_list_with_bad_scalar_items_has_one_violation():
         ({"prod": "Retain", "shadow": "Drop"}, "'{prod=Retain, shadow=Drop}'"),
         (dt.datetime(2026, 1, 1, 9, tzinfo=dt.timezone(dt.timedelta(hours=9))), "'2026-01-01T00:00:00.000Z'"),
     ],
+    ids=["null", "string", "number", "list", "map", "timestamp"],
 )
 def test_a_violation_shows_the_value_in_the_form_of_java(value, text):
     """Lists and maps have the brackets of Java, and all values except null are in quotes."""
@@ -203,6 +204,7 @@ ONE, OTHER = Violation("one", 1, "Member must be 2"), Violation("other", None, "
         ([ONE], f"1 validation error detected: {ONE}"),
         ([ONE, OTHER], f"2 validation errors detected: {ONE}; {OTHER}"),
     ],
+    ids=["one", "two"],
 )
 def test_all_violations_are_in_one_error(broken, message):
     """A ValidationException has the number of violations and the text of each."""

@@ -91,7 +91,7 @@ def test_a_capture_has_its_endpoint_variant_time_and_destination(mock, sagemaker
 
 @both_configurations
 @pytest.mark.parametrize(
-    "case",
+    ("content_type", "body", "encoding"),
     [
         ("text/csv", b"1,2,3", "CSV"),
         ("text/csv; charset=utf-8", b"1,2,3", "CSV"),
@@ -102,10 +102,13 @@ def test_a_capture_has_its_endpoint_variant_time_and_destination(mock, sagemaker
         ("text/csv", b"\xff", "BASE64"),  # The body is not UTF-8 text.
         (None, b"1,2,3", "BASE64"),
     ],
+    ids=["CSV", "parameter", "upper case", "not ASCII", "JSON", "not listed", "not UTF-8", "no content type"],
 )
-def test_listed_content_types_are_text_and_all_others_base64(mock, sagemaker, runtime, configure, case):
+def test_listed_content_types_are_text_and_all_others_base64(  # noqa: PLR0917
+    mock, sagemaker, runtime, configure, content_type, body, encoding
+):
     """Parameters and letter case of a content type are ignored, and every body can be decoded without loss."""
-    content_type, body, encoding = case
+
     configure(sagemaker, CSV_AND_JSON)
 
     invoke(runtime, body, **({} if content_type is None else {"ContentType": content_type}))
@@ -237,6 +240,7 @@ def test_an_endpoint_captures_its_sampling_percentage(mock, sagemaker, runtime, 
         (["Input", "Output"], {"endpointInput", "endpointOutput"}),
         (["InputAndOutput"], {"endpointInput", "endpointOutput"}),
     ],
+    ids=["Input", "Output", "Input and Output", "InputAndOutput"],
 )
 def test_capture_options_select_the_request_and_the_answer(mock, sagemaker, runtime, modes, captured):
     """CaptureOptions select the request, the answer or both."""

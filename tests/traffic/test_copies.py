@@ -71,6 +71,7 @@ def test_the_number_of_copies_is_exact_for_a_thousand_requests(mock, sagemaker, 
 @pytest.mark.parametrize(
     ("weights", "copies"),
     [((1.0, 1.0), 100), ((4.0, 1.0), 25), ((1.0, 0.37), 37), ((1.0, 2.0), 100), ((1.0, 0.0), 0)],
+    ids=["equal", "smaller", "not exact in binary", "larger", "zero"],
 )
 def test_weights_give_the_number_of_copies_without_an_experiment(mock, sagemaker, runtime, weights, copies):
     """The share of copies is the shadow's weight divided by the weight of production, and at most 100 percent."""

@@ -33,6 +33,7 @@ MAX_BODY_LENGTH = 26_214_400  # Bytes: 25 MB, AWS's limit for the body of a real
         ([1, None], b"[1, null]"),
         (0, b"0"),
     ],
+    ids=["bytes", "bytearray", "memoryview", "str", "empty str", "dict", "list", "int"],
 )
 def test_the_return_value_of_a_handler_is_the_body(mock, endpoint, runtime, returned, body):
     """A handler returns bytes, a str, or a value that JSON can represent."""
@@ -51,6 +52,7 @@ def test_the_return_value_of_a_handler_is_the_body(mock, endpoint, runtime, retu
         ([0.7], {"ContentType": "text/csv", "Accept": "text/plain"}, "application/json"),
         (ModelResponse([0.7], content_type="application/jsonlines"), {"Accept": "*/*"}, "application/jsonlines"),
     ],
+    ids=["none", "ContentType", "Accept any", "Accept", "JSON value", "handler"],
 )
 @pytest.mark.usefixtures("endpoint")
 def test_an_answer_has_a_content_type(mock, runtime, returned, sent, content_type):
@@ -217,6 +219,7 @@ def test_a_body_above_25_megabytes_raises_validation_error(mock, endpoint, runti
         ("CustomAttributes", "é"),
         ("CustomAttributes", "c" * 1025),
     ],
+    ids=["name pattern", "name length", "variant pattern", "ID length", "attributes pattern", "attributes length"],
 )
 def test_the_service_validates_constraints_that_the_client_does_not_check(mock, endpoint, runtime, member, value):
     """The runtime's error code is ValidationError, and the call is recorded with its error."""
@@ -240,7 +243,9 @@ def test_a_sensitive_value_is_not_in_the_error_message(endpoint, runtime):
 
 
 @pytest.mark.parametrize(
-    ("error", "message"), [(ValueError("no such feature"), "no such feature"), (KeyError(), "KeyError")]
+    ("error", "message"),
+    [(ValueError("no such feature"), "no such feature"), (KeyError(), "KeyError")],
+    ids=["with text", "without text"],
 )
 def test_an_exception_of_a_handler_is_a_model_error(mock, endpoint, runtime, error, message):
     """The ModelError has all members that AWS defines, with the text of the exception as OriginalMessage."""

@@ -81,7 +81,7 @@ def test_invocations_per_instance_are_divided_by_the_instance_count(mock, sagema
 # --- latency
 
 
-@pytest.mark.parametrize("latency", [0.25, dt.timedelta(milliseconds=250)])
+@pytest.mark.parametrize("latency", [0.25, dt.timedelta(milliseconds=250)], ids=["seconds", "timedelta"])
 def test_a_handler_can_give_its_latency(mock, experiment, runtime, latency):
     """`ModelResponse.latency` is in seconds or a timedelta, and does not advance the clock."""
     mock.serve("model-shadow", lambda request: ModelResponse(b"", latency=latency))

@@ -38,6 +38,7 @@ def test_only_production_answers_the_caller(mock, experiment, runtime):
         ({"a": 0.7, "b": 0.2, "c": 0.1}, 10),
         ({"a": 0, "b": 1}, 5),
     ],
+    ids=["1:1", "9:1", "2:3:5", "0.7:0.2:0.1", "0:1"],
 )
 def test_variants_answer_in_proportion_to_their_weights(mock, sagemaker, runtime, weights, period):
     """In any `period` consecutive requests, each variant answers exactly its share."""
