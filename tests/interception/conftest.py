@@ -1,4 +1,4 @@
-"""Fixtures of the doors' tests: calls that nobody answers, and a count of the connections that are tried."""
+"""Fixtures for the interceptor tests: calls that the mock does not answer, and the connections that were attempted."""
 
 from __future__ import annotations
 
@@ -9,44 +9,48 @@ import pytest
 from botocore import xform_name
 
 
-class Unanswered(NamedTuple):
-    """A call that is no business of the mock's."""
+class UnansweredCall(NamedTuple):
+    """A SageMaker call that the mock does not answer."""
 
     service: str
     operation: str
     params: dict[str, Any]
 
-    def on(self, client: Any) -> Any:
-        """Make the call on a client, asynchronous or not."""
+    def send(self, client: Any) -> Any:
+        """Make the call with `client`; return the awaitable if the client is asynchronous."""
         return getattr(client, xform_name(self.operation))(**self.params)
 
 
 @pytest.fixture(
     params=[
-        Unanswered("sagemaker", "ListTrainingJobs", {}),
-        Unanswered("sagemaker", "ListTags", {"ResourceArn": "arn:aws:sagemaker:us-east-1:123456789012:training-job/j"}),
-        Unanswered("sagemaker-runtime", "InvokeEndpointAsync", {"EndpointName": "e", "InputLocation": "s3://b/key"}),
+        UnansweredCall("sagemaker", "ListTrainingJobs", {}),
+        UnansweredCall(
+            "sagemaker", "ListTags", {"ResourceArn": "arn:aws:sagemaker:us-east-1:123456789012:training-job/j"}
+        ),
+        UnansweredCall(
+            "sagemaker-runtime", "InvokeEndpointAsync", {"EndpointName": "e", "InputLocation": "s3://b/key"}
+        ),
     ],
     ids=lambda call: call.operation,
 )
-def unanswered(request):
-    """A call that the mock does not answer."""
+def unanswered_call(request):
+    """Return a call that the mock does not answer."""
     return request.param
 
 
-_connections: list[object] = []
+_addresses: list[object] = []
 
 
-def _count(event: str, arguments: tuple[object, ...]) -> None:
+def _record_connection(event: str, arguments: tuple[object, ...]) -> None:
     if event == "socket.connect":
-        _connections.append(arguments[1])
+        _addresses.append(arguments[1])
 
 
-sys.addaudithook(_count)
+sys.addaudithook(_record_connection)
 
 
 @pytest.fixture
 def connections():
-    """The addresses that the process tries to connect to during the test."""
-    _connections.clear()
-    return _connections
+    """Return the list of addresses that the process tries to connect to during the test."""
+    _addresses.clear()
+    return _addresses

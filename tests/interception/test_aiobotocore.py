@@ -1,4 +1,4 @@
-"""The botocore door serves aiobotocore: what holds of a synchronous client holds of an asynchronous one."""
+"""The botocore interceptor also answers aiobotocore: asynchronous clients behave as synchronous clients do."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ KEYS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
 ARN = f"arn:aws:sagemaker:us-east-1:123456789012:inference-experiment/{NAME}"
 TAG = {"Key": "team", "Value": "ranking"}
 
-# Every operation and every kind of failure, in an order in which each means something.
-STORY = [
-    ("create_inference_experiment", create(Description="A story", Tags=[TAG])),
-    ("create_inference_experiment", create()),  # The name is taken.
-    ("create_inference_experiment", create("other", Type="NoSuchType")),  # The service refuses.
-    ("create_inference_experiment", {"Name": "other"}),  # The client itself refuses.
+# Every operation and every kind of failure, in an order in which each call has an effect or a distinct error.
+CALL_SEQUENCE = [
+    ("create_inference_experiment", create(Description="First text", Tags=[TAG])),
+    ("create_inference_experiment", create()),  # The name is in use.
+    ("create_inference_experiment", create("other", Type="NoSuchType")),  # The service rejects the request.
+    ("create_inference_experiment", {"Name": "other"}),  # The client rejects the parameters.
     ("describe_inference_experiment", {"Name": NAME}),
     ("list_inference_experiments", {"StatusEquals": "Running"}),
     ("list_inference_experiments", {"NextToken": "forged"}),
-    ("update_inference_experiment", {"Name": NAME, "Description": "A story retold"}),
-    ("start_inference_experiment", {"Name": NAME}),  # It runs already.
+    ("update_inference_experiment", {"Name": NAME, "Description": "Second text"}),
+    ("start_inference_experiment", {"Name": NAME}),  # The experiment already runs.
     ("stop_inference_experiment", stop(Reason="The end")),
     ("describe_inference_experiment", {"Name": NAME}),
     ("list_tags", {"ResourceArn": ARN}),
@@ -41,21 +41,21 @@ STORY = [
     ("delete_tags", {"ResourceArn": ARN, "TagKeys": ["team"]}),
     ("list_tags", {"ResourceArn": ARN}),
     ("delete_inference_experiment", {"Name": NAME}),
-    ("describe_inference_experiment", {"Name": NAME}),  # It is gone.
-    ("list_training_jobs", {}),  # Nobody answers.
+    ("describe_inference_experiment", {"Name": NAME}),  # The experiment is deleted.
+    ("list_training_jobs", {}),  # The mock does not answer this operation.
 ]
 
 
 def make_client(service="sagemaker", **options):
-    """An asynchronous client that would connect to NOWHERE, once; use it with `async with`."""
+    """Return an asynchronous client, for `async with`, that makes one attempt and would connect to NOWHERE."""
     options = {"endpoint_url": NOWHERE, "config": Config(retries={"total_max_attempts": 1}), **options}
     return aiobotocore_session.get_session().create_client(service, region_name="us-east-1", **options)
 
 
-def told(outcome):
-    """An answer or an error as plain values, without the identifier that differs from request to request."""
+def comparable(outcome):
+    """Return an answer or an error as plain values, without the request ID, which differs in each request."""
     if isinstance(outcome, ClientError):
-        return type(outcome).__name__, str(outcome), told(outcome.response)
+        return type(outcome).__name__, str(outcome), comparable(outcome.response)
     if isinstance(outcome, Exception):
         return type(outcome).__name__, str(outcome)
     metadata = outcome["ResponseMetadata"]
@@ -64,34 +64,34 @@ def told(outcome):
     return {**outcome, "ResponseMetadata": metadata}
 
 
-async def tell(client):
-    """What a client gives at each step of the story, be it an answer or an error."""
+async def outcomes_of_call_sequence(client):
+    """Make the calls of CALL_SEQUENCE and return the answer or the error of each."""
     outcomes = []
-    for method, params in STORY:
+    for method, params in CALL_SEQUENCE:
         try:
             answer = getattr(client, method)(**params)
             outcomes.append(await answer if inspect.isawaitable(answer) else answer)
-        except Exception as error:  # noqa: BLE001, PERF203 - whatever it is, both clients must raise it
+        except Exception as error:  # noqa: BLE001, PERF203 - both clients must raise the same error
             outcomes.append(error)
     return outcomes
 
 
-async def test_a_whole_story_is_told_alike_by_both_clients(sagemaker):
-    """Every answer, error and refusal has equal values, so each behaviour needs testing through one client only."""
+async def test_both_clients_get_the_same_answers_and_errors(sagemaker):
+    """All answers and errors have equal values. Therefore one client is enough to test each behaviour."""
     with mock_inference_experiment(clock=START) as sync_mock:
-        synchronous = await tell(sagemaker)
+        synchronous = await outcomes_of_call_sequence(sagemaker)
 
     async with make_client(**KEYS) as client, mock_inference_experiment(clock=START) as async_mock:
-        asynchronous = await tell(client)
+        asynchronous = await outcomes_of_call_sequence(client)
 
-    assert [told(outcome) for outcome in asynchronous] == [told(outcome) for outcome in synchronous]
+    assert [comparable(outcome) for outcome in asynchronous] == [comparable(outcome) for outcome in synchronous]
     assert [(call.operation, call.params, call.at, call.response) for call in async_mock.calls] == [
         (call.operation, call.params, call.at, call.response) for call in sync_mock.calls
     ]
 
 
-async def test_both_pass_through_the_same_statuses(sagemaker):
-    """An experiment launched by one client is watched by the other: there is one world for both."""
+async def test_both_clients_share_the_state_of_the_mock(sagemaker):
+    """A synchronous client creates an experiment, and an asynchronous client sees its statuses."""
     async with make_client(**KEYS) as client:
         with mock_inference_experiment(clock=START, durations=Durations.realistic()) as mock:
             sagemaker.create_inference_experiment(**create())
@@ -103,8 +103,8 @@ async def test_both_pass_through_the_same_statuses(sagemaker):
     assert completed["CompletionTime"] == START + dt.timedelta(days=7) + Durations.realistic().stopping
 
 
-async def test_pages_are_turned(mock):
-    """aiobotocore's paginators work as botocore's do."""
+async def test_a_paginator_returns_all_pages(mock):
+    """The paginators of aiobotocore work as those of botocore do."""
     async with make_client(**KEYS) as client:
         for number in range(5):
             await client.create_inference_experiment(**create(f"experiment-{number}"))
@@ -115,15 +115,15 @@ async def test_pages_are_turned(mock):
     assert names == [["experiment-4", "experiment-3"], ["experiment-2", "experiment-1"], ["experiment-0"]]
 
 
-async def test_errors_are_caught_by_name(mock):
-    """The modelled exceptions hang on the client."""
+async def test_a_modelled_exception_can_be_caught_by_its_name(mock):
+    """The client has the modelled exceptions in `client.exceptions`."""
     async with make_client(**KEYS) as client:
         with pytest.raises(client.exceptions.ResourceNotFound):
             await client.describe_inference_experiment(Name=NAME)
 
 
-async def test_many_tasks_lose_nothing(mock):
-    """Calls that are under way at the same time are all answered."""
+async def test_concurrent_tasks_are_all_answered(mock):
+    """Fifty concurrent Create calls create fifty experiments."""
     names = [f"experiment-{number}" for number in range(50)]
 
     async with make_client(**KEYS) as client:
@@ -132,17 +132,19 @@ async def test_many_tasks_lose_nothing(mock):
     assert sorted(mock.experiments) == sorted(names)
 
 
-async def _answer_later(**_):
-    return _answer_at_once()
+async def _answer_asynchronously(**_):
+    return _answer_immediately()
 
 
-def _answer_at_once(**_):
+def _answer_immediately(**_):
     return SimpleNamespace(status_code=200), {"InferenceExperimentArn": "the user's"}
 
 
-@pytest.mark.parametrize("handler", [_answer_at_once, _answer_later], ids=["function", "coroutine function"])
-async def test_the_users_own_handler_wins(mock, handler):
-    """A before-call handler that answers is asked first, be it asynchronous or not."""
+@pytest.mark.parametrize(
+    "handler", [_answer_immediately, _answer_asynchronously], ids=["function", "coroutine function"]
+)
+async def test_the_answer_of_the_users_handler_has_precedence(mock, handler):
+    """The user's before-call handler, asynchronous or not, answers instead of the mock."""
     async with make_client(**KEYS) as client:
         client.meta.events.register("before-call.sagemaker.CreateInferenceExperiment", handler)
 
@@ -152,33 +154,34 @@ async def test_the_users_own_handler_wins(mock, handler):
     assert mock.calls == ()
 
 
-@pytest.mark.parametrize("keys", [KEYS, {}], ids=["with credentials", "without"])
-async def test_an_unanswered_call_is_refused(mock, connections, unanswered, keys):
-    """It fails closed as it does for a synchronous client: no socket, the operation's name, the remedies."""
-    remedies = rf"{unanswered.operation}.*mock_aws.*Stubber.*passthrough=\['{unanswered.operation}'\]"
+@pytest.mark.parametrize("keys", [KEYS, {}], ids=["with credentials", "without credentials"])
+async def test_an_unanswered_call_raises_an_error(mock, connections, unanswered_call, keys):
+    """As with a synchronous client, no connection is attempted, and the error names the operation and the remedies."""
+    operation = unanswered_call.operation
+    remedies = rf"{operation}.*mock_aws.*Stubber.*passthrough=\['{operation}'\]"
 
-    async with make_client(unanswered.service, **keys) as client:
+    async with make_client(unanswered_call.service, **keys) as client:
         with pytest.raises(UnansweredCallError, match=remedies):
-            await unanswered.on(client)
+            await unanswered_call.send(client)
 
     assert connections == []
 
 
-async def test_a_request_that_cannot_be_signed_is_refused_too(mock):
-    """Advice to log in, because the login has expired, would mislead."""
+async def test_a_signing_error_does_not_replace_the_error_for_an_unanswered_call(mock):
+    """The advice to log in again, because a login has expired, would mislead the user."""
 
-    def expired(**_):
+    def raise_expired_login(**_):
         raise UnauthorizedSSOTokenError
 
     async with make_client(**KEYS) as client:
-        client.meta.events.register("request-created.sagemaker", expired)
+        client.meta.events.register("request-created.sagemaker", raise_expired_login)
 
         with pytest.raises(UnansweredCallError, match="ListTrainingJobs"):
             await client.list_training_jobs()
 
 
-async def test_calls_are_sent_where_no_mock_answers(connections):
-    """Operations that pass through the mock leave it at once, and after the mock all do."""
+async def test_passthrough_calls_and_calls_after_the_mock_are_sent(connections):
+    """An operation in passthrough= is sent while the mock is active; every operation is sent after the mock ended."""
     async with make_client(**KEYS) as client:
         with mock_inference_experiment(passthrough=["ListTrainingJobs"]), pytest.raises(EndpointConnectionError):
             await client.list_training_jobs()

@@ -1,4 +1,4 @@
-"""Faults over aiobotocore's wire: what holds of botocore's retries holds of its own."""
+"""Arranged faults with aiobotocore: its retries behave as those of botocore do."""
 
 from __future__ import annotations
 
@@ -18,66 +18,66 @@ aiobotocore_session = pytest.importorskip("aiobotocore.session")
 pytestmark = pytest.mark.asyncio
 
 KEYS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
-TRANSIENT = ["ThrottlingException", "InternalFailure", ConnectTimeoutError, ReadTimeoutError]
+RETRYABLE = ["ThrottlingException", "InternalFailure", ConnectTimeoutError, ReadTimeoutError]
 
-either_mode = pytest.mark.parametrize("mode", ["standard", "legacy"])
+both_retry_modes = pytest.mark.parametrize("mode", ["standard", "legacy"])
 
 
 def make_client(service="sagemaker", *, attempts=3, mode="standard", keys=KEYS):
-    """An asynchronous client that would connect to NOWHERE, and makes so many attempts; use it with `async with`."""
+    """Return an asynchronous client, for `async with`, that makes `attempts` and would connect to NOWHERE."""
     config = Config(retries={"total_max_attempts": attempts, "mode": mode})
     session = aiobotocore_session.get_session()
     return session.create_client(service, region_name="us-east-1", endpoint_url=NOWHERE, config=config, **keys)
 
 
 @pytest.fixture
-def retrying(monkeypatch):
-    """A mock in which clients retry without waiting: whoever really sleeps fails."""
-    really_sleep = asyncio.sleep
+def mock_without_waits(monkeypatch):
+    """Activate a mock in which clients retry without waiting; a real sleep fails the test."""
+    real_sleep = asyncio.sleep
 
-    async def wait(delay, result=None):
+    async def sleep(delay, result=None):
         assert delay <= 0, f"slept {delay} seconds"
-        return await really_sleep(delay, result)
+        return await real_sleep(delay, result)
 
-    monkeypatch.setattr(asyncio, "sleep", wait)
+    monkeypatch.setattr(asyncio, "sleep", sleep)
     with mock_inference_experiment(clock=START, virtual_sleep=True, unused_faults="error") as mock:
         yield mock
 
 
-@either_mode
-@pytest.mark.parametrize("fault", TRANSIENT)
-async def test_retries_survive_what_passes(retrying, connections, mode, fault):
-    """Of three attempts two fail, each is recorded, and the third is answered; nothing leaves the process."""
-    retrying.fail_next("CreateInferenceExperiment", fault, times=2)
+@both_retry_modes
+@pytest.mark.parametrize("fault", RETRYABLE)
+async def test_a_retry_succeeds_after_two_faults(mock_without_waits, connections, mode, fault):
+    """Two of three attempts fail, and the third is answered. Each is recorded, and no connection is attempted."""
+    mock_without_waits.fail_next("CreateInferenceExperiment", fault, times=2)
 
     async with make_client(mode=mode) as client:
         answer = await client.create_inference_experiment(**create())
 
     assert answer["ResponseMetadata"]["RetryAttempts"] == 2
-    assert list(retrying.experiments) == [NAME]
-    assert [each.error is None for each in retrying.calls] == [False, False, True]
+    assert list(mock_without_waits.experiments) == [NAME]
+    assert [each.error is None for each in mock_without_waits.calls] == [False, False, True]
     assert connections == []
 
 
-@either_mode
-@pytest.mark.parametrize("fault", TRANSIENT)
-async def test_retries_give_up_on_what_stays(retrying, mode, fault):
-    """When every attempt fails, the caller gets the last error, and nothing is created."""
-    retrying.fail_next("CreateInferenceExperiment", fault, times=3)
+@both_retry_modes
+@pytest.mark.parametrize("fault", RETRYABLE)
+async def test_the_caller_gets_the_error_when_every_attempt_fails(mock_without_waits, mode, fault):
+    """All three attempts are recorded, and no experiment is created."""
+    mock_without_waits.fail_next("CreateInferenceExperiment", fault, times=3)
 
     async with make_client(mode=mode) as client:
         with pytest.raises(ClientError if isinstance(fault, str) else fault):
             await client.create_inference_experiment(**create())
 
-    assert (len(retrying.calls), dict(retrying.experiments)) == (3, {})
+    assert (len(mock_without_waits.calls), dict(mock_without_waits.experiments)) == (3, {})
 
 
-async def test_a_retried_invocation_is_answered_in_full(retrying):
-    """The body of an answer over the wire is read as ever."""
-    sagemaker = retrying.client()
+async def test_a_retried_invocation_returns_the_whole_body(mock_without_waits):
+    """The body of an answer after a retry can be read as any other body."""
+    sagemaker = mock_without_waits.client()
     sagemaker.create_endpoint_config(**endpoint_config())
     sagemaker.create_endpoint(EndpointName=ENDPOINT, EndpointConfigName=CONFIG)
-    retrying.fail_next(INVOKE_ENDPOINT, "ServiceUnavailable")
+    mock_without_waits.fail_next(INVOKE_ENDPOINT, "ServiceUnavailable")
 
     async with make_client("sagemaker-runtime") as client:
         answer = await client.invoke_endpoint(EndpointName=ENDPOINT, Body=b"1,2", ContentType="text/csv")
@@ -87,8 +87,8 @@ async def test_a_retried_invocation_is_answered_in_full(retrying):
 
 
 @pytest.mark.parametrize("fault", ["AccessDeniedException", ReadTimeoutError])
-async def test_without_credentials_the_fault_comes_at_once(mock, fault):
-    """Such a client can sign nothing, so nothing is tried again."""
+async def test_a_client_without_credentials_gets_the_fault_without_retries(mock, fault):
+    """A client without credentials cannot sign a request, so it makes one attempt only."""
     mock.fail_next("ListModels", fault)
 
     async with make_client(keys={}) as client:
@@ -98,9 +98,9 @@ async def test_without_credentials_the_fault_comes_at_once(mock, fault):
     assert len(mock.calls) == 1
 
 
-async def test_what_is_not_ours_stays_in_the_process_even_after_a_fault(retrying, connections):
-    """Tags of another mock's resources are not ours to list: the attempt after the fault is refused, not sent."""
-    retrying.fail_next("ListTags", "ThrottlingException")
+async def test_a_retried_call_that_the_mock_does_not_answer_is_not_sent(mock_without_waits, connections):
+    """ListTags for a training job gets its fault first; the second attempt raises an error and is not sent."""
+    mock_without_waits.fail_next("ListTags", "ThrottlingException")
 
     async with make_client() as client:
         with pytest.raises(UnansweredCallError, match="ListTags"):
@@ -109,8 +109,8 @@ async def test_what_is_not_ours_stays_in_the_process_even_after_a_fault(retrying
     assert connections == []
 
 
-async def test_of_many_tasks_as_many_fail_as_were_arranged(mock):
-    """Whichever tasks are the next, faults are met once each, and delays too."""
+async def test_concurrent_tasks_use_each_arranged_fault_once(mock):
+    """Ten tasks use three arranged errors and five arranged delays, each exactly once."""
     mock.fail_next("ListModels", "AccessDeniedException", times=3)
     mock.slow_next("ListModels", 1, times=5)
 

@@ -1,4 +1,4 @@
-"""The botocore door serves aiobotocore's sagemaker-runtime: bodies are awaited, and handlers may be coroutines."""
+"""The botocore interceptor answers aiobotocore's sagemaker-runtime: bodies are awaited, handlers may be coroutines."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ KEYS = {"region_name": "us-east-1", "aws_access_key_id": "testing", "aws_secret_
 
 
 def make_client(service="sagemaker-runtime"):
-    """An asynchronous client; use it with `async with`."""
+    """Return an asynchronous client, for `async with`."""
     return aiobotocore_session.get_session().create_client(service, **KEYS)
 
 
 @pytest.fixture
 def experiment(mock, sagemaker):
-    """A running experiment that copies and captures every request."""
+    """Create a running experiment that copies and captures every request."""
     sagemaker.create_inference_experiment(
         **create(
             EndpointName=ENDPOINT,
@@ -43,15 +43,15 @@ async def invoke(client, body=b"1,2,3", **members):
 # --- answers
 
 
-def told(answer):
-    """An answer without its body and what differs from request to request."""
+def comparable(answer):
+    """Return an answer without its body and its request ID, which differs in each request."""
     metadata = answer["ResponseMetadata"]
     headers = {name: value for name, value in metadata["HTTPHeaders"].items() if name != "x-amzn-requestid"}
     return {**answer, "Body": None, "ResponseMetadata": {**metadata, "RequestId": None, "HTTPHeaders": headers}}
 
 
-async def test_both_clients_are_answered_alike(mock, experiment):
-    """But for the body, which each reads in its own way."""
+async def test_both_clients_get_the_same_answer(mock, experiment):
+    """Synchronous and asynchronous answers have equal values; only the body is read in a different way."""
     mock.serve("model-prod", lambda request: {"score": len(request)})
     request = {"EndpointName": ENDPOINT, "Body": b"1,2,3", "InferenceId": "request-7", "CustomAttributes": "trace=7"}
 
@@ -59,7 +59,7 @@ async def test_both_clients_are_answered_alike(mock, experiment):
     async with make_client() as client:
         asynchronous = await client.invoke_endpoint(**request)
 
-    assert told(asynchronous) == told(synchronous)
+    assert comparable(asynchronous) == comparable(synchronous)
     assert await asynchronous["Body"].read() == synchronous["Body"].read() == b'{"score": 5}'
     first, second = mock.calls[-2:]
     assert (first.params, first.response) == (second.params, second.response)
@@ -73,7 +73,7 @@ async def read_in_parts(body):
     return [await body.read(4), await body.read()]
 
 
-async def read_within(body):
+async def read_in_async_with(body):
     async with body as stream:
         return await stream.read()
 
@@ -86,44 +86,44 @@ async def iter_chunks(body):
     return [chunk async for chunk in body.iter_chunks(4)]
 
 
-async def iterated(body):
+async def async_for(body):
     return [chunk async for chunk in body]
 
 
 @pytest.mark.parametrize(
-    ("way", "expected"),
+    ("read_body", "expected"),
     [
         (read, b"1\n2\n3\n"),
         (read_in_parts, [b"1\n2\n", b"3\n"]),
-        (read_within, b"1\n2\n3\n"),
+        (read_in_async_with, b"1\n2\n3\n"),
         (iter_lines, [b"1", b"2", b"3"]),
         (iter_chunks, [b"1\n2\n", b"3\n"]),
-        (iterated, [b"1\n2\n3\n"]),
+        (async_for, [b"1\n2\n3\n"]),
     ],
 )
-async def test_the_body_is_a_stream(mock, experiment, way, expected):
-    """It is aiobotocore's own, read in any of the ways there are."""
+async def test_the_body_is_an_aiobotocore_stream(mock, experiment, read_body, expected):
+    """The body has aiobotocore's own type, and every way to read it works."""
     mock.serve("model-prod", lambda request: "1\n2\n3\n")
 
     async with make_client() as client:
         answer = await client.invoke_endpoint(EndpointName=ENDPOINT, Body=b"")
 
         assert type(answer["Body"]).__module__ == "aiobotocore.response"
-        assert await way(answer["Body"]) == expected
+        assert await read_body(answer["Body"]) == expected
 
 
-@pytest.mark.parametrize("send", [bytes, bytearray, bytes.decode, io.BytesIO])
-async def test_a_body_may_be_of_any_kind(experiment, send):
-    """Whatever the client takes, the model gets bytes."""
+@pytest.mark.parametrize("convert", [bytes, bytearray, bytes.decode, io.BytesIO])
+async def test_the_model_gets_bytes_for_every_type_of_body(experiment, convert):
+    """The client accepts bytes, bytearray, str and files; the model gets bytes."""
     async with make_client() as client:
-        assert await invoke(client, send(b"1,2,3")) == b"1,2,3"
+        assert await invoke(client, convert(b"1,2,3")) == b"1,2,3"
 
 
 # --- handlers
 
 
 async def test_a_handler_may_be_a_coroutine_function(mock, experiment):
-    """Production's and the shadow's; what both answer is captured."""
+    """Coroutine functions answer for production and for the shadow, and both answers are captured."""
 
     async def handler(request):
         await asyncio.sleep(0)
@@ -139,30 +139,31 @@ async def test_a_handler_may_be_a_coroutine_function(mock, experiment):
 
 
 async def test_a_handler_may_invoke_another_endpoint(mock, experiment, sagemaker):
-    """It awaits the other's answer."""
+    """The handler awaits the answer of the other endpoint."""
     sagemaker.create_inference_experiment(**create("other", EndpointName="other"))
     async with make_client() as client:
 
-        async def ask_the_other(request):
+        async def invoke_other_endpoint(request):
             answer = await client.invoke_endpoint(EndpointName="other", Body=b"asked")
             return await answer["Body"].read()
 
         mock.serve("model-shadow", lambda request: b"")
         mock.serve(
-            "model-prod", lambda request: ask_the_other(request) if request.endpoint == ENDPOINT else b"answered"
+            "model-prod",
+            lambda request: invoke_other_endpoint(request) if request.endpoint == ENDPOINT else b"answered",
         )
 
         assert await invoke(client) == b"answered"
 
 
-async def test_handlers_run_side_by_side(mock, experiment):
-    """One that waits holds up no other: here the first request is answered once the last has come."""
-    last = asyncio.Event()
+async def test_handlers_run_concurrently(mock, experiment):
+    """A waiting handler does not block other handlers: the first request is answered after the last has arrived."""
+    last_arrived = asyncio.Event()
 
     async def handler(request):
         if request == b"last":
-            last.set()
-        await last.wait()
+            last_arrived.set()
+        await last_arrived.wait()
         return request
 
     mock.serve("model-prod", handler)
@@ -175,19 +176,19 @@ async def test_handlers_run_side_by_side(mock, experiment):
     assert len(mock.captures) == 6
 
 
-async def test_a_cancelled_request_leaves_nothing_behind(mock, experiment):
-    """Neither a call nor a capture; the next request is answered."""
-    asked = asyncio.Event()
+async def test_a_cancelled_request_is_not_recorded(mock, experiment):
+    """A cancelled request adds no call, capture or metric, and the next request is answered."""
+    handler_started = asyncio.Event()
 
     async def handler(request):
-        asked.set()
+        handler_started.set()
         await asyncio.Event().wait()
 
     mock.serve("model-prod", handler)
     calls = mock.calls
     async with make_client() as client:
         task = asyncio.ensure_future(invoke(client))
-        await asked.wait()
+        await handler_started.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -205,12 +206,12 @@ async def raises(request):
     raise RuntimeError("out of memory")
 
 
-async def returns_nonsense(request):
+async def returns_wrong_type(request):
     return object()
 
 
-async def test_errors_are_caught_by_name(mock, experiment):
-    """They are those of a synchronous client."""
+async def test_a_modelled_exception_can_be_caught_by_its_name(mock, experiment):
+    """The exceptions are the same as those of a synchronous client."""
     mock.serve("model-prod", raises)
 
     async with make_client() as client:
@@ -222,27 +223,27 @@ async def test_errors_are_caught_by_name(mock, experiment):
     assert caught.value.response["OriginalMessage"] == "out of memory"
 
 
-async def test_nonsense_of_production_is_an_error(mock, experiment):
-    """It names the model and the handler."""
-    mock.serve("model-prod", returns_nonsense)
+async def test_a_wrong_return_type_of_the_production_handler_raises_an_error(mock, experiment):
+    """The error names the model and the handler."""
+    mock.serve("model-prod", returns_wrong_type)
 
     async with make_client() as client:
-        with pytest.raises(HandlerError, match=r"model-prod.*returns_nonsense"):
+        with pytest.raises(HandlerError, match=r"model-prod.*returns_wrong_type"):
             await invoke(client)
 
 
-async def test_nonsense_of_the_shadow_is_a_warning(mock, experiment):
-    """The caller is answered."""
-    mock.serve("model-shadow", returns_nonsense)
+async def test_a_wrong_return_type_of_the_shadow_handler_warns(mock, experiment):
+    """The caller still gets the answer of production."""
+    mock.serve("model-shadow", returns_wrong_type)
 
     async with make_client() as client:
-        with pytest.warns(HandlerWarning, match=r"model-shadow.*returns_nonsense"):
+        with pytest.warns(HandlerWarning, match=r"model-shadow.*returns_wrong_type"):
             assert await invoke(client) == b"1,2,3"
 
 
 @pytest.mark.parametrize(("option", "service"), [("s3", "s3"), ("cloudwatch", "cloudwatch")])
-async def test_only_a_synchronous_client_delivers(option, service):
-    """Nobody would await an asynchronous one: it is refused where it is given, lest records vanish."""
+async def test_an_asynchronous_delivery_client_raises_an_error(option, service):
+    """The mock would not await an asynchronous client, and records would be lost. The option raises an error."""
     async with make_client(service) as client:
         with pytest.raises(TypeError, match=rf"{option}=.*boto3"):
             mock_inference_experiment(**{option: client})

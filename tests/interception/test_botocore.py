@@ -1,4 +1,4 @@
-"""The botocore door: which clients it reaches, who wins over it, and that it leaves botocore as it was."""
+"""The botocore interceptor: which clients it answers, what has precedence over it, and how it restores botocore."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ KEYS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
 CANNED = {"InferenceExperimentArn": "arn:aws:sagemaker:us-east-1:123456789012:inference-experiment/canned"}
 
 
-def answered(client):
-    """Whether a client's Create is answered by the mock that is active."""
+def is_answered(client):
+    """Return whether the active mock answers the client's CreateInferenceExperiment."""
     arn = client.create_inference_experiment(**create())["InferenceExperimentArn"]
     return arn.endswith(f":inference-experiment/{NAME}")
 
 
-# --- the seam: what we rely on in botocore, for the day when it changes
+# --- the parts of botocore that the interceptor relies on: these tests fail when botocore changes them
 
 
 @pytest.mark.parametrize("method", ["emit", "emit_until_response"])
-def test_the_class_of_every_clients_events_has_the_methods_we_wrap(sagemaker, method):
-    """A client's events are an EventAliaser, whose own methods take an event's name and its arguments."""
+def test_event_aliaser_defines_the_methods_that_we_wrap(sagemaker, method):
+    """The events of a client are an EventAliaser; its own methods take the name and the arguments of an event."""
     signature = inspect.signature(vars(EventAliaser)[method])
 
     assert type(sagemaker.meta.events) is EventAliaser
@@ -49,45 +49,45 @@ def test_the_class_of_every_clients_events_has_the_methods_we_wrap(sagemaker, me
     ]
 
 
-def test_before_call_brings_what_we_read_and_takes_our_answer():
-    """botocore asks before-call once per call, and takes (http, parsed) for an answer."""
-    client, asked = boto3.client("sagemaker", region_name="eu-west-1", **KEYS), []
+def test_before_call_has_the_arguments_that_we_read_and_uses_our_answer():
+    """botocore emits before-call once per call, and uses a returned (http, parsed) as the answer."""
+    client, events = boto3.client("sagemaker", region_name="eu-west-1", **KEYS), []
 
     def answer(**arguments):
-        asked.append(arguments)
+        events.append(arguments)
         return SimpleNamespace(status_code=200), CANNED
 
     client.meta.events.register("before-call.sagemaker.DeleteInferenceExperiment", answer)
 
     assert client.delete_inference_experiment(Name=NAME) == CANNED
 
-    (arguments,) = asked
+    (arguments,) = events
     assert arguments["model"].name == "DeleteInferenceExperiment"
     assert arguments["params"]["body"] == b'{"Name": "%s"}' % NAME.encode()
     assert arguments["context"]["client_region"] == "eu-west-1"
     assert arguments["request_signer"]._credentials.method == "explicit"
 
 
-def test_what_before_send_raises_reaches_the_caller_at_once():
-    """botocore tries no second time after an error of its own handlers."""
+def test_an_error_in_before_send_is_raised_without_a_retry():
+    """botocore makes no second attempt after an error in an event handler."""
     client, sent = boto3.client("sagemaker", region_name="us-east-1", **KEYS), []
 
-    def refuse(**arguments):
+    def raise_error(**arguments):
         sent.append(arguments)
-        raise RuntimeError("refused")
+        raise RuntimeError("not sent")
 
-    client.meta.events.register("before-send.sagemaker.ListTrainingJobs", refuse)
+    client.meta.events.register("before-send.sagemaker.ListTrainingJobs", raise_error)
 
-    with pytest.raises(RuntimeError, match="refused"):
+    with pytest.raises(RuntimeError, match="not sent"):
         client.list_training_jobs()
 
     assert len(sent) == 1
 
 
-# --- reach
+# --- which clients are answered
 
 
-@pytest.mark.parametrize("made", ["before", "inside"])
+@pytest.mark.parametrize("created", ["before the mock", "in the mock"])
 @pytest.mark.parametrize(
     "make_client",
     [
@@ -96,16 +96,16 @@ def test_what_before_send_raises_reaches_the_caller_at_once():
         pytest.param(botocore.session.get_session().create_client, id="a botocore session"),
     ],
 )
-def test_answers_a_client_of_any_session_made_at_any_time(make_client, made):
-    """It matters neither who made a client nor whether the mock was active then."""
-    client = make_client("sagemaker", region_name="us-east-1", **KEYS) if made == "before" else None
+def test_answers_a_client_of_any_session_created_at_any_time(make_client, created):
+    """Every kind of session works, and a client may be created before the mock or while the mock is active."""
+    client = make_client("sagemaker", region_name="us-east-1", **KEYS) if created == "before the mock" else None
 
     with mock_inference_experiment():
-        assert answered(client or make_client("sagemaker", region_name="us-east-1", **KEYS))
+        assert is_answered(client or make_client("sagemaker", region_name="us-east-1", **KEYS))
 
 
-def test_answers_a_client_made_before_the_import():
-    """User code may have made its client before anybody imported the mock."""
+def test_answers_a_client_created_before_the_import():
+    """A client that user code created before it imported mock_sagemaker_ie is answered."""
     program = """
         import sys, boto3
         client = boto3.client("sagemaker", region_name="us-east-1")
@@ -134,19 +134,19 @@ def test_answers_a_client_made_before_the_import():
         pytest.param({"verify": False, "use_ssl": False}, id="no TLS"),
     ],
 )
-def test_answers_whatever_a_client_would_connect_to(mock, connections, options):
-    """Credentials, addresses and certificates play no part: nothing is signed and nothing is sent."""
+def test_answers_a_client_with_any_connection_options(mock, connections, options):
+    """Credentials, endpoint URLs and TLS settings do not matter: no request is signed or sent."""
     client = boto3.client("sagemaker", region_name="us-east-1", **options)
 
-    assert answered(client)
+    assert is_answered(client)
     assert connections == []
 
 
-# --- order
+# --- precedence
 
 
-def test_a_stubber_wins(mock, sagemaker):
-    """What the user stubs is answered by the stub, and the mock hears nothing of it."""
+def test_a_stubber_has_precedence(mock, sagemaker):
+    """A call that the user stubbed gets the stub's answer, and the mock does not record the call."""
     with Stubber(sagemaker) as stubber:
         stubber.add_response("create_inference_experiment", CANNED, create())
 
@@ -156,10 +156,10 @@ def test_a_stubber_wins(mock, sagemaker):
     assert mock.calls == ()
 
 
-def test_the_users_own_handler_wins(mock):
-    """A before-call handler that answers is asked first; one that only looks changes nothing."""
-    client, looked = boto3.client("sagemaker", region_name="us-east-1", **KEYS), []
-    client.meta.events.register("before-call.sagemaker", lambda **arguments: looked.append(arguments["model"].name))
+def test_the_answer_of_the_users_handler_has_precedence(mock):
+    """The user's before-call handler answers instead of the mock; a handler that returns nothing changes nothing."""
+    client, observed = boto3.client("sagemaker", region_name="us-east-1", **KEYS), []
+    client.meta.events.register("before-call.sagemaker", lambda **arguments: observed.append(arguments["model"].name))
     client.meta.events.register(
         "before-call.sagemaker.CreateInferenceExperiment",
         lambda **_: (SimpleNamespace(status_code=200), CANNED),
@@ -170,24 +170,24 @@ def test_the_users_own_handler_wins(mock):
     assert created == CANNED
     assert listed["InferenceExperiments"] == []
     assert [call.operation for call in mock.calls] == ["ListInferenceExperiments"]
-    assert "ListInferenceExperiments" in looked
+    assert "ListInferenceExperiments" in observed
 
 
 # --- threads
 
 
 @pytest.fixture
-def eager_threads():
-    """Threads that give way to each other as often as they can."""
+def frequent_thread_switches():
+    """Make threads switch as often as possible, so that a race condition shows."""
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     yield
     sys.setswitchinterval(interval)
 
 
-@pytest.mark.usefixtures("eager_threads")
-def test_every_thread_is_answered_and_nothing_is_lost(mock, sagemaker):
-    """Clients in many threads create at once, and every experiment and every call is there."""
+@pytest.mark.usefixtures("frequent_thread_switches")
+def test_concurrent_threads_are_all_answered(mock, sagemaker):
+    """Eight threads create 200 experiments, and every experiment and every call is recorded."""
     names = [f"experiment-{number}" for number in range(200)]
 
     with ThreadPoolExecutor(8) as threads:
@@ -197,38 +197,38 @@ def test_every_thread_is_answered_and_nothing_is_lost(mock, sagemaker):
     assert sorted(call.params["Name"] for call in mock.calls) == sorted(names)
 
 
-@pytest.mark.usefixtures("eager_threads")
-def test_one_of_many_threads_gets_a_name(mock, sagemaker):
-    """A name is given once, however many ask for it at the same time."""
-    names, together = [f"experiment-{number}" for number in range(25)], threading.Barrier(8, timeout=10)
+@pytest.mark.usefixtures("frequent_thread_switches")
+def test_only_one_of_many_threads_can_use_a_name(mock, sagemaker):
+    """Eight threads create an experiment with the same name at the same time, and exactly one succeeds."""
+    names, barrier = [f"experiment-{number}" for number in range(25)], threading.Barrier(8, timeout=10)
 
-    def winning(_):
-        won = []
+    def create_all(_):
+        created = []
         for name in names:
-            together.wait()
+            barrier.wait()
             with contextlib.suppress(ClientError):
                 sagemaker.create_inference_experiment(**create(name))
-                won.append(name)
-        return won
+                created.append(name)
+        return created
 
-    with ThreadPoolExecutor(together.parties) as threads:
-        won = [name for names in threads.map(winning, range(together.parties)) for name in names]
+    with ThreadPoolExecutor(barrier.parties) as threads:
+        created = [name for names in threads.map(create_all, range(barrier.parties)) for name in names]
 
-    assert sorted(won) == sorted(names)
-    lost = [call.error.code for call in mock.calls if call.error]
-    assert lost == ["ResourceInUse"] * (together.parties - 1) * len(names)
+    assert sorted(created) == sorted(names)
+    error_codes = [call.error.code for call in mock.calls if call.error]
+    assert error_codes == ["ResourceInUse"] * (barrier.parties - 1) * len(names)
 
 
-# --- leaving
+# --- the end of a mock
 
 
 @pytest.mark.parametrize("error", [None, RuntimeError, KeyboardInterrupt])
-def test_leaves_botocores_class_exactly_as_it_was(error):
-    """After the outermost mock, however it is left, each attribute is the very object it was before."""
+def test_restores_the_class_of_botocore(error):
+    """After the outermost mock ended, with or without an error, each attribute is the same object as before."""
     before = dict(vars(EventAliaser))
 
-    left = pytest.raises(error) if error else contextlib.nullcontext()
-    with left, mock_inference_experiment(), mock_inference_experiment():
+    expectation = pytest.raises(error) if error else contextlib.nullcontext()
+    with expectation, mock_inference_experiment(), mock_inference_experiment():
         assert vars(EventAliaser) != before
         if error:
             raise error
@@ -239,7 +239,7 @@ def test_leaves_botocores_class_exactly_as_it_was(error):
 
 
 def test_an_inner_mock_hides_the_outer_one():
-    """The world entered last answers; leaving it shows the one before with all it held."""
+    """The innermost mock answers; when it ends, the outer mock answers again, with its own experiments."""
     with mock_inference_experiment():
         launch("outer")
 
@@ -252,21 +252,21 @@ def test_an_inner_mock_hides_the_outer_one():
     assert seen() == [ON_AWS]
 
 
-def test_somebody_elses_wrapper_over_ours_is_left_alone(monkeypatch):
-    """Who wrapped botocore while the mock was active keeps the wrapper, and calls pass through it as before."""
+def test_a_foreign_wrapper_around_ours_stays_in_place(monkeypatch):
+    """If other code wraps botocore while the mock is active, its wrapper stays and still sees each call."""
     events = []
 
     with mock_inference_experiment():
-        ours = EventAliaser.emit_until_response
+        our_wrapper = EventAliaser.emit_until_response
 
-        def theirs(aliaser, event_name, **arguments):
+        def foreign_wrapper(aliaser, event_name, **arguments):
             events.append(event_name)
-            return ours(aliaser, event_name, **arguments)
+            return our_wrapper(aliaser, event_name, **arguments)
 
-        monkeypatch.setattr(EventAliaser, "emit_until_response", theirs)
+        monkeypatch.setattr(EventAliaser, "emit_until_response", foreign_wrapper)
         launch()
 
-    assert EventAliaser.emit_until_response is theirs
+    assert EventAliaser.emit_until_response is foreign_wrapper
     assert seen() == [ON_AWS]
     with mock_inference_experiment() as mock:
         launch()

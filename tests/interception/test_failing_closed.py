@@ -1,4 +1,4 @@
-"""A SageMaker call that nobody answers while a mock is active never leaves the process."""
+"""While a mock is active, a SageMaker call without an answer raises an error and is never sent."""
 
 from __future__ import annotations
 
@@ -18,40 +18,40 @@ KEYS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
 
 
 def make_client(service, **options):
-    """A client that would connect to NOWHERE, once."""
+    """Return a client that makes one attempt and would connect to NOWHERE."""
     config = Config(retries={"total_max_attempts": 1})
     return boto3.client(service, region_name="us-east-1", endpoint_url=NOWHERE, config=config, **options)
 
 
-@pytest.mark.parametrize("keys", [KEYS, {}], ids=["with credentials", "without"])
-def test_an_unanswered_call_is_refused(mock, connections, unanswered, keys):
-    """The error names the operation, says that AWS heard nothing, and shows every way out."""
-    client = make_client(unanswered.service, **keys)
+@pytest.mark.parametrize("keys", [KEYS, {}], ids=["with credentials", "without credentials"])
+def test_an_unanswered_call_raises_an_error(mock, connections, unanswered_call, keys):
+    """The error names the operation, says that the call was not sent, and shows every remedy."""
+    operation, service = unanswered_call.operation, unanswered_call.service
+    client = make_client(service, **keys)
 
-    with pytest.raises(UnansweredCallError) as refusal:
-        unanswered.on(client)
+    with pytest.raises(UnansweredCallError) as caught:
+        unanswered_call.send(client)
 
     assert connections == []
-    passthrough = f"passthrough=[{unanswered.operation!r}]"
-    for word in (unanswered.operation, unanswered.service, "not sent", "mock_aws", "Stubber", passthrough):
-        assert word in str(refusal.value)
+    for text in (operation, service, "not sent", "mock_aws", "Stubber", f"passthrough=[{operation!r}]"):
+        assert text in str(caught.value)
 
 
-def test_the_same_call_is_sent_once_the_mock_is_left(connections, unanswered):
-    """Only an active mock stands between a client and AWS."""
-    client = make_client(unanswered.service, **KEYS)
+def test_an_unanswered_call_is_sent_after_the_mock_ended(connections, unanswered_call):
+    """The mock blocks calls only while it is active."""
+    client = make_client(unanswered_call.service, **KEYS)
     with mock_inference_experiment():
         pass
 
     with pytest.raises(EndpointConnectionError):
-        unanswered.on(client)
+        unanswered_call.send(client)
 
     assert connections == [("127.0.0.1", 1)]
 
 
-@pytest.mark.parametrize("operation", ["ListTrainingJobs", "ListInferenceExperiments"], ids=["not ours", "ours"])
-def test_passthrough_lets_an_operation_be_sent(connections, operation):
-    """Operations named in passthrough= are neither refused nor answered; the others are as ever."""
+@pytest.mark.parametrize("operation", ["ListTrainingJobs", "ListInferenceExperiments"], ids=["not mocked", "mocked"])
+def test_an_operation_in_passthrough_is_sent(connections, operation):
+    """An operation in passthrough= is sent and not recorded; other operations still raise an error."""
     client = make_client("sagemaker", **KEYS)
 
     with mock_inference_experiment(passthrough=[operation]) as mock:
@@ -64,8 +64,8 @@ def test_passthrough_lets_an_operation_be_sent(connections, operation):
     assert mock.calls == ()
 
 
-def test_other_services_are_let_through(mock, connections):
-    """The mock stands in nobody else's way: calls of other services are sent."""
+def test_calls_to_other_services_are_sent(mock, connections):
+    """The mock does not block calls to other AWS services."""
     client = make_client("sts", **KEYS)
 
     with pytest.raises(EndpointConnectionError):
@@ -75,7 +75,7 @@ def test_other_services_are_let_through(mock, connections):
 
 
 def test_a_stubbed_call_is_answered(mock, connections):
-    """One of the ways out: what a Stubber answers is not refused."""
+    """A call that a Stubber answers raises no error; this is one of the remedies that the error names."""
     client = make_client("sagemaker", **KEYS)
 
     with Stubber(client) as stubber:
@@ -86,14 +86,14 @@ def test_a_stubbed_call_is_answered(mock, connections):
     assert connections == []
 
 
-def test_credentials_that_cannot_be_had_do_not_hide_the_refusal(mock):
-    """An expired login stops a request at signing, but to log in again would be the wrong advice."""
+def test_a_credentials_error_does_not_replace_the_error_for_an_unanswered_call(mock):
+    """An expired login fails when a request is signed, but the advice to log in again would mislead the user."""
 
-    def expired():
+    def raise_expired_login():
         raise UnauthorizedSSOTokenError
 
     session = Session()
-    session._credentials = DeferredRefreshableCredentials(expired, "sso")
+    session._credentials = DeferredRefreshableCredentials(raise_expired_login, "sso")
     client = session.create_client("sagemaker", region_name="us-east-1")
 
     with pytest.raises(UnansweredCallError, match="ListTrainingJobs"):

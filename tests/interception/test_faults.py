@@ -1,4 +1,4 @@
-"""Faults over the real wire: how calls meet them, what botocore's own retries make of them, and who else is there."""
+"""Arranged faults in calls with botocore: errors, delays, botocore's own retries, and moto in the same test."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ from tests.requests import CONFIG, ENDPOINT, NAME, create, endpoint_config
 KEYS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
 SAGEMAKER = [operation for operation in ANSWERED if operation != INVOKE_ENDPOINT]
 
-# Common to all of AWS's actions, with the statuses that its API reference gives.
-COMMON = {
+# The errors common to all AWS actions, with the HTTP statuses of the API reference.
+COMMON_ERRORS = {
     "AccessDeniedException": 403,
     "ExpiredTokenException": 403,
     "IncompleteSignature": 403,
@@ -49,37 +49,37 @@ COMMON = {
     "UnrecognizedClientException": 403,
     "ValidationError": 400,
 }
-TRANSIENT = ["ThrottlingException", "InternalFailure", "ServiceUnavailable", ConnectTimeoutError, ReadTimeoutError]
+RETRYABLE = ["ThrottlingException", "InternalFailure", "ServiceUnavailable", ConnectTimeoutError, ReadTimeoutError]
 
 
 @cache
 def client_of(operation: str = "ListModels", *, attempts: int = 1, mode: str = "standard"):
-    """A client for an operation that makes so many attempts, and leaves it to the service to validate requests."""
+    """Return a client for an operation; it makes `attempts`, and does not validate parameters itself."""
     config = Config(retries={"total_max_attempts": attempts, "mode": mode}, parameter_validation=False)
     service = "sagemaker-runtime" if operation == INVOKE_ENDPOINT else "sagemaker"
     return boto3.client(service, region_name="us-east-1", config=config, **KEYS)
 
 
 def call(operation, client, **params):
-    """Call an operation with no more params than it takes to send a request."""
+    """Call an operation with `params` and the parameters that the request needs."""
     params = {"EndpointName": ENDPOINT, **params} if operation == INVOKE_ENDPOINT else params
     return getattr(client, xform_name(operation))(**params)
 
 
 def error_of(operation, client=None):
-    """The response that a call of the operation fails with."""
+    """Call an operation that must fail, and return the response of its error."""
     with pytest.raises(ClientError) as caught:
         call(operation, client or client_of(operation))
     return caught.value.response
 
 
-def recorded(mock):
-    """The calls, each as its operation and the code of its error, if any."""
+def recorded_calls(mock):
+    """Return each recorded call as its operation and the code of its error, if any."""
     return [(each.operation, getattr(each.error, "code", each.error)) for each in mock.calls]
 
 
-def modelled():
-    """Every error that an answered operation models: the operation, the code and the HTTP status."""
+def modelled_errors():
+    """Yield every modelled error of the answered operations: the operation, the code and the HTTP status."""
     for operation in ANSWERED:
         for shape in client_of(operation).meta.service_model.operation_model(operation).error_shapes:
             error = shape.metadata.get("error", {})
@@ -91,24 +91,26 @@ def modelled():
 
 @pytest.mark.parametrize("operation", ANSWERED)
 def test_the_next_call_of_any_operation_fails(mock, operation):
-    """The call that meets the error is recorded with it; the one after is answered as ever."""
+    """The failed call is recorded with its error, and the call after it is answered."""
     mock.fail_next(operation, "AccessDeniedException")
 
     assert error_of(operation)["Error"]["Code"] == "AccessDeniedException"
 
     call("ListModels", client_of())
-    assert recorded(mock) == [(operation, "AccessDeniedException"), ("ListModels", None)]
+    assert recorded_calls(mock) == [(operation, "AccessDeniedException"), ("ListModels", None)]
 
 
 @pytest.mark.parametrize(
     ("operation", "code", "status"),
-    [
-        *modelled(),
-        *((operation, *common) for operation in ("ListModels", INVOKE_ENDPOINT) for common in COMMON.items()),
-    ],
+    dict.fromkeys(  # InvokeEndpoint models some of the common errors.
+        [
+            *modelled_errors(),
+            *((operation, *error) for operation in ("ListModels", INVOKE_ENDPOINT) for error in COMMON_ERRORS.items()),
+        ]
+    ),
 )
-def test_an_error_comes_as_aws_sends_it(mock, operation, code, status):
-    """Every modelled code and every common one is known by name, with its HTTP status and its exception's class."""
+def test_an_error_code_has_its_http_status_and_exception_class(mock, operation, code, status):
+    """Every modelled code and every common code can be arranged; the error has the form in which AWS sends it."""
     mock.fail_next(operation, code)
 
     with pytest.raises(client_of(operation).exceptions.from_code(code)) as caught:
@@ -121,9 +123,9 @@ def test_an_error_comes_as_aws_sends_it(mock, operation, code, status):
 
 
 @pytest.mark.parametrize("operation", ["DescribeInferenceExperiment", INVOKE_ENDPOINT])
-@pytest.mark.parametrize("message", ["Slow down, München", ""])
-def test_message_and_status_are_as_you_like(mock, operation, message):
-    """An error may say something else than usual, and travel with another HTTP status."""
+@pytest.mark.parametrize("message", ["Slow down, München", ""], ids=["text", "empty"])
+def test_message_and_status_can_be_chosen(mock, operation, message):
+    """fail_next takes another message and another HTTP status than the default of the code."""
     mock.fail_next(operation, "ThrottlingException", message, status=429)
 
     response = error_of(operation)
@@ -131,8 +133,8 @@ def test_message_and_status_are_as_you_like(mock, operation, message):
     assert (response["Error"]["Message"], response["ResponseMetadata"]["HTTPStatusCode"]) == (message, 429)
 
 
-def test_as_many_calls_fail_as_were_arranged_in_that_order(mock):
-    """Faults wait in line, each operation's in its own."""
+def test_faults_are_used_in_the_order_in_which_they_were_arranged(mock):
+    """Each operation has its own queue of faults, and `times` calls use the same fault."""
     mock.fail_next("ListModels", "ThrottlingException", times=2)
     mock.fail_next("ListEndpoints", "OptInRequired")
     mock.fail_next("ListModels", "InternalFailure")
@@ -144,8 +146,8 @@ def test_as_many_calls_fail_as_were_arranged_in_that_order(mock):
     assert error_of("ListEndpoints")["Error"]["Code"] == "OptInRequired"
 
 
-def test_a_call_that_fails_does_nothing(mock):
-    """What fails is not created, and no model is asked, though its endpoint serves."""
+def test_a_failed_call_has_no_effect(mock):
+    """A failed Create creates nothing, and a failed invocation does not reach the model of its endpoint."""
     client_of().create_endpoint_config(**endpoint_config())
     client_of().create_endpoint(EndpointName=ENDPOINT, EndpointConfigName=CONFIG)
     mock.fail_next("CreateInferenceExperiment", "InternalFailure")
@@ -160,8 +162,8 @@ def test_a_call_that_fails_does_nothing(mock):
     assert mock.metrics == ()
 
 
-def test_reset_forgets_faults(mock):
-    """After a reset the next call is answered, and nobody asks what became of the fault."""
+def test_reset_removes_arranged_faults(mock):
+    """After a reset the next call is answered without delay, and the removed faults do not count as unused."""
     mock.fail_next("ListModels", "ThrottlingException")
     mock.slow_next("ListModels", 60)
 
@@ -171,8 +173,8 @@ def test_reset_forgets_faults(mock):
     assert mock.clock.now() == START
 
 
-def test_an_inner_mock_knows_nothing_of_the_outer_ones_faults(mock):
-    """Faults belong to a world."""
+def test_an_inner_mock_does_not_use_the_faults_of_the_outer_mock(mock):
+    """Each mock has its own faults."""
     mock.fail_next("ListModels", "ThrottlingException")
 
     with mock_inference_experiment():
@@ -189,8 +191,8 @@ def test_an_inner_mock_knows_nothing_of_the_outer_ones_faults(mock):
     "error",
     [ConnectTimeoutError, ReadTimeoutError, EndpointConnectionError, ConnectionClosedError, SSLError, ConnectionError],
 )
-def test_the_connection_fails(mock, operation, error):
-    """An exception's class is enough, be it botocore's or another; the call is recorded with the very error."""
+def test_a_connection_error_is_raised_from_its_class(mock, operation, error):
+    """fail_next takes an exception class of botocore or another; the call is recorded with the raised error."""
     mock.fail_next(operation, error)
 
     with pytest.raises(error) as caught:
@@ -199,8 +201,8 @@ def test_the_connection_fails(mock, operation, error):
     assert mock.calls[-1].error is caught.value
 
 
-def test_an_error_of_yours_is_raised_itself(mock):
-    """An instance is raised as it is, each time as if for the first time."""
+def test_an_exception_instance_is_raised_itself(mock):
+    """The same instance is raised each time, and its traceback does not grow."""
     error = IncompleteReadError(actual_bytes=1, expected_bytes=2)
     mock.fail_next("ListModels", error, times=2)
 
@@ -217,54 +219,54 @@ def test_an_error_of_yours_is_raised_itself(mock):
 
 
 @pytest.fixture
-def retrying(monkeypatch):
-    """A mock in which clients retry without waiting: whoever really sleeps fails."""
+def mock_without_waits(monkeypatch):
+    """Activate a mock in which clients retry without waiting; a real sleep fails the test."""
 
-    def wait(seconds):
+    def sleep(seconds):
         raise AssertionError(f"slept {seconds} seconds")
 
-    monkeypatch.setattr(time, "sleep", wait)
+    monkeypatch.setattr(time, "sleep", sleep)
     with mock_inference_experiment(clock=START, virtual_sleep=True, unused_faults="error") as mock:
         yield mock
 
 
 @pytest.mark.parametrize("mode", ["standard", "legacy"])
-@pytest.mark.parametrize("fault", TRANSIENT)
-def test_retries_survive_what_passes(retrying, mode, fault):
-    """botocore's own retries run: of three attempts two fail, each is recorded, and the third is answered."""
-    retrying.fail_next("ListModels", fault, times=2)
+@pytest.mark.parametrize("fault", RETRYABLE)
+def test_a_retry_succeeds_after_two_faults(mock_without_waits, mode, fault):
+    """botocore's own retries run: two of three attempts fail, and the third is answered. Each is recorded."""
+    mock_without_waits.fail_next("ListModels", fault, times=2)
 
     answer = call("ListModels", client_of(attempts=3, mode=mode))
 
     assert (answer["Models"], answer["ResponseMetadata"]["RetryAttempts"]) == ([], 2)
-    assert [each.error is None for each in retrying.calls] == [False, False, True]
+    assert [each.error is None for each in mock_without_waits.calls] == [False, False, True]
 
 
 @pytest.mark.parametrize("mode", ["standard", "legacy"])
-@pytest.mark.parametrize("fault", TRANSIENT)
-def test_retries_give_up_on_what_stays(retrying, mode, fault):
-    """When every attempt fails, the caller gets the last error."""
-    retrying.fail_next("ListModels", fault, times=3)
+@pytest.mark.parametrize("fault", RETRYABLE)
+def test_the_caller_gets_the_error_when_every_attempt_fails(mock_without_waits, mode, fault):
+    """All three attempts are recorded, and the caller gets the last error."""
+    mock_without_waits.fail_next("ListModels", fault, times=3)
 
     with pytest.raises(ClientError if isinstance(fault, str) else fault):
         call("ListModels", client_of(attempts=3, mode=mode))
 
-    assert len(retrying.calls) == 3
+    assert len(mock_without_waits.calls) == 3
 
 
-def test_what_no_client_retries_is_met_once(retrying):
-    """A refusal is final, however many attempts there could be."""
-    retrying.fail_next("ListModels", "AccessDeniedException")
+def test_an_error_that_botocore_does_not_retry_is_raised_after_one_attempt(mock_without_waits):
+    """botocore does not retry AccessDeniedException, even if the client may make three attempts."""
+    mock_without_waits.fail_next("ListModels", "AccessDeniedException")
 
     assert error_of("ListModels", client_of(attempts=3))["ResponseMetadata"]["RetryAttempts"] == 0
 
 
 @pytest.mark.parametrize("body", [b"1,2", io.BytesIO(b"1,2")], ids=["bytes", "file"])
-def test_a_retried_request_is_whole(retrying, body):
-    """What is sent again is what was sent first, and its answer is that of an undisturbed call."""
+def test_a_retried_invocation_sends_and_returns_the_whole_body(mock_without_waits, body):
+    """Each attempt has the same body, and the answer equals the answer of a call without faults."""
     client_of().create_endpoint_config(**endpoint_config())
     client_of().create_endpoint(EndpointName=ENDPOINT, EndpointConfigName=CONFIG)
-    retrying.fail_next(INVOKE_ENDPOINT, "ServiceUnavailable", times=2)
+    mock_without_waits.fail_next(INVOKE_ENDPOINT, "ServiceUnavailable", times=2)
 
     answer = call(INVOKE_ENDPOINT, client_of(INVOKE_ENDPOINT, attempts=3), Body=body, ContentType="text/csv")
 
@@ -273,14 +275,14 @@ def test_a_retried_request_is_whole(retrying, body):
         "text/csv",
         "prod",
     )
-    assert [each.params["Body"] for each in retrying.calls.of(INVOKE_ENDPOINT)] == [b"1,2"] * 3
+    assert [each.params["Body"] for each in mock_without_waits.calls.of(INVOKE_ENDPOINT)] == [b"1,2"] * 3
 
 
 # --- delays
 
 
-def test_a_slow_call_takes_its_time_on_the_mocks_clock(mock):
-    """Each of the calls is answered as late as was arranged, and sees the world of that moment."""
+def test_a_slow_call_takes_time_on_the_clock_of_the_mock(mock):
+    """The clock advances by the arranged delay, and the call is answered with the state at that later time."""
     client_of().create_inference_experiment(**create(Schedule={"EndTime": START + dt.timedelta(minutes=1)}))
     mock.slow_next("DescribeInferenceExperiment", 45, times=2)
 
@@ -291,30 +293,30 @@ def test_a_slow_call_takes_its_time_on_the_mocks_clock(mock):
     assert seconds == [45, 90, 90]
 
 
-@pytest.mark.parametrize("slow_first", [True, False])
-def test_a_call_may_be_slow_and_fail(retrying, slow_first):
-    """The next call is both, in whichever order it was arranged; the attempt after it is neither."""
-    arrange = [
-        lambda: retrying.slow_next("ListModels", 600),
-        lambda: retrying.fail_next("ListModels", ReadTimeoutError),
+@pytest.mark.parametrize("slow_first", [True, False], ids=["slow_next first", "fail_next first"])
+def test_a_call_can_be_slow_and_fail(mock_without_waits, slow_first):
+    """The next attempt gets both faults, arranged in either order; the attempt after it gets none."""
+    steps = [
+        lambda: mock_without_waits.slow_next("ListModels", 600),
+        lambda: mock_without_waits.fail_next("ListModels", ReadTimeoutError),
     ]
-    for step in arrange if slow_first else reversed(arrange):
+    for step in steps if slow_first else reversed(steps):
         step()
 
     call("ListModels", client_of(attempts=2))
 
-    first, second = retrying.calls
+    first, second = mock_without_waits.calls
     assert (first.at, second.error) == (START + dt.timedelta(minutes=10), None)
     assert second.at - first.at < dt.timedelta(minutes=10)
 
 
-# --- who else there is
+# --- credentials and moto
 
 
 @pytest.mark.parametrize("fault", ["ThrottlingException", ReadTimeoutError])
-def test_without_credentials_the_fault_comes_at_once(mock, monkeypatch, fault):
-    """Such a client can sign nothing, so nothing is tried again."""
-    monkeypatch.delenv("AWS_ACCESS_KEY_ID", raising=False)  # In case that anybody left some.
+def test_a_client_without_credentials_gets_the_fault_without_retries(mock, monkeypatch, fault):
+    """A client without credentials cannot sign a request, so it makes one attempt only."""
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID", raising=False)  # Another test may have set it.
     unsigned = boto3.Session().client("sagemaker", region_name="us-east-1")
     mock.fail_next("ListModels", fault)
 
@@ -325,14 +327,14 @@ def test_without_credentials_the_fault_comes_at_once(mock, monkeypatch, fault):
     assert len(mock.calls) == 2
 
 
-def test_credentials_that_cannot_be_had_do_not_hide_the_fault(mock):
-    """Calls without faults ask for no credentials, so those that meet one fail by it and not by an expired login."""
+def test_a_credentials_error_does_not_replace_the_arranged_fault(mock):
+    """A call without faults needs no credentials, so a call with a fault raises the fault and no login error."""
 
-    def expired():
+    def raise_expired_login():
         raise UnauthorizedSSOTokenError
 
     session = Session()
-    session._credentials = DeferredRefreshableCredentials(expired, "sso")
+    session._credentials = DeferredRefreshableCredentials(raise_expired_login, "sso")
     mock.fail_next("ListModels", "AccessDeniedException")
 
     error = error_of("ListModels", session.create_client("sagemaker", region_name="us-east-1"))
@@ -340,37 +342,37 @@ def test_credentials_that_cannot_be_had_do_not_hide_the_fault(mock):
     assert error["Error"]["Code"] == "AccessDeniedException"
 
 
-@pytest.fixture(params=["moto outside", "moto inside"])
-def beside_moto(request):
-    """Our mock and a client that retries, beside moto's mock of all of AWS."""
-    worlds = [mock_inference_experiment(virtual_sleep=True), mock_aws()]
+@pytest.fixture(params=["moto outer", "moto inner"])
+def mock_and_client_with_moto(request):
+    """Activate our mock and moto, nested in either order; return our mock and a client with three attempts."""
+    mocks = [mock_inference_experiment(virtual_sleep=True), mock_aws()]
     with ExitStack() as stack:
-        entered = [stack.enter_context(world) for world in (worlds if request.param == "moto inside" else worlds[::-1])]
+        active = [stack.enter_context(each) for each in (mocks if request.param == "moto inner" else mocks[::-1])]
         config = Config(retries={"total_max_attempts": 3})
         sagemaker = boto3.Session().client("sagemaker", region_name="us-east-1", config=config, **KEYS)
-        yield next(world for world in entered if isinstance(world, InferenceExperimentMock)), sagemaker
+        yield next(each for each in active if isinstance(each, InferenceExperimentMock)), sagemaker
 
 
-def test_moto_is_not_asked(beside_moto):
-    """Moto, which knows no experiments, would fail each attempt in a way of its own."""
-    mock, sagemaker = beside_moto
+def test_no_attempt_of_our_operation_reaches_moto(mock_and_client_with_moto):
+    """Moto does not implement inference experiments, so its own error would replace the arranged fault."""
+    mock, sagemaker = mock_and_client_with_moto
     mock.fail_next("CreateInferenceExperiment", "ThrottlingException", times=2)
 
     sagemaker.create_inference_experiment(**create())
 
     assert list(mock.experiments) == [NAME]
-    assert recorded(mock) == [
+    assert recorded_calls(mock) == [
         *[("CreateInferenceExperiment", "ThrottlingException")] * 2,
         ("CreateInferenceExperiment", None),
     ]
 
 
-def test_what_is_motos_reaches_moto_in_the_end(beside_moto):
-    """Tags of its resources are moto's to list, once our fault has passed."""
-    mock, sagemaker = beside_moto
-    made = sagemaker.create_training_job(**TRAINING_JOB)
+def test_a_retried_call_for_a_resource_of_moto_reaches_moto(mock_and_client_with_moto):
+    """ListTags for a training job gets our fault at the first attempt; moto answers the second attempt."""
+    mock, sagemaker = mock_and_client_with_moto
+    training_job = sagemaker.create_training_job(**TRAINING_JOB)
     mock.fail_next("ListTags", "ThrottlingException")
 
-    answer = sagemaker.list_tags(ResourceArn=made["TrainingJobArn"])
+    answer = sagemaker.list_tags(ResourceArn=training_job["TrainingJobArn"])
 
     assert (answer["Tags"], answer["ResponseMetadata"]["RetryAttempts"]) == ([], 1)

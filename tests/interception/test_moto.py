@@ -1,4 +1,4 @@
-"""The mock beside moto: in either nesting, moto answers what is not ours, and we answer what is."""
+"""Our mock and moto in one test, nested in either order: each answers its own operations."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ TRAINING_JOB = {
 
 
 def make_client(service="sagemaker"):
-    """A client of a new session: moto reaches only those that are made after its import."""
+    """Return a client of a new session, because moto answers only clients that were created after its import."""
     return boto3.Session().client(service, region_name=REGION, **KEYS)
 
 
 def both_answer(client):
-    """Whether, to one client, moto answers training jobs and we answer experiments."""
+    """Return whether moto answers a client's calls for training jobs, and our mock its calls for experiments."""
     client.create_inference_experiment(**create())
     client.create_training_job(**TRAINING_JOB)
     jobs = client.list_training_jobs()["TrainingJobSummaries"]
@@ -39,22 +39,20 @@ def both_answer(client):
     return ([job["TrainingJobName"] for job in jobs], [item["Name"] for item in experiments]) == (["job"], [NAME])
 
 
-@pytest.fixture(params=["moto outside", "moto inside"])
+@pytest.fixture(params=["moto outer", "moto inner"])
 def mock(request):
-    """Our mock and moto's, both active."""
-    ours, motos = mock_inference_experiment(), mock_aws()
+    """Activate our mock and moto, and return our mock."""
     with ExitStack() as stack:
-        if request.param == "moto inside":
-            mock = stack.enter_context(ours)
-            stack.enter_context(motos)
-        else:
-            stack.enter_context(motos)
-            mock = stack.enter_context(ours)
+        if request.param == "moto outer":
+            stack.enter_context(mock_aws())
+        mock = stack.enter_context(mock_inference_experiment())
+        if request.param == "moto inner":
+            stack.enter_context(mock_aws())
         yield mock
 
 
-def test_each_answers_what_is_its_own(mock):
-    """One client gets training jobs from moto and experiments from us, from launch to deletion."""
+def test_each_mock_answers_its_own_operations(mock):
+    """The same client gets training jobs from moto and experiments from our mock, from Create to Delete."""
     client = make_client()
 
     assert both_answer(client)
@@ -69,16 +67,16 @@ def test_each_answers_what_is_its_own(mock):
     }
 
 
-def test_our_errors_are_not_motos(mock):
-    """Moto, which knows none of our operations, is not asked even when we refuse."""
+def test_a_call_that_our_mock_rejects_does_not_reach_moto(mock):
+    """The caller gets our error for a missing experiment; moto does not implement the operation."""
     client = make_client()
 
     with pytest.raises(client.exceptions.ResourceNotFound, match=NAME):
         client.describe_inference_experiment(Name=NAME)
 
 
-def test_tags_belong_to_who_holds_the_resource(mock):
-    """AddTags, ListTags and DeleteTags go to moto for its ARNs and to us for ours."""
+def test_tags_are_answered_by_the_mock_of_the_resource(mock):
+    """AddTags, ListTags and DeleteTags go to moto for a training job, and to our mock for an experiment."""
     client = make_client()
     arns = {
         "ours": client.create_inference_experiment(**create())["InferenceExperimentArn"],
@@ -86,7 +84,7 @@ def test_tags_belong_to_who_holds_the_resource(mock):
     }
 
     def tags():
-        return {whose: client.list_tags(ResourceArn=arn)["Tags"] for whose, arn in arns.items()}
+        return {owner: client.list_tags(ResourceArn=arn)["Tags"] for owner, arn in arns.items()}
 
     for arn in arns.values():
         client.add_tags(ResourceArn=arn, Tags=TAGS)
@@ -97,8 +95,8 @@ def test_tags_belong_to_who_holds_the_resource(mock):
     assert {call.params["ResourceArn"] for call in mock.calls[1:]} == {arns["ours"]}
 
 
-def test_moto_keeps_every_other_service(mock):
-    """A bucket for the captured data is moto's."""
+def test_moto_answers_other_services(mock):
+    """Moto answers S3, for example for the bucket of the captured data."""
     s3 = make_client("s3")
 
     s3.create_bucket(Bucket="captured")
@@ -106,13 +104,13 @@ def test_moto_keeps_every_other_service(mock):
     assert [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]] == ["captured"]
 
 
-def test_the_mocks_own_client_reaches_moto(mock):
-    """`mock.client()` is as good as any: moto answers it too."""
+def test_moto_answers_the_client_of_our_mock(mock):
+    """A client from `mock.client()` gets training jobs from moto, as any other client does."""
     assert both_answer(mock.client())
 
 
-def test_inside_a_moto_that_has_been_left_calls_are_refused(connections):
-    """Moto that is imported but not active answers nobody, so we fail closed."""
+def test_a_call_for_moto_raises_an_error_after_moto_ended(connections):
+    """Moto answers only while it is active. Afterwards our mock raises an error, and no connection is attempted."""
     with mock_inference_experiment():
         client = make_client()
         with mock_aws():
@@ -127,13 +125,13 @@ def test_inside_a_moto_that_has_been_left_calls_are_refused(connections):
 either_order = pytest.mark.parametrize(
     "decorators",
     [(mock_aws, mock_inference_experiment), (mock_inference_experiment, mock_aws)],
-    ids=["moto inside", "moto outside"],
+    ids=["moto inner", "moto outer"],
 )
 
 
 @either_order
 def test_the_decorators_stack_on_a_function(decorators):
-    """A function may have both decorators, in either order."""
+    """A function can have both decorators, in either order."""
     inner, outer = decorators
 
     @outer
@@ -146,7 +144,7 @@ def test_the_decorators_stack_on_a_function(decorators):
 
 @either_order
 def test_the_decorators_stack_on_a_test_case(decorators):
-    """So may a TestCase, whichever runs it."""
+    """A unittest.TestCase can have both decorators, in either order."""
     inner, outer = decorators
 
     @outer
@@ -163,8 +161,8 @@ def test_the_decorators_stack_on_a_test_case(decorators):
 
 @mock_aws
 @mock_inference_experiment
-class TestDecoratedByMotoAbove:
-    """A plain test class may have both decorators,"""
+class TestDecoratedWithMotoOutside:
+    """A plain test class with both decorators; moto is the outer decorator."""
 
     def test_both_answer(self):
         assert both_answer(make_client())
@@ -172,8 +170,8 @@ class TestDecoratedByMotoAbove:
 
 @mock_inference_experiment
 @mock_aws
-class TestDecoratedByMotoBelow:
-    """in either order."""
+class TestDecoratedWithMotoInside:
+    """A plain test class with both decorators; moto is the inner decorator."""
 
     def test_both_answer(self):
         assert both_answer(make_client())

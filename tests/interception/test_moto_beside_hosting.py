@@ -1,4 +1,4 @@
-"""Beside moto: models, configurations and endpoints are ours, every other operation of SageMaker is still moto's."""
+"""Our mock and moto in one test: our mock answers models, endpoint configurations and endpoints, moto all the rest."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from tests.interception.test_moto import TAGS, TRAINING_JOB, make_client, mock  
 from tests.requests import CONFIG, ENDPOINT, MODEL, SHADOW, deployed, model
 
 ROLE = "arn:aws:iam::123456789012:role/role"
-MACHINES = {"InstanceType": "ml.m5.xlarge", "InstanceCount": 1}
+INSTANCES = {"InstanceType": "ml.m5.xlarge", "InstanceCount": 1}
 DEFINITION = {"Version": "2020-12-01", "Metadata": {}, "Parameters": [], "Steps": []}
 
 
-class Theirs(NamedTuple):
-    """A kind of resource that is moto's: a request that creates one, and how the list shows it."""
+class MotoResource(NamedTuple):
+    """A kind of resource that moto answers: its names in boto3, and the rest of a request that creates one."""
 
     method: str
     name: str
@@ -28,50 +28,46 @@ class Theirs(NamedTuple):
     request: dict[str, Any]
 
     def create(self, client):
-        getattr(client, f"create_{self.method}")(**{self.name: "theirs"}, **self.request)
+        """Create a resource named "motos-resource"."""
+        getattr(client, f"create_{self.method}")(**{self.name: "motos-resource"}, **self.request)
 
     def names(self, client):
+        """Return the names in the list."""
         answer = getattr(client, f"list_{self.method}s")()
         return [summary[self.name] for summary in answer[self.listed]]
 
 
-THEIRS = [
-    Theirs(
-        "training_job",
-        "TrainingJobName",
-        "TrainingJobSummaries",
-        {member: value for member, value in TRAINING_JOB.items() if member != "TrainingJobName"},
-    ),
-    Theirs(
+MOTO_RESOURCES = [
+    MotoResource(
         "processing_job",
         "ProcessingJobName",
         "ProcessingJobSummaries",
         {
             "AppSpecification": {"ImageUri": "image"},
-            "ProcessingResources": {"ClusterConfig": {**MACHINES, "VolumeSizeInGB": 1}},
+            "ProcessingResources": {"ClusterConfig": {**INSTANCES, "VolumeSizeInGB": 1}},
             "RoleArn": ROLE,
         },
     ),
-    Theirs(
+    MotoResource(
         "transform_job",
         "TransformJobName",
         "TransformJobSummaries",
         {
-            "ModelName": MODEL,  # Which is ours.
+            "ModelName": MODEL,  # A model of our mock.
             "TransformInput": {"DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": "s3://bucket/in"}}},
             "TransformOutput": {"S3OutputPath": "s3://bucket/out"},
-            "TransformResources": MACHINES,
+            "TransformResources": INSTANCES,
         },
     ),
-    Theirs(
+    MotoResource(
         "pipeline",
         "PipelineName",
         "PipelineSummaries",
         {"PipelineDefinition": json.dumps(DEFINITION), "ClientRequestToken": "t" * 32, "RoleArn": ROLE},
     ),
-    Theirs("model_package_group", "ModelPackageGroupName", "ModelPackageGroupSummaryList", {}),
-    Theirs("experiment", "ExperimentName", "ExperimentSummaries", {}),
-    Theirs(
+    MotoResource("model_package_group", "ModelPackageGroupName", "ModelPackageGroupSummaryList", {}),
+    MotoResource("experiment", "ExperimentName", "ExperimentSummaries", {}),
+    MotoResource(
         "notebook_instance",
         "NotebookInstanceName",
         "NotebookInstances",
@@ -80,20 +76,20 @@ THEIRS = [
 ]
 
 
-@pytest.mark.parametrize("theirs", THEIRS, ids=lambda theirs: theirs.method)
-def test_what_is_not_ours_is_motos(mock, theirs):  # noqa: F811
-    """Jobs, pipelines, registries and notebooks are created in moto and listed by it, and we answer none of it."""
+@pytest.mark.parametrize("resource", MOTO_RESOURCES, ids=lambda resource: resource.method)
+def test_moto_answers_the_other_operations_of_sagemaker(mock, resource):  # noqa: F811
+    """Moto creates and lists jobs, pipelines, registries and notebooks; our mock records none of these calls."""
     client = make_client()
     client.create_model(**model())
 
-    theirs.create(client)
+    resource.create(client)
 
-    assert theirs.names(client) == ["theirs"]
+    assert resource.names(client) == ["motos-resource"]
     assert [call.operation for call in mock.calls] == ["CreateModel"]
 
 
-def test_what_is_ours_is_not_motos(mock):  # noqa: F811
-    """All of the hosting operations are answered by us: shadows are not dropped, an endpoint can be updated."""
+def test_our_mock_answers_the_hosting_operations(mock):  # noqa: F811
+    """Our mock keeps shadow variants and implements UpdateEndpoint, so these calls did not go to moto."""
     client = make_client()
 
     client.create_model(**model())
@@ -108,38 +104,38 @@ def test_what_is_ours_is_not_motos(mock):  # noqa: F811
     }
 
 
-def test_our_refusals_are_not_motos(mock):  # noqa: F811
-    """Moto, which knows models too, is not asked when we know of none."""
+def test_a_call_that_our_mock_rejects_does_not_reach_moto(mock):  # noqa: F811
+    """Moto implements models too, but the caller gets our error for a missing model."""
     client = make_client()
 
     with pytest.raises(ClientError, match="Could not find model"):
         client.describe_model(ModelName=MODEL)
 
 
-def test_tags_belong_to_who_holds_the_resource(mock):  # noqa: F811
-    """Tags of a model are ours, of a job moto's, by their ARNs."""
+def test_tags_are_answered_by_the_mock_of_the_resource(mock):  # noqa: F811
+    """Our mock answers tags of a model, and moto answers tags of a training job."""
     client = make_client()
-    ours = client.create_model(**model())["ModelArn"]
-    theirs = client.create_training_job(**TRAINING_JOB)["TrainingJobArn"]
+    our_arn = client.create_model(**model())["ModelArn"]
+    motos_arn = client.create_training_job(**TRAINING_JOB)["TrainingJobArn"]
 
-    client.add_tags(ResourceArn=ours, Tags=TAGS)
-    client.add_tags(ResourceArn=theirs, Tags=[*TAGS, {"Key": "theirs", "Value": ""}])
+    client.add_tags(ResourceArn=our_arn, Tags=TAGS)
+    client.add_tags(ResourceArn=motos_arn, Tags=[*TAGS, {"Key": "motos", "Value": ""}])
 
-    assert client.list_tags(ResourceArn=ours)["Tags"] == TAGS
-    assert len(client.list_tags(ResourceArn=theirs)["Tags"]) == len(TAGS) + 1
+    assert client.list_tags(ResourceArn=our_arn)["Tags"] == TAGS
+    assert len(client.list_tags(ResourceArn=motos_arn)["Tags"]) == len(TAGS) + 1
 
 
-def test_motos_models_come_back_when_we_leave():
-    """Inside of moto we hide its models, configurations and endpoints, and leave them as they were."""
+def test_resources_of_moto_are_unchanged_after_our_mock_ended():
+    """While active, our mock hides models, endpoint configurations and endpoints of moto, and does not change them."""
     client = make_client()
     with mock_aws():
-        client.create_model(**model("theirs"))
+        client.create_model(**model("motos-model"))
         with mock_inference_experiment():
-            client.create_model(**model("ours"))
+            client.create_model(**model("our-model"))
             serve(client)
-            inside = [*MODELS.all(client)]
+            names_inside = [*MODELS.all(client)]
 
         names = [kind.names(kind.list(client)) for kind in KINDS]
 
-    assert inside == ["ours"]
-    assert names == [["theirs"], [], []]
+    assert names_inside == ["our-model"]
+    assert names == [["motos-model"], [], []]

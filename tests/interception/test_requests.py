@@ -1,4 +1,4 @@
-"""The door for callers that use `requests`: boto3's answers, nobody else's calls touched, nothing left behind."""
+"""The interceptor for callers that use `requests`: it answers as for boto3, and leaves all other requests alone."""
 
 from __future__ import annotations
 
@@ -36,27 +36,29 @@ ARN = f"arn:aws:sagemaker:{REGION}:123456789012:inference-experiment/{NAME}"
 
 
 def signed(request: AWSRequest, *, key: str = "testing", region: str = REGION) -> AWSRequest:
-    """The request with botocore's signature."""
+    """Add botocore's signature to the request and return it."""
     SigV4Auth(Credentials(key, "testing"), "sagemaker", region).add_auth(request)
     return request
 
 
 def unsigned(request: AWSRequest) -> AWSRequest:
-    """The request as it is."""
+    """Return the request without changes."""
     return request
 
 
-either_way = pytest.mark.parametrize("sign", [signed, unsigned])
+signed_and_unsigned = pytest.mark.parametrize("sign", [signed, unsigned])
 
 
 def call(
     operation: str, url: str = CONTROL, sign: Any = unsigned, body: Any = None, **members: Any
 ) -> requests.Response:
-    """Call an operation with `requests`, as botocore serializes it; `body` in place of botocore's."""
+    """Call an operation with `requests`, as botocore serializes it; `body` replaces the serialized body."""
     service = "sagemaker-runtime" if operation.startswith("Invoke") else "sagemaker"
     model = service_model(service).operation_model(operation)
-    made = create_serializer(model.service_model.metadata["protocol"]).serialize_to_request(members, model)
-    request = sign(AWSRequest(made["method"], url + made["url_path"], made["headers"], made["body"]))
+    serialized = create_serializer(model.service_model.metadata["protocol"]).serialize_to_request(members, model)
+    request = sign(
+        AWSRequest(serialized["method"], url + serialized["url_path"], serialized["headers"], serialized["body"])
+    )
     headers = {name: value for name, value in request.headers.items() if name.lower() != "content-length"}
     return requests.request(
         request.method, request.url, headers=headers, data=request.data if body is None else body, timeout=5
@@ -64,7 +66,7 @@ def call(
 
 
 def parsed(operation: str, response: requests.Response) -> dict[str, Any]:
-    """The answer as botocore parses it, without what differs from call to call."""
+    """Return the answer as botocore parses it, without the metadata, which differs in each call."""
     answer = {"status_code": response.status_code, "headers": response.headers, "body": response.content}
     model, parser = service_model("sagemaker").operation_model(operation), create_parser("json")
     values = parser.parse(answer, model.output_shape)
@@ -74,8 +76,8 @@ def parsed(operation: str, response: requests.Response) -> dict[str, Any]:
     return values
 
 
-def by_boto3(sagemaker, operation: str, members: dict[str, Any]) -> dict[str, Any]:
-    """The same call's answer or error to boto3, likewise."""
+def answer_with_boto3(sagemaker, operation: str, members: dict[str, Any]) -> dict[str, Any]:
+    """Make the same call with boto3, and return its answer or error without the metadata."""
     try:
         values = sagemaker._make_api_call(operation, members)
     except ClientError as error:
@@ -86,7 +88,7 @@ def by_boto3(sagemaker, operation: str, members: dict[str, Any]) -> dict[str, An
 # --- the same answers
 
 
-@either_way
+@signed_and_unsigned
 @pytest.mark.parametrize(
     ("operation", "members"),
     [
@@ -98,30 +100,31 @@ def by_boto3(sagemaker, operation: str, members: dict[str, Any]) -> dict[str, An
         ("CreateInferenceExperiment", create()),
         ("DescribeInferenceExperiment", {"Name": "no name!"}),
     ],
+    ids=["describe", "list", "tags", "endpoint", "missing name", "name in use", "invalid name"],
 )
-def test_the_answers_are_those_that_boto3_gets(mock, sagemaker, sign, operation, members):
-    """Answers and errors are the same, signed or not."""
+def test_answers_and_errors_equal_those_of_boto3(mock, sagemaker, sign, operation, members):
+    """Signed and unsigned requests get the answer or the error that boto3 gets."""
     for name in ("another", NAME):
         sagemaker.create_inference_experiment(**create(name, Tags=[{"Key": "team", "Value": "ranking"}]))
 
     response = call(operation, sign=sign, **members)
 
     answer = parsed(operation, response)
-    assert answer == by_boto3(sagemaker, operation, members)
+    assert answer == answer_with_boto3(sagemaker, operation, members)
     assert response.ok == ("Error" not in answer)
 
 
-def test_what_is_created_with_requests_is_there_for_boto3(mock, sagemaker):
-    """There is one world, whichever way a call comes in."""
+def test_requests_and_boto3_share_the_state_of_the_mock(mock, sagemaker):
+    """`requests` creates an experiment, boto3 describes it, and both calls are recorded."""
     call("CreateInferenceExperiment", sign=signed, **create())
 
     assert sagemaker.describe_inference_experiment(Name=NAME)["Status"] == "Running"
-    assert [made.operation for made in mock.calls] == ["CreateInferenceExperiment", "DescribeInferenceExperiment"]
+    assert [each.operation for each in mock.calls] == ["CreateInferenceExperiment", "DescribeInferenceExperiment"]
 
 
 @pytest.mark.parametrize("content_type", ["application/x-recordio", None])
-def test_an_endpoint_is_invoked(mock, sagemaker, content_type):
-    """The body is the model's bytes; headers tell the content type, if the model says one, and who answered."""
+def test_an_invocation_returns_the_body_and_headers_of_the_model(mock, sagemaker, content_type):
+    """The body has the bytes of the model; headers have its content type, if it gave one, and the variant's name."""
     sagemaker.create_inference_experiment(**create())
     mock.serve("model-prod", lambda body: ModelResponse(body.upper(), content_type=content_type))
 
@@ -132,8 +135,8 @@ def test_an_endpoint_is_invoked(mock, sagemaker, content_type):
     assert response.headers["x-Amzn-Invoked-Production-Variant"] == "prod"
 
 
-def test_a_model_that_fails_is_a_model_error(mock, sagemaker):
-    """REST-JSON names its errors in a header."""
+def test_a_failing_model_returns_model_error(mock, sagemaker):
+    """The header x-amzn-errortype names the error, as in every REST-JSON protocol."""
     sagemaker.create_inference_experiment(**create())
     mock.serve("model-prod", lambda body: 1 / 0)
 
@@ -143,11 +146,11 @@ def test_a_model_that_fails_is_a_model_error(mock, sagemaker):
     assert response.json()["OriginalStatusCode"] == 500
 
 
-# --- which requests are SageMaker's, and whose
+# --- which requests are SageMaker's, and their region and account
 
 
 def hosts() -> list[Any]:
-    """Every form of SageMaker's addresses by botocore's own rules: of a region of each partition, FIPS, dual-stack."""
+    """Return every form of SageMaker's URLs by botocore's rules: a region of each partition, FIPS, dual-stack."""
     loader = Loader()
     partitions = loader.load_data("partitions")
     regions = [region for partition in partitions["partitions"] for region in [*partition["regions"]][:1]]
@@ -166,74 +169,74 @@ def hosts() -> list[Any]:
 
 
 @pytest.mark.parametrize(("operation", "url", "region"), hosts())
-def test_every_address_of_sagemakers_is_answered_for_its_region(mock, operation, url, region):
-    """An unsigned request is for the region in its host's name."""
+def test_every_url_of_sagemaker_is_answered_for_its_region(mock, operation, url, region):
+    """The host name of an unsigned request gives its region."""
     members = {"EndpointName": ENDPOINT, "Body": b""} if operation == "InvokeEndpoint" else {}
 
     call(operation, url, **members)
 
-    assert [(made.operation, made.region) for made in mock.calls] == [(operation, region)]
+    assert [(each.operation, each.region) for each in mock.calls] == [(operation, region)]
 
 
-def test_a_signature_says_region_and_account(mock):
-    """The signature's scope wins over the host; a key of 12 digits is an account's number."""
+def test_the_signature_gives_the_region_and_the_account(mock):
+    """The region of the signature has precedence over the host; an access key of 12 digits is the account ID."""
 
     def sign(request):
         return signed(request, key="111122223333", region="eu-west-1")
 
     call("ListInferenceExperiments", sign=sign)
 
-    assert [(made.region, made.account_id) for made in mock.calls] == [("eu-west-1", "111122223333")]
+    assert [(each.region, each.account_id) for each in mock.calls] == [("eu-west-1", "111122223333")]
 
 
 @pytest.mark.parametrize(
     "url", ["https://example.com/", "https://api.sagemaker.us-east-1.example.com/", "https://sts.amazonaws.com/"]
 )
 @responses.activate
-def test_hosts_that_only_look_alike_are_let_through(mock, url):
-    """What is not SageMaker's goes on as before."""
-    responses.post(url, body="theirs")
+def test_requests_to_other_hosts_are_not_answered(mock, url):
+    """A request to another host, also to a similar host name, is not intercepted."""
+    responses.post(url, body="other")
 
-    assert requests.post(url, timeout=5).text == "theirs"
+    assert requests.post(url, timeout=5).text == "other"
     assert mock.calls == ()
 
 
-def test_other_urls_are_connected_to(mock, connections):
-    """The mock stands in nobody else's way."""
+def test_requests_to_other_urls_are_sent(mock, connections):
+    """`requests` connects to another URL while the mock is active."""
     with pytest.raises(requests.exceptions.ConnectionError):
         requests.get(NOWHERE, timeout=5)
 
     assert connections == [("127.0.0.1", 1)]
 
 
-# --- beside responses and moto
+# --- with responses and moto
 
 
-@pytest.fixture(params=["ours inside", "ours outside"])
-def beside(request):
-    """Enter the mock and another one, nested either way; gives what the other gives."""
+@pytest.fixture(params=["our mock inner", "our mock outer"])
+def activate_with(request):
+    """Return a function that activates our mock and another one, nested in either order, and returns the other."""
     with ExitStack() as stack:
 
-        def enter(other):
+        def activate(other):
             ours = mock_inference_experiment()
-            if request.param == "ours outside":
+            if request.param == "our mock outer":
                 stack.enter_context(ours)
-            entered = stack.enter_context(other)
-            if request.param == "ours inside":
+            active = stack.enter_context(other)
+            if request.param == "our mock inner":
                 stack.enter_context(ours)
-            return entered
+            return active
 
-        yield enter
+        yield activate
 
 
 def experiments() -> list[Any]:
-    """What the mock lists."""
+    """Return the experiments that the mock lists."""
     return call("ListInferenceExperiments").json()["InferenceExperiments"]
 
 
-def test_responses_keeps_what_it_was_told(beside):
-    """The user's own canned answers are given, those to SageMaker's other operations too."""
-    canned = beside(responses.RequestsMock())
+def test_responses_gives_the_answers_of_the_user(activate_with):
+    """`responses` still gives the user's canned answers, also for operations that the mock does not answer."""
+    canned = activate_with(responses.RequestsMock())
     canned.get("https://example.com/", body="canned")
     canned.post(f"{CONTROL}/", json={"TrainingJobSummaries": "canned"})
 
@@ -242,17 +245,19 @@ def test_responses_keeps_what_it_was_told(beside):
     assert call("ListTrainingJobs").json() == {"TrainingJobSummaries": "canned"}
 
 
-@pytest.mark.parametrize("body", [lambda: "{}", lambda: io.BytesIO(b"{}"), lambda: iter([b"{", b"}"])])
-def test_moto_answers_what_is_not_ours(beside, body):
-    """Training jobs are moto's, experiments ours; a body that can be read only once reaches whom it concerns."""
-    beside(mock_aws())
+@pytest.mark.parametrize(
+    "make_body", [lambda: "{}", lambda: io.BytesIO(b"{}"), lambda: iter([b"{", b"}"])], ids=["str", "file", "iterator"]
+)
+def test_moto_answers_the_operations_that_our_mock_does_not_answer(activate_with, make_body):
+    """Moto answers training jobs and our mock experiments. Moto gets also a body that can be read only once."""
+    activate_with(mock_aws())
 
     assert experiments() == []
-    assert call("ListTrainingJobs", sign=signed, body=body()).json() == {"TrainingJobSummaries": []}
+    assert call("ListTrainingJobs", sign=signed, body=make_body()).json() == {"TrainingJobSummaries": []}
 
 
-def test_what_nobody_answers_is_refused(mock, connections):
-    """As with boto3, the error names the operation, and AWS hears nothing."""
+def test_an_unanswered_call_raises_an_error(mock, connections):
+    """As with boto3, the error names the operation, and no connection is attempted."""
     with pytest.raises(UnansweredCallError, match="ListTrainingJobs"):
         call("ListTrainingJobs")
 
@@ -260,8 +265,8 @@ def test_what_nobody_answers_is_refused(mock, connections):
 
 
 @responses.activate
-def test_passthrough_lets_an_operation_be_sent():
-    """Operations named in passthrough= are neither answered nor refused."""
+def test_an_operation_in_passthrough_is_sent():
+    """An operation in passthrough= is sent and not recorded."""
     responses.post(f"{CONTROL}/", body="sent")
 
     with mock_inference_experiment(passthrough=["ListInferenceExperiments"]) as mock:
@@ -273,8 +278,8 @@ def test_passthrough_lets_an_operation_be_sent():
 # --- faults
 
 
-def test_an_arranged_error_is_met_once(mock):
-    """fail_next serves callers of requests too."""
+def test_an_arranged_error_is_returned_once(mock):
+    """fail_next works for callers of `requests`."""
     mock.fail_next("ListInferenceExperiments", "ThrottlingException")
 
     first, second = call("ListInferenceExperiments"), call("ListInferenceExperiments")
@@ -283,28 +288,32 @@ def test_an_arranged_error_is_met_once(mock):
     assert second.ok
 
 
-@pytest.mark.parametrize("error", [requests.exceptions.ConnectTimeout, requests.exceptions.ReadTimeout("arranged")])
-def test_an_arranged_error_of_the_connection_is_raised(mock, error):
-    """It reaches the caller as it was arranged."""
+@pytest.mark.parametrize(
+    "error",
+    [requests.exceptions.ConnectTimeout, requests.exceptions.ReadTimeout("arranged")],
+    ids=["class", "instance"],
+)
+def test_an_arranged_connection_error_is_raised(mock, error):
+    """fail_next raises the arranged class or instance."""
     mock.fail_next("ListInferenceExperiments", error)
 
     with pytest.raises(error if isinstance(error, type) else type(error)):
         call("ListInferenceExperiments")
 
 
-# --- as requests behaves
+# --- features of requests
 
 
 @pytest.mark.parametrize(
     "body", ["{}", b"{}", bytearray(b"{}"), io.BytesIO(b"{}"), io.StringIO("{}"), iter([b"{", b"}"])], ids=type
 )
-def test_every_kind_of_body_is_read(mock, body):
-    """Text, bytes, files and iterators, as requests takes them."""
+def test_every_type_of_body_is_read(mock, body):
+    """`requests` accepts text, bytes, files and iterators."""
     assert call("ListInferenceExperiments", body=body).ok
 
 
-def test_hooks_are_called(mock):
-    """A session's own hooks, such as one that raises for a bad status, see the response."""
+def test_response_hooks_of_a_session_are_called(mock):
+    """A hook gets the response, and an error that it raises reaches the caller."""
     session = requests.Session()
     session.hooks["response"] = lambda response, **_: response.raise_for_status()
 
@@ -312,8 +321,8 @@ def test_hooks_are_called(mock):
         session.post(CONTROL, data="{}")
 
 
-def test_a_response_is_streamed(mock):
-    """stream=True reads bit by bit."""
+def test_a_response_can_be_streamed(mock):
+    """With stream=True the body is read in several pieces."""
     headers = {"X-Amz-Target": b"SageMaker.ListInferenceExperiments", "Content-Type": "application/x-amz-json-1.1"}
 
     with requests.post(CONTROL, data="{}", headers=headers, stream=True, timeout=5) as response:
@@ -323,11 +332,11 @@ def test_a_response_is_streamed(mock):
     assert len(pieces) > 1
 
 
-# --- nothing is left behind
+# --- the end of a mock, and imports
 
 
-def test_afterwards_sessions_are_exactly_what_they_were():
-    """However many mocks were nested, and even when a test fails inside."""
+def test_restores_the_session_class_of_requests():
+    """After the outermost of two nested mocks ended with an error, the attributes of Session are as before."""
     before = dict(vars(requests.Session))
 
     with pytest.raises(ZeroDivisionError), mock_inference_experiment(), mock_inference_experiment():
@@ -338,12 +347,12 @@ def test_afterwards_sessions_are_exactly_what_they_were():
 
 
 def run(code: str) -> None:
-    """Run code in a fresh interpreter; what it asserts must hold."""
+    """Run code in a new interpreter, and fail if it raises."""
     subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True)  # noqa: S603 - our own
 
 
-def test_neither_requests_nor_responses_is_imported_for_others():
-    """Who uses botocore alone does not pay for requests."""
+def test_requests_and_responses_are_not_imported_without_need():
+    """A program that uses only botocore does not import `requests` or `responses`."""
     run("""
         import sys
         from mock_sagemaker_ie import mock_inference_experiment
@@ -355,8 +364,8 @@ def test_neither_requests_nor_responses_is_imported_for_others():
     """)
 
 
-def test_requests_may_be_imported_after_the_mock_began():
-    """Its sessions are answered from its first import on, and are as ever afterwards."""
+def test_requests_may_be_imported_while_a_mock_is_active():
+    """Its sessions are answered from the first import on, and are restored after the mock ended."""
     run("""
         import sys
         from mock_sagemaker_ie import mock_inference_experiment

@@ -1,4 +1,4 @@
-"""What pytest's report of a failed test says of the mocks it used: the calls and the timelines, in few lines."""
+"""The plugin adds the calls and the timelines of a test's mocks to pytest's report of a failure, in few lines."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HELPERS = """
 
     START = "2026-01-01T09:00:00Z"
 
-    def refused(call, **params):
+    def call_with_error(call, **params):
         with pytest.raises(ClientError):
             call(**params)
 """
@@ -25,7 +25,7 @@ HEADING = "sagemaker_ie at the end of"
 
 @pytest.fixture
 def report(pytester):
-    """The report of a pytest run on the texts of a test module, line by line."""
+    """Return a function that runs pytest on a test module, given as texts, and returns the lines of the output."""
 
     def report(*texts, ini=""):
         pytester.makeini(f"[pytest]\nasyncio_default_fixture_loop_scope = function\n{ini}")
@@ -35,23 +35,23 @@ def report(pytester):
     return report
 
 
-# Fails after a call that is answered, one that is refused, and one that meets a fault.
-FAILING = """
+# Fails after a call that is answered, a call that the service rejects, and a call with an arranged fault.
+FAILING_TEST = """
     @pytest.mark.sagemaker_ie(clock=START, durations=Durations.realistic())
     def test_fails(sagemaker_ie):
         client = sagemaker_ie.client()
         client.create_inference_experiment(**create())
         sagemaker_ie.clock.advance(minutes=20)
-        refused(client.start_inference_experiment, Name=NAME)
+        call_with_error(client.start_inference_experiment, Name=NAME)
         sagemaker_ie.fail_next("StopInferenceExperiment", "AccessDeniedException")
-        refused(client.stop_inference_experiment, **stop(DesiredState="Completed"))
+        call_with_error(client.stop_inference_experiment, **stop(DesiredState="Completed"))
         assert not sagemaker_ie.calls
 """
 
 
-def test_a_failure_tells_the_calls(report):
-    """Of each call: when, which operation on what, and the answer or the error."""
-    lines = report(FAILING)
+def test_the_report_has_the_calls(report):
+    """Each call has its time, its operation with the names in its parameters, and `ok` or its error."""
+    lines = report(FAILING_TEST)
 
     lines.fnmatch_lines(
         [
@@ -64,9 +64,9 @@ def test_a_failure_tells_the_calls(report):
     )
 
 
-def test_a_failure_tells_the_timelines(report):
-    """Of each experiment: where it stands, what it went through, and what is to come."""
-    lines = report(FAILING)
+def test_the_report_has_the_timelines(report):
+    """Each experiment has its current status and its past and future statuses."""
+    lines = report(FAILING_TEST)
 
     lines.fnmatch_lines(
         [
@@ -79,34 +79,34 @@ def test_a_failure_tells_the_timelines(report):
     )
 
 
-LOOK = "    sagemaker_ie.client().list_models()\n"
+CALL = "    sagemaker_ie.client().list_models()\n"
 FAIL = "    assert not NAME\n"
 
 
 @pytest.mark.parametrize(
     "module",
     [
-        f"def test_passes(sagemaker_ie):\n{LOOK}",
-        f"def test_skips(sagemaker_ie):\n{LOOK}    pytest.skip()",
+        f"def test_passes(sagemaker_ie):\n{CALL}",
+        f"def test_skips(sagemaker_ie):\n{CALL}    pytest.skip()",
         f"def test_fails(sagemaker_ie):\n{FAIL}",
         f"def test_fails():\n{FAIL}",
-        f"def test_before(sagemaker_ie):\n{LOOK}\ndef test_fails():\n{FAIL}",
+        f"def test_before(sagemaker_ie):\n{CALL}\ndef test_fails():\n{FAIL}",
     ],
-    ids=["passes", "skips", "mock was not called", "no mock", "another test's mock"],
+    ids=["test passes", "test skips", "mock without calls", "no mock", "mock of another test"],
 )
-def test_there_is_nothing_to_tell(report, module):
-    """Only failures are told of, and only what belongs to them."""
+def test_there_is_no_report_without_a_failure_and_calls_of_its_mock(report, module):
+    """A test that passes or skips has no report, and neither has a failure whose own mocks have no calls."""
     report(module).no_fnmatch_line(f"*{HEADING}*")
 
 
-def test_it_can_be_turned_off(report):
-    """sagemaker_ie_report = false leaves reports as they were."""
-    report(FAILING, ini="sagemaker_ie_report = false").no_fnmatch_line(f"*{HEADING}*")
+def test_the_report_can_be_turned_off(report):
+    """With `sagemaker_ie_report = false` nothing is added to pytest's report."""
+    report(FAILING_TEST, ini="sagemaker_ie_report = false").no_fnmatch_line(f"*{HEADING}*")
 
 
 @pytest.mark.parametrize("when", ["setup", "call", "teardown"])
-def test_it_is_told_when_the_failure_happens(report, when):
-    """A fixture that fails before or after the test has a report of its own."""
+def test_the_report_names_the_phase_of_the_failure(report, when):
+    """A failure in the setup or the teardown of a fixture also has a report."""
     lines = report(f"""
         def fail_in(mock, when):
             if when == {when!r}:
@@ -119,61 +119,61 @@ def test_it_is_told_when_the_failure_happens(report, when):
             yield
             fail_in(sagemaker_ie, "teardown")
 
-        def test_either(sagemaker_ie, failing):
+        def test_fails_once(sagemaker_ie, failing):
             fail_in(sagemaker_ie, "call")
     """)
 
     lines.fnmatch_lines([f"*{HEADING} {when}*", "1 call:", "  * ListModels() -> ok"])
 
 
-MOCKED = {
+MODULES_BY_KIND_OF_MOCK = {
     "decorator": """
         @mock_inference_experiment
         def test_fails():
-            look()
+            call_and_raise()
     """,
-    "with": """
+    "context manager": """
         def test_fails():
             with mock_inference_experiment():
-                look()
+                call_and_raise()
     """,
-    "class": """
+    "class decorator": """
         @mock_inference_experiment
         class TestFails:
             def test_fails(self):
-                look()
+                call_and_raise()
     """,
-    "wider fixture": """
+    "module fixture": """
         @pytest.fixture(scope="module", autouse=True)
         def mock():
             with mock_inference_experiment():
                 yield
 
         def test_fails():
-            look()
+            call_and_raise()
     """,
 }
 
 
-@pytest.mark.parametrize("mocked", MOCKED)
-def test_it_tells_of_any_mock_the_test_was_in(report, mocked):
-    """However a test came to be mocked; what has ended before the failure is told too."""
+@pytest.mark.parametrize("module", MODULES_BY_KIND_OF_MOCK.values(), ids=MODULES_BY_KIND_OF_MOCK.keys())
+def test_the_report_includes_every_kind_of_mock(report, module):
+    """The report also has the calls of a mock that ended before the failure was reported."""
     lines = report(
         """
         import boto3
 
-        def look():
+        def call_and_raise():
             boto3.client("sagemaker", region_name="us-east-1").list_models()
             raise ZeroDivisionError
         """,
-        MOCKED[mocked],
+        module,
     )
 
     lines.fnmatch_lines([f"*{HEADING} call*", "1 call:", "  * ListModels() -> ok"])
 
 
-def test_every_region_and_account_is_told_of(report):
-    """An experiment is where its calls went."""
+def test_the_report_includes_every_region(report):
+    """The report has the experiments of each region that was called."""
     lines = report("""
         def test_fails(sagemaker_ie):
             for region in ("us-east-1", "eu-west-1"):
@@ -184,15 +184,15 @@ def test_every_region_and_account_is_told_of(report):
     lines.fnmatch_lines(["in-us-east-1: Running at *", "in-eu-west-1: Running at *"])
 
 
-def test_it_is_bounded(report):
-    """A thousand calls and a hundred experiments are told in a screenful, the last ones, in lines that fit."""
+def test_the_length_of_the_report_is_limited(report):
+    """The report has fewer than 60 lines, with the last of 230 calls and 30 experiments, and short lines."""
     lines = report("""
         def test_fails(sagemaker_ie):
             client = sagemaker_ie.client()
-            for number in range(100):
+            for number in range(30):
                 client.create_inference_experiment(**create(f"experiment-{number}" + "-x" * 50))
-            for number in range(1000):
-                refused(client.describe_inference_experiment, Name=f"look-{number}" + "x" * 5000)
+            for number in range(200):
+                call_with_error(client.describe_inference_experiment, Name=f"missing-{number}" + "x" * 5000)
             assert not sagemaker_ie.calls
     """)
 
@@ -200,14 +200,15 @@ def test_it_is_bounded(report):
     section = text[text.index(HEADING) : text.index("short test summary")].splitlines()[1:-1]
     assert len(section) < 60
     assert max(map(len, section)) <= 120
-    lines.fnmatch_lines(["1100 calls:", "*1080 earlier ones", "*look-999x*", "experiment-99-x*", "*97 experiments*"])
+    lines.fnmatch_lines(["230 calls:", "*210 earlier ones", "*missing-199x*", "experiment-29-x*", "*27 experiments*"])
 
 
-def test_what_a_test_sent_does_not_disturb_the_report(report):
-    """One call is one line, whatever is in its params."""
+def test_control_characters_in_parameters_are_escaped(report):
+    """Each call has one line, also if its parameters have line breaks or control characters."""
     lines = report(r"""
         def test_fails(sagemaker_ie):
-            refused(sagemaker_ie.client().describe_inference_experiment, Name="\x1b[31mline one\nline two\ud800")
+            describe = sagemaker_ie.client().describe_inference_experiment
+            call_with_error(describe, Name="\x1b[31mline one\nline two\ud800")
             assert not sagemaker_ie.calls
     """)
 
@@ -215,25 +216,25 @@ def test_what_a_test_sent_does_not_disturb_the_report(report):
     assert "\x1b" not in lines.str()
 
 
-def test_a_report_that_cannot_be_made_breaks_nothing(report):
-    """A clock of the test's own may tell no time any more; the test's failure is what counts, and the run goes on."""
+def test_an_error_in_the_report_does_not_replace_the_failure(report):
+    """If the user's clock raises while the report is written, the report shows that error and the run continues."""
     lines = report("""
-        class Watch:
-            stopped = False
+        class UserClock:
+            broken = False
 
             def now(self):
-                assert not self.stopped, "the watch has stopped"
+                assert not self.broken, "the clock is broken"
                 return dt.datetime(2026, 1, 1, tzinfo=dt.timezone.utc)
 
         def test_fails():
-            watch = Watch()
-            with mock_inference_experiment(clock=watch) as mock:
+            clock = UserClock()
+            with mock_inference_experiment(clock=clock) as mock:
                 mock.client().list_models()
-                watch.stopped = True
+                clock.broken = True
                 assert not mock.calls
 
         def test_after():
             pass
     """)
 
-    lines.fnmatch_lines([f"*{HEADING} call*", "*cannot be told*the watch has stopped*", "*1 failed, 1 passed*"])
+    lines.fnmatch_lines([f"*{HEADING} call*", "*cannot be made*the clock is broken*", "*1 failed, 1 passed*"])

@@ -1,4 +1,4 @@
-"""Mocks that a test started and nobody stopped: the plugin ends them, and says so."""
+"""The plugin stops mocks that a test started and did not stop, and warns."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ AFTER = """
 
 @pytest.fixture
 def run(pytester):
-    """Run pytest on the texts of a test module, in this process."""
+    """Return a function that runs pytest in this process on a test module, given as texts."""
 
     def run(*texts, arguments=()):
         pytester.makeini("[pytest]\nasyncio_default_fixture_loop_scope = function")
@@ -31,34 +31,34 @@ def run(pytester):
     return run
 
 
-LEAVING = {
+TESTS_THAT_DO_NOT_STOP = {
     "test": """
-        def test_leaves():
+        def test_does_not_stop():
             mock_inference_experiment().start()
             raise ZeroDivisionError
     """,
-    "several": """
-        def test_leaves():
+    "several mocks": """
+        def test_does_not_stop():
             for _ in range(3):
                 mock_inference_experiment().start()
             raise ZeroDivisionError
     """,
-    "a fault in vain": """
-        def test_leaves():
+    "unused faults": """
+        def test_does_not_stop():
             for _ in range(2):
                 mock_inference_experiment(unused_faults="error").start().fail_next("ListModels", "InternalFailure")
             raise ZeroDivisionError
     """,
     "setUp": """
-        class TestLeaves(unittest.TestCase):
+        class TestDoesNotStop(unittest.TestCase):
             def setUp(self):
                 mock_inference_experiment().start()
 
-            def test_leaves(self):
+            def test_does_not_stop(self):
                 raise ZeroDivisionError
     """,
     "setup_method": """
-        class TestLeaves:
+        class TestDoesNotStop:
             def setup_method(self):
                 self.mock = mock_inference_experiment()
                 self.mock.start()
@@ -67,49 +67,53 @@ LEAVING = {
             def teardown_method(self):
                 self.mock.stop()
 
-            def test_leaves(self):
+            def test_does_not_stop(self):
                 pass
     """,
     "fixture": """
         @pytest.fixture
-        def leaving():
+        def mock():
             mock_inference_experiment().start()
             raise ZeroDivisionError
 
-        def test_leaves(leaving):
+        def test_does_not_stop(mock):
             pass
     """,
 }
 
 
-@pytest.mark.parametrize("leaving", LEAVING)
-def test_what_a_crashed_test_left_running_is_ended(run, leaving):
-    """The next test does not run inside it, and a warning names who left it; the crash is all that fails."""
-    result = run(LEAVING[leaving], AFTER)
+@pytest.mark.parametrize("where", TESTS_THAT_DO_NOT_STOP)
+def test_a_mock_that_a_failed_test_did_not_stop_is_stopped(run, where):
+    """The next test is not mocked, a warning names the test, and the test has no error besides its own."""
+    result = run(TESTS_THAT_DO_NOT_STOP[where], AFTER)
 
-    crash = "errors" if leaving in ("setup_method", "fixture") else "failed"
-    result.assert_outcomes(passed=1, warnings=1, **{crash: 1})
+    outcome = "errors" if where in ("setup_method", "fixture") else "failed"
+    result.assert_outcomes(passed=1, warnings=1, **{outcome: 1})
     result.stdout.fnmatch_lines(
-        ["*LeftRunningWarning: test_leaves started a mock_inference_experiment*did not stop it"]
+        ["*LeftRunningWarning: test_does_not_stop started a mock_inference_experiment*did not stop it"]
     )
 
 
-def test_a_test_that_passes_is_warned_too(run):
-    """To leave a mock running is a mistake also where nothing failed."""
-    result = run("def test_leaves():\n    mock_inference_experiment().start()\n", AFTER)
+def test_a_passing_test_that_did_not_stop_its_mock_warns(run):
+    """A passing test also gets the warning, and the next test is not mocked."""
+    result = run("def test_does_not_stop():\n    mock_inference_experiment().start()\n", AFTER)
 
     result.assert_outcomes(passed=2, warnings=1)
 
 
 def test_the_warning_can_be_an_error(run):
-    """As any warning, and then too everything has ended."""
-    result = run(LEAVING["several"], AFTER, arguments=["-Werror::mock_sagemaker_ie.plugin.LeftRunningWarning"])
+    """If a filter turns the warning into an error, all mocks are still stopped."""
+    result = run(
+        TESTS_THAT_DO_NOT_STOP["several mocks"],
+        AFTER,
+        arguments=["-Werror::mock_sagemaker_ie.plugin.LeftRunningWarning"],
+    )
 
     result.assert_outcomes(failed=1, errors=1, passed=1)
 
 
-STOPPED = {
-    "by the test": """
+TESTS_THAT_STOP = {
+    "test": """
         def test_inside():
             mock = mock_inference_experiment()
             mock.start()
@@ -174,7 +178,7 @@ STOPPED = {
             def test_inside(self):
                 assert seen() == ["first"]
     """,
-    "a wider fixture": """
+    "class fixture": """
         @pytest.fixture(scope="class")
         def mock():
             entry = mock_inference_experiment()
@@ -188,7 +192,7 @@ STOPPED = {
             def test_inside(self, mock):
                 assert seen() == ["first"]
     """,
-    "a wider fixture that a test asks for": """
+    "class fixture from getfixturevalue": """
         @pytest.fixture(scope="class")
         def mock():
             entry = mock_inference_experiment()
@@ -206,16 +210,16 @@ STOPPED = {
 }
 
 
-@pytest.mark.parametrize("stopped", STOPPED)
-def test_what_is_stopped_later_goes_on_until_then(run, stopped):
-    """Whoever started a mock may stop it, however much later; nobody is warned."""
-    result = run(STOPPED[stopped], AFTER)
+@pytest.mark.parametrize("where", TESTS_THAT_STOP)
+def test_a_mock_stays_active_until_it_is_stopped(run, where):
+    """A mock of a class or of a wider fixture stays active for several tests, and there is no warning."""
+    result = run(TESTS_THAT_STOP[where], AFTER)
 
-    result.assert_outcomes(passed=3 if "first" in STOPPED[stopped] else 2, warnings=0)
+    result.assert_outcomes(passed=3 if "first" in TESTS_THAT_STOP[where] else 2, warnings=0)
 
 
-def test_a_mock_may_last_from_start_to_end_of_a_run(run, pytester):
-    """A conftest that starts one when pytest begins stops it when pytest ends."""
+def test_a_mock_can_be_active_for_a_whole_run(run, pytester):
+    """A conftest can start a mock in pytest_configure and stop it in pytest_unconfigure."""
     pytester.makeconftest("""
         from mock_sagemaker_ie import mock_inference_experiment
 

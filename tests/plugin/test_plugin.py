@@ -1,4 +1,4 @@
-"""The pytest plugin, in real pytest runs: fixture, marker, ini options and what it reports."""
+"""The pytest plugin in real pytest runs: the fixture, the marker, the ini options, and errors in options."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import textwrap
 
 import pytest
 
-# What the tests of the runs below know.
+# The imports of the test modules below.
 HELPERS = """
     import pytest
     from mock_sagemaker_ie import Durations, mock_inference_experiment
@@ -16,12 +16,12 @@ HELPERS = """
 
 @pytest.fixture
 def run(pytester):
-    """Run pytest on the text of a test module, in this process and with pytest's arguments."""
+    """Return a function that runs pytest in this process on a test module, given as text."""
 
     def run(module, *arguments, ini=""):
         pytester.makeini(f"[pytest]\nasyncio_default_fixture_loop_scope = function\n{ini}")
         pytester.makepyfile(textwrap.dedent(HELPERS) + textwrap.dedent(module))
-        # Hypothesis would be imported anew at the end of each run, which takes a second.
+        # Without this option Hypothesis is imported again at the end of each run, which takes a second.
         return pytester.runpytest_inprocess("--strict-markers", "-p", "no:hypothesispytest", *arguments)
 
     return run
@@ -31,7 +31,7 @@ def run(pytester):
 
 
 def test_the_fixture_is_a_mock_that_is_active_during_the_test(run):
-    """It is there without any import, is fresh in each test, and gone between them."""
+    """The fixture needs no import, each test has new state, and other tests are not mocked."""
     result = run("""
         def test_before():
             assert seen() == [ON_AWS]
@@ -39,8 +39,8 @@ def test_the_fixture_is_a_mock_that_is_active_during_the_test(run):
         @pytest.mark.parametrize("number", [1, 2])
         def test_inside(sagemaker_ie, number):
             assert seen() == []
-            launch("mine")
-            assert list(sagemaker_ie.experiments) == ["mine"]
+            launch("own")
+            assert list(sagemaker_ie.experiments) == ["own"]
 
         def test_after():
             assert seen() == [ON_AWS]
@@ -49,8 +49,8 @@ def test_the_fixture_is_a_mock_that_is_active_during_the_test(run):
     result.assert_outcomes(passed=4)
 
 
-def test_other_fixtures_may_use_it(run):
-    """What a fixture launches is there in the test, in one and the same world."""
+def test_a_fixture_and_its_test_share_the_state_of_the_mock(run):
+    """The test sees an experiment that another fixture created, and the mock has the calls of both."""
     result = run("""
         @pytest.fixture
         def experiment(sagemaker_ie):
@@ -66,8 +66,8 @@ def test_other_fixtures_may_use_it(run):
     result.assert_outcomes(passed=1)
 
 
-def test_a_failing_test_ends_its_world(run):
-    """The next test is not mocked by what a failure left behind."""
+def test_the_mock_ends_after_a_failed_test(run):
+    """The test after a failed test is not mocked."""
     result = run("""
         def test_fails(sagemaker_ie):
             assert not launch()
@@ -82,8 +82,8 @@ def test_a_failing_test_ends_its_world(run):
 # --- the marker
 
 
-def test_the_marker_alone_will_do(run):
-    """A marked test is mocked without naming the fixture: functions, methods, coroutine functions and TestCases."""
+def test_the_marker_needs_no_fixture(run):
+    """A marked function, method, coroutine function or TestCase is mocked without the fixture in its arguments."""
     result = run("""
         import unittest
 
@@ -107,36 +107,36 @@ def test_the_marker_alone_will_do(run):
         @pytest.mark.sagemaker_ie
         class TestUnittest(unittest.TestCase):
             def setUp(self):
-                launch("by-set-up")
+                launch("by-setup")
 
             def test_case(self):
-                assert seen() == ["by-set-up"]
+                assert seen() == ["by-setup"]
     """)
 
     result.assert_outcomes(passed=5)
 
 
 def test_fixtures_of_a_marked_test_are_mocked(run):
-    """What a test's fixtures do happens in the test's world, autouse fixtures included."""
+    """Function-scoped fixtures of a marked test, also autouse fixtures, use the mock of the test."""
     result = run("""
         @pytest.fixture(autouse=True)
-        def _for_all():
+        def _autouse_experiment():
             launch("autouse")
 
         @pytest.fixture
         def experiment():
-            launch("asked-for")
+            launch("requested")
 
         @pytest.mark.sagemaker_ie
         def test_marked(experiment):
-            assert seen() == ["autouse", "asked-for"]
+            assert seen() == ["autouse", "requested"]
     """)
 
     result.assert_outcomes(passed=1)
 
 
-def test_fixtures_of_a_wider_scope_are_set_up_before(run):
-    """As ever in pytest: a module's fixture belongs to no test, so it does not depend on which one comes first."""
+def test_a_fixture_of_a_wider_scope_is_not_mocked(run):
+    """pytest sets up a module's fixture before the mock of the test, so it does not depend on the first test."""
     result = run("""
         @pytest.fixture(scope="module")
         def seen_by_module():
@@ -150,21 +150,21 @@ def test_fixtures_of_a_wider_scope_are_set_up_before(run):
     result.assert_outcomes(passed=1)
 
 
-def test_one_set_of_parameters_may_be_marked(run):
-    """A mark in pytest.param is for that test only."""
+def test_a_mark_in_pytest_param_applies_to_that_case_only(run):
+    """The other cases of the parametrized test are not mocked."""
     result = run("""
         @pytest.mark.parametrize(
             "expected", [[ON_AWS], pytest.param([], marks=pytest.mark.sagemaker_ie), [ON_AWS]]
         )
-        def test_either(expected):
+        def test_with_or_without_mock(expected):
             assert seen() == expected
     """)
 
     result.assert_outcomes(passed=3)
 
 
-def test_the_markers_options_are_those_of_the_mock(run):
-    """Every keyword of mock_inference_experiment is the marker's, too."""
+def test_the_marker_has_the_options_of_the_mock(run):
+    """The marker takes every keyword of mock_inference_experiment."""
     result = run("""
         import time
 
@@ -181,8 +181,8 @@ def test_the_markers_options_are_those_of_the_mock(run):
     result.assert_outcomes(passed=1)
 
 
-def test_the_nearest_marker_wins_option_by_option(run):
-    """A function's marker wins over its class's, that over the module's, and that over the ini options."""
+def test_the_nearest_marker_has_precedence_for_each_option(run):
+    """For each option, the function's marker precedes the class's, then the module's, then the ini options."""
     result = run(
         """
         pytestmark = pytest.mark.sagemaker_ie(account_id="2" * 12, clock="2026-01-01T00:00:00Z")
@@ -227,8 +227,8 @@ def test_the_nearest_marker_wins_option_by_option(run):
         ("sagemaker_ie_durations = realistic", "123456789012", 14 * 60),
     ],
 )
-def test_ini_options_hold_for_the_whole_run(run, ini, account, seconds):
-    """They are what every test gets that asks for nothing else."""
+def test_ini_options_are_the_defaults_of_a_run(run, ini, account, seconds):
+    """The ini options apply to every test without an option of its own."""
     result = run(
         f"""
         @pytest.mark.sagemaker_ie(clock="2026-01-01T00:00:00Z")
@@ -244,34 +244,34 @@ def test_ini_options_hold_for_the_whole_run(run, ini, account, seconds):
     result.assert_outcomes(passed=1)
 
 
-# --- decorated tests, as pytest runs them
+# --- decorated tests and fixtures
 
 
-def test_decorated_tests_and_fixtures_run_as_ever(run):
-    """pytest collects, parametrizes and awaits what is decorated, and the decorator's world is the nearer one."""
+def test_pytest_runs_decorated_tests_and_fixtures(run):
+    """pytest collects, parametrizes and awaits decorated tests and fixtures; the decorator's mock is the inner one."""
     result = run("""
         import unittest
         import pytest_asyncio
 
         @pytest.fixture
         @mock_inference_experiment
-        def launched():
+        def fixture():
             launch("by-the-fixture")
             yield
             assert seen() == ["by-the-fixture"]
 
         @pytest_asyncio.fixture
         @mock_inference_experiment
-        async def launched_later():
+        async def async_fixture():
             launch("by-the-async-fixture")
             yield
             assert seen() == ["by-the-async-fixture"]
 
-        def test_function(launched):
+        def test_function(fixture):
             assert seen() == ["by-the-fixture"]
 
         @pytest.mark.asyncio
-        async def test_coroutine_function(launched_later):
+        async def test_coroutine_function(async_fixture):
             assert seen() == ["by-the-async-fixture"]
 
         @mock_inference_experiment(account_id="210987654321")
@@ -283,21 +283,21 @@ def test_decorated_tests_and_fixtures_run_as_ever(run):
         @mock_inference_experiment
         class TestPlain:
             def setup_class(self):
-                launch("by-set-up")
+                launch("by-setup")
 
             @pytest.mark.parametrize("number", [1, 2])
             def test_method(self, number):
                 launch("by-the-test")
-                assert seen() == ["by-set-up", "by-the-test"]
+                assert seen() == ["by-setup", "by-the-test"]
 
         @mock_inference_experiment
         class TestUnittest(unittest.TestCase):
             @classmethod
             def setUpClass(cls):
-                launch("by-set-up")
+                launch("by-setup")
 
             def test_method(self):
-                assert seen() == ["by-set-up"]
+                assert seen() == ["by-setup"]
 
         def test_after():
             assert seen() == [ON_AWS]
@@ -306,11 +306,11 @@ def test_decorated_tests_and_fixtures_run_as_ever(run):
     result.assert_outcomes(passed=8)
 
 
-# --- what it reports
+# --- errors and help texts
 
 
 @pytest.mark.parametrize(
-    ("marker", "ini", "says"),
+    ("marker", "ini", "message"),
     [
         ('("2026-01-01T09:00:00Z")', "", "*@pytest.mark.sagemaker_ie takes keywords only*"),
         ('(acount_id="1")', "", "*unknown option 'acount_id'; did you mean 'account_id'? (options: account_id, *"),
@@ -319,13 +319,21 @@ def test_decorated_tests_and_fixtures_run_as_ever(run):
         ("", "sagemaker_ie_durations = slow", "*durations 'slow': expected zero, realistic, or seconds by name*"),
         ("", "sagemaker_ie_durations = booting=1", "*names: creating, starting, updating, stopping*"),
     ],
+    ids=[
+        "marker with a positional argument",
+        "marker with an unknown option",
+        "marker with an invalid account ID",
+        "ini with an invalid account ID",
+        "ini with invalid durations",
+        "ini with an unknown duration",
+    ],
 )
-def test_a_mistake_in_options_is_told_in_one_line(run, marker, ini, says):
-    """The test is an error, not a failure, and the report says what was expected."""
+def test_a_wrong_option_is_reported_in_one_line(run, marker, ini, message):
+    """The test has an error and no failure, and the message names the expected values."""
     result = run(f"@pytest.mark.sagemaker_ie{marker}\ndef test_marked():\n    pass\n", ini=ini)
 
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines([f"E  {says}"])
+    result.stdout.fnmatch_lines([f"E  {message}"])
 
 
 @pytest.mark.parametrize(
@@ -335,9 +343,10 @@ def test_a_mistake_in_options_is_told_in_one_line(run, marker, ini, says):
         ("--fixtures", ["sagemaker_ie -- *plugin.py*", "    A mock of SageMaker inference experiments*"]),
         ("--help", ["  sagemaker_ie_account_id*", "  sagemaker_ie_durations*"]),
     ],
+    ids=["--markers", "--fixtures", "--help"],
 )
-def test_pytest_lists_what_there_is_to_use(run, option, lines):
-    """Marker, fixture and ini options are documented where pytest's own are."""
+def test_pytest_lists_the_marker_fixture_and_ini_options(run, option, lines):
+    """pytest shows the texts of the marker, the fixture and the ini options."""
     result = run("", option)
 
     result.stdout.fnmatch_lines(lines)

@@ -1,4 +1,4 @@
-"""pytest-xdist: workers are processes of their own, however it spreads the tests over them."""
+"""The plugin with pytest-xdist: tests in the workers have their own state, and workers report failures and warnings."""
 
 from __future__ import annotations
 
@@ -6,88 +6,74 @@ import pytest
 
 pytest.importorskip("xdist")
 
-# Tests that would disturb each other if workers or tests shared a world, in groups and scopes for xdist to go by.
+# Each kind of mock, in tests that would disturb each other if workers or tests shared state.
 MODULE = """
     import pytest
     from mock_sagemaker_ie import mock_inference_experiment
     from tests.aws import ON_AWS, launch, seen
 
+    twice = pytest.mark.parametrize("number", range(2))
+    four_times = pytest.mark.parametrize("number", range(4))
+
     @pytest.fixture(scope="module")
-    def shared():
+    def module_mock():
         with mock_inference_experiment() as mock:
             launch("of-the-module")
             yield mock
 
-    @pytest.mark.xdist_group("fixture")
-    @pytest.mark.parametrize("number", range(12))
+    @four_times
     def test_fixture(sagemaker_ie, number):
-        launch("mine")
-        assert seen() == ["mine"]
+        launch("own")
+        assert seen() == ["own"]
         assert len(sagemaker_ie.calls) == 2
 
-    class TestMarked:
-        @pytest.mark.xdist_group("marker")
-        @pytest.mark.parametrize("number", range(12))
+    class TestMarker:
+        @four_times
         @pytest.mark.sagemaker_ie(account_id="210987654321")
         def test_marker(self, number):
-            assert ":210987654321:" in launch("mine")
+            assert ":210987654321:" in launch("own")
 
     @mock_inference_experiment
-    class TestDecorated:
+    class TestDecorator:
         def setup_class(self):
-            launch("by-set-up")
+            launch("by-setup-class")
 
-        @pytest.mark.parametrize("number", range(12))
-        def test_class(self, number):
-            launch("mine")
-            assert seen() == ["by-set-up", "mine"]
+        @four_times
+        def test_decorator(self, number):
+            launch("own")
+            assert seen() == ["by-setup-class", "own"]
 
-    @pytest.mark.xdist_group("shared")
-    @pytest.mark.parametrize("number", range(12))
-    def test_shared(shared, number):
+    @four_times
+    def test_module_fixture(module_mock, number):
         assert seen()[0] == "of-the-module"
 
-    @pytest.mark.parametrize("number", range(12))
-    def test_outside(number):
-        assert seen() in ([ON_AWS], ["of-the-module"])
-"""
-FAILING = """
-    import pytest
-    from mock_sagemaker_ie import mock_inference_experiment
+    @four_times
+    def test_without_mock(number):
+        assert seen() in ([ON_AWS], ["of-the-module"])  # The mock of the module may be active.
 
-    @pytest.mark.parametrize("number", range(4))
+    @twice
     def test_fails(sagemaker_ie, number):
         sagemaker_ie.client().list_models()
         assert not sagemaker_ie.calls
 
-    @pytest.mark.parametrize("number", range(4))
-    def test_leaves(number):
+    @twice
+    def test_does_not_stop(number):
         mock_inference_experiment().start()
 """
 
 
-@pytest.fixture
-def run(pytester):
-    """Run pytest on the text of two test modules, in four workers."""
+def test_workers_have_their_own_state_and_send_reports_and_warnings(pytester):
+    """Two workers share the tests of two modules; every test, failure report and warning is as without workers."""
+    pytester.makeini("[pytest]\nasyncio_default_fixture_loop_scope = function")
+    pytester.makepyfile(test_one=MODULE, test_two=MODULE)
 
-    def run(module, *arguments):
-        pytester.makeini("[pytest]\nasyncio_default_fixture_loop_scope = function")
-        pytester.makepyfile(test_one=module, test_two=module)
-        return pytester.runpytest_subprocess("-n4", "-p", "no:hypothesispytest", *arguments)
+    result = pytester.runpytest_subprocess(
+        "-n2", "--dist=load", "-v", "--tb=short", "-Wdefault", "-p", "no:hypothesispytest"
+    )
 
-    return run
-
-
-@pytest.mark.parametrize("dist", ["load", "loadscope", "loadgroup"])
-def test_every_test_has_its_world(run, dist):
-    """Whichever worker it runs in, beside and after whatever other tests."""
-    run(MODULE, f"--dist={dist}").assert_outcomes(passed=2 * 5 * 12)
-
-
-def test_reports_and_warnings_come_from_the_workers(run):
-    """A failure tells its calls, and a mock that was left running is warned of, as without workers."""
-    result = run(FAILING, "-Wdefault")
-
-    result.assert_outcomes(failed=8, passed=8, warnings=8)
-    assert result.stdout.str().count("sagemaker_ie at the end of call") == 8
-    result.stdout.fnmatch_lines(["1 call:", "  *ListModels() -> ok", "*LeftRunningWarning: test_leaves*"])
+    result.assert_outcomes(passed=2 * (5 * 4 + 2), failed=2 * 2, warnings=2 * 2)
+    output = result.stdout.str()
+    assert "[gw0] " in output
+    assert "[gw1] " in output
+    assert output.count("sagemaker_ie at the end of call") == 4
+    result.stdout.fnmatch_lines(["1 call:", "  *ListModels() -> ok", "*LeftRunningWarning: test_does_not_stop*"])

@@ -1,4 +1,4 @@
-"""Validation by botocore's model: what a request breaks is said in the words that SageMaker was seen to use."""
+"""Validation with botocore's service model; the messages have the wording that was observed on SageMaker."""
 
 from __future__ import annotations
 
@@ -28,17 +28,18 @@ WORD_CONSTRAINTS = (
 
 
 def shape(definition, **others):
-    """A shape by its definition in a service model; `others` are those it refers to."""
+    """Return a shape from its definition in a service model; `others` are the shapes that it refers to."""
     return ShapeResolver({"Thing": definition, **others}).get_shape_by_name("Thing")
 
 
 def structure(required=(), **members):
-    """A structure whose members are defined by name."""
+    """Return a structure with these members; each keyword gives a member's definition."""
     refers = {name: {"shape": name} for name in members}
     return shape({"type": "structure", "members": refers, "required": list(required)}, **members)
 
 
-def constraints(shape, value):
+def broken_constraints(shape, value):
+    """Return the text of each constraint that the value breaks."""
     return [violation.constraint for violation in violations(shape, value)]
 
 
@@ -55,14 +56,14 @@ def constraints(shape, value):
         ({"type": "string", "enum": ["a", "b"]}, "b", "B", "Member must satisfy enum value set: [a, b]"),
         ({"type": "string", "pattern": "[a-z]+"}, "az", "aZ", "Member must satisfy regular expression pattern: [a-z]+"),
     ],
-    ids=["longest", "shortest", "greatest", "least", "enum", "pattern"],
+    ids=["max length", "min length", "max value", "min value", "enum", "pattern"],
 )
-def test_a_broken_constraint_is_said_in_aws_s_words(definition, good, bad, constraint):
-    """What is just right passes, what is just wrong does not."""
+def test_a_broken_constraint_has_the_wording_of_aws(definition, good, bad, constraint):
+    """A value at the limit passes, and a value just beyond it breaks the constraint."""
     member = shape(definition)
 
-    assert constraints(member, good) == []
-    assert constraints(member, bad) == [constraint]
+    assert broken_constraints(member, good) == []
+    assert broken_constraints(member, bad) == [constraint]
 
 
 @pytest.mark.parametrize(
@@ -76,18 +77,18 @@ def test_a_broken_constraint_is_said_in_aws_s_words(definition, good, bad, const
             "less than or equal to 1",
         ),
     ],
-    ids=["longest list", "shortest list", "longest map"],
+    ids=["max length of a list", "min length of a list", "max length of a map"],
 )
-def test_lists_and_maps_have_lengths(definition, good, bad, constraint):
-    """How many items they may have is said as a string's length is."""
+def test_the_length_of_lists_and_maps_is_checked(definition, good, bad, constraint):
+    """The message for the number of items has the same wording as the message for the length of a string."""
     container = shape(definition, Any={"type": "integer"}, Key={"type": "string"})
 
-    assert constraints(container, good) == []
-    assert constraints(container, bad) == [f"Member must have length {constraint}"]
+    assert broken_constraints(container, good) == []
+    assert broken_constraints(container, bad) == [f"Member must have length {constraint}"]
 
 
-def test_a_required_member_is_not_null():
-    """A missing member is null to AWS."""
+def test_a_missing_required_member_is_a_violation():
+    """AWS reports a missing member as null."""
     thing = structure(["Name", "Kind"], Name=WORD, Kind=WORD)
 
     assert list(violations(thing, {"Kind": "a"})) == [Violation("name", None, "Member must not be null")]
@@ -96,35 +97,35 @@ def test_a_required_member_is_not_null():
 @pytest.mark.parametrize("pattern", ["[a-z]+", "^[a-z]+", "^[a-z]+$"])
 @pytest.mark.parametrize("value", ["ab!", "!ab", "ab\n"])
 def test_a_pattern_matches_the_whole_value(pattern, value):
-    """Anchored or not, as older and newer service models write it: a part that matches is not enough."""
-    assert constraints(shape({"type": "string", "pattern": pattern}), value) != []
+    """A partial match is not enough, with or without the anchors of older and newer service models."""
+    assert broken_constraints(shape({"type": "string", "pattern": pattern}), value) != []
 
 
-# --- patterns that Java wrote
+# --- patterns in Java's syntax
 
 
-def test_unicode_categories_are_those_of_unicode():
-    """Tags may contain every letter, separator and number of Unicode and no other character but those listed."""
-    everything = "".join(map(chr, range(sys.maxunicode + 1)))
+def test_category_classes_match_the_categories_of_unicode():
+    """The pattern of tags matches every letter, separator and number of Unicode, and the listed characters only."""
+    all_characters = "".join(map(chr, range(sys.maxunicode + 1)))
     allowed = compile_pattern(r"[\p{L}\p{Z}\p{N}_.:/=+\-@]")
 
-    found = set(allowed.findall(everything))
+    found = set(allowed.findall(all_characters))
 
-    expected = {character for character in everything if unicodedata.category(character)[0] in "LZN"}
+    expected = {character for character in all_characters if unicodedata.category(character)[0] in "LZN"}
     assert found == expected | set("_.:/=+-@")
 
 
-@pytest.mark.parametrize(("pattern", "foreign"), [(r"\d", "٣"), (r"\w", "é"), (r"\s", "\u2003")])
-def test_classes_without_categories_are_ascii(pattern, foreign):
-    r"""Java's \d, \w and \s know ASCII only."""
-    assert not compile_pattern(pattern).fullmatch(foreign)
+@pytest.mark.parametrize(("pattern", "character"), [(r"\d", "٣"), (r"\w", "é"), (r"\s", "\u2003")])
+def test_predefined_classes_match_ascii_only(pattern, character):
+    r"""Java's \d, \w and \s match ASCII only."""
+    assert not compile_pattern(pattern).fullmatch(character)
 
 
-# --- several violations, and where they are
+# --- several violations, and their paths
 
 
-def test_a_path_is_written_as_aws_writes_it(sagemaker):
-    """Members begin in lower case, items of a list count from 1 under `member`."""
+def test_a_path_has_the_form_of_aws(sagemaker):
+    """Member names begin in lower case, and list items are numbered from 1, followed by `member`."""
     model = sagemaker.meta.service_model.operation_model("CreateInferenceExperiment")
     request = create(ModelVariants=[variant("prod", "no_model"), variant("shadow", count=-1)])
 
@@ -135,8 +136,8 @@ def test_a_path_is_written_as_aws_writes_it(sagemaker):
     ]
 
 
-def test_a_value_may_break_several_constraints():
-    """Each is a violation of its own: length before pattern, and a list before what is in it."""
+def test_a_value_can_break_several_constraints():
+    """Each broken constraint is a violation: length before pattern, and a list before its items."""
     things = shape(
         {"type": "list", "member": {"shape": "Inner"}, "max": 1},
         Inner={"type": "structure", "members": {"Word": {"shape": "Word"}}},
@@ -145,24 +146,28 @@ def test_a_value_may_break_several_constraints():
 
     found = list(violations(things, [{"Word": "ABCD"}, {}], "things"))
 
-    words, word = "Member must have length less than or equal to", "things.1.member.word"
+    max_length, word_path = "Member must have length less than or equal to", "things.1.member.word"
     assert [(violation.path, violation.constraint) for violation in found] == [
-        ("things", f"{words} 1"),
-        (word, f"{words} 3"),
-        (word, "Member must satisfy regular expression pattern: [a-z]+"),
+        ("things", f"{max_length} 1"),
+        (word_path, f"{max_length} 3"),
+        (word_path, "Member must satisfy regular expression pattern: [a-z]+"),
     ]
 
 
-@pytest.mark.parametrize(("bad", "part"), [({"A": "a", "B": "b"}, "keys"), ({"a": "A", "b": "B"}, "value")])
-def test_a_map_says_all_that_its_keys_or_values_must_obey(bad, part):
-    """One violation at the map for however many bad entries, with every constraint they have, broken or not."""
+@pytest.mark.parametrize(
+    ("bad", "part"), [({"A": "a", "B": "b"}, "keys"), ({"a": "A", "b": "B"}, "value")], ids=["keys", "values"]
+)
+def test_a_map_with_bad_keys_or_values_has_one_violation(bad, part):
+    """The violation has the path of the map and lists every constraint of its keys or values, broken or not."""
     words = shape({"type": "map", "key": {"shape": "Word"}, "value": {"shape": "Word"}}, Word=WORD)
 
-    assert constraints(words, {"ok": "ok", **bad}) == [f"Map {part} must satisfy constraint: [{WORD_CONSTRAINTS}]"]
+    assert broken_constraints(words, {"ok": "ok", **bad}) == [
+        f"Map {part} must satisfy constraint: [{WORD_CONSTRAINTS}]"
+    ]
 
 
-def test_a_list_says_all_that_its_plain_items_must_obey():
-    """So does a list of strings or numbers, which have no path of their own."""
+def test_a_list_with_bad_scalar_items_has_one_violation():
+    """Strings and numbers in a list have no path, so the violation has the path of the list."""
     thing = structure(Words={"type": "list", "member": {"shape": "Word"}}, Word=WORD)
 
     words = ["a", "B", ""]
@@ -181,9 +186,10 @@ def test_a_list_says_all_that_its_plain_items_must_obey():
         ({"prod": "Retain", "shadow": "Drop"}, "'{prod=Retain, shadow=Drop}'"),
         (dt.datetime(2026, 1, 1, 9, tzinfo=dt.timezone(dt.timedelta(hours=9))), "'2026-01-01T00:00:00.000Z'"),
     ],
+    ids=["null", "string", "number", "list", "map", "timestamp"],
 )
-def test_a_value_is_shown_as_java_shows_it(value, text):
-    """Lists and maps have Java's brackets, and there are quotes around everything but null."""
+def test_a_violation_shows_the_value_in_the_form_of_java(value, text):
+    """Lists and maps have the brackets of Java, and all values except null are in quotes."""
     assert str(Violation("name", value, "Member must be good")) == (
         f"Value {text} at 'name' failed to satisfy constraint: Member must be good"
     )
@@ -198,17 +204,18 @@ ONE, OTHER = Violation("one", 1, "Member must be 2"), Violation("other", None, "
         ([ONE], f"1 validation error detected: {ONE}"),
         ([ONE, OTHER], f"2 validation errors detected: {ONE}; {OTHER}"),
     ],
+    ids=["one", "two"],
 )
-def test_all_violations_are_one_error(broken, message):
-    """A ValidationException counts its violations and joins them."""
-    with pytest.raises(AWSError) as refusal:
+def test_all_violations_are_in_one_error(broken, message):
+    """A ValidationException has the number of violations and the text of each."""
+    with pytest.raises(AWSError) as caught:
         refuse(broken)
 
-    assert (refusal.value.code, refusal.value.message) == ("ValidationException", message)
+    assert (caught.value.code, caught.value.message) == ("ValidationException", message)
 
 
-def test_nothing_is_refused_for_nothing():
-    """Without violations there is no error."""
+def test_no_violations_raise_no_error():
+    """An empty list of violations raises nothing."""
     refuse([])
 
 
@@ -218,10 +225,10 @@ def test_nothing_is_refused_for_nothing():
 @every_operation
 @settings(max_examples=10, deadline=None)
 @given(data=st.data())
-def test_what_the_model_allows_passes(sagemaker, operation, data):
-    """A value that obeys every constraint of the model has no violation."""
+def test_a_valid_request_has_no_violation(sagemaker, operation, data):
+    """A request that meets every constraint of the service model has no violation."""
     input_shape = sagemaker.meta.service_model.operation_model(operation).input_shape
 
     request = data.draw(shapes.values(input_shape))
 
-    assert constraints(input_shape, request) == []
+    assert broken_constraints(input_shape, request) == []

@@ -1,4 +1,4 @@
-"""The JSON wire: what it carries arrives as botocore's own serializer sent it and as botocore's own parser reads it."""
+"""The JSON wire format: values equal those that botocore's own serializer sends and botocore's own parser reads."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests import shapes
 
 NOON = dt.datetime(2026, 1, 1, 12, tzinfo=dt.timezone.utc)
 
-# One member of every type that the operations' shapes are made of.
+# A structure with one member of every type that occurs in the shapes of the operations.
 THING = ShapeResolver(
     {
         "Thing": {
@@ -44,51 +44,51 @@ THING = ShapeResolver(
 
 @pytest.fixture(scope="session")
 def model(sagemaker):
-    """botocore's model of SageMaker."""
+    """Return botocore's service model of SageMaker."""
     return sagemaker.meta.service_model
 
 
 every_operation = pytest.mark.parametrize("operation", OPERATIONS)
-some_examples = settings(max_examples=10, deadline=None)
+ten_examples = settings(max_examples=10, deadline=None)
 
 
 # --- answers
 
 
 @every_operation
-@some_examples
+@ten_examples
 @given(data=st.data())
-def test_an_answer_is_what_botocore_would_read_off_the_wire(model, operation, data):
-    """A client is handed the very values, types and time zones that its parser makes of the encoded answer."""
+def test_an_answer_equals_the_values_that_botocore_parses(model, operation, data):
+    """The answer has the same values, types and time zones as botocore's parser makes from the encoded answer."""
     shape = model.operation_model(operation).output_shape
     values = data.draw(shapes.values(shape))
 
     answer = wire.answer_values(shape, values)
 
-    reply = {"status_code": 200, "headers": {}, "body": wire.encode(values)}
-    parsed = create_parser("json").parse(reply, shape)
+    response = {"status_code": 200, "headers": {}, "body": wire.encode(values)}
+    parsed = create_parser("json").parse(response, shape)
     del parsed["ResponseMetadata"]
     assert answer == parsed
     assert repr(answer) == repr(parsed)
 
 
 @given(values=shapes.values(THING))
-def test_an_answer_shares_nothing_with_its_origin(values):
-    """Whoever changes an answer, or a copy, changes nothing but that."""
+def test_an_answer_shares_no_container_with_its_source(values):
+    """A caller that changes an answer, or a copy, does not change the source."""
 
-    def containers(value):
+    def container_ids(value):
         inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-        return {id(value)}.union(*map(containers, inner)) if isinstance(value, (dict, list)) else set()
+        return {id(value)}.union(*map(container_ids, inner)) if isinstance(value, (dict, list)) else set()
 
     answer, copy = wire.answer_values(THING, values), wire.copy_values(values)
 
     assert answer == copy == values
-    assert not containers(values) & (containers(answer) | containers(copy))
+    assert not container_ids(values) & (container_ids(answer) | container_ids(copy))
 
 
 def test_an_answer_has_only_members_of_its_shape():
-    """What a record holds beyond the answer's shape is left out, at any depth."""
-    values = {"Text": "a", "Secret": 1, "Inner": {"Secret": 2}, "Items": [{"Text": "b", "Secret": 3}]}
+    """Members that are not in the answer's shape are omitted, at any depth."""
+    values = {"Text": "a", "Internal": 1, "Inner": {"Internal": 2}, "Items": [{"Text": "b", "Internal": 3}]}
 
     answer = wire.answer_values(THING, values)
 
@@ -96,13 +96,13 @@ def test_an_answer_has_only_members_of_its_shape():
 
 
 def test_an_answer_without_a_shape_is_empty():
-    """An operation that has no output shape answers with no members."""
+    """The answer of an operation without an output shape has no members."""
     assert wire.answer_values(None, {"Text": "a"}) == {}
 
 
 @pytest.mark.parametrize("zone", ["UTC", "America/New_York", "Asia/Tokyo"])
-def test_times_are_in_the_machine_s_present_time_zone(zone):
-    """A test that moves to another zone sees the same instant there, as botocore would show it."""
+def test_times_are_in_the_current_time_zone_of_the_machine(zone):
+    """In another time zone the answer has the same instant with the offset of that zone, as with botocore."""
     with time_machine.travel(NOON.astimezone(ZoneInfo(zone))):
         answer = wire.answer_values(THING, {"When": NOON})
 
@@ -110,8 +110,8 @@ def test_times_are_in_the_machine_s_present_time_zone(zone):
     assert answer["When"].utcoffset() == NOON.astimezone(ZoneInfo(zone)).utcoffset()
 
 
-def test_times_are_plain_again_after_time_was_frozen():
-    """freezegun's own datetimes do not outlive it."""
+def test_times_are_plain_datetimes_after_freezegun():
+    """After freeze_time ended, no answer has a datetime of freezegun's own type."""
     instant = NOON + dt.timedelta(days=1)
     with freeze_time(instant):
         wire.answer_values(THING, {"When": instant})
@@ -119,8 +119,8 @@ def test_times_are_plain_again_after_time_was_frozen():
     assert type(wire.answer_values(THING, {"When": instant})["When"]) is dt.datetime
 
 
-def test_times_travel_as_epoch_seconds_with_milliseconds():
-    """The wire carries whole milliseconds; finer parts are cut off, not rounded."""
+def test_times_are_encoded_as_epoch_seconds_with_milliseconds():
+    """Fractions of a millisecond are cut off and not rounded."""
     when = dt.datetime(1970, 1, 1, 0, 0, 1, 234999, tzinfo=dt.timezone.utc)
 
     assert wire.encode({"When": when, "Items": []}) == b'{"When":1.234,"Items":[]}'
@@ -130,11 +130,11 @@ def test_times_travel_as_epoch_seconds_with_milliseconds():
 
 
 @every_operation
-@some_examples
+@ten_examples
 @given(data=st.data())
-def test_a_request_arrives_as_the_client_was_given_it(model, operation, data):
-    """What botocore's serializer sends is decoded to the values that the caller passed, in whole seconds."""
-    # botocore before 1.36 cuts times to seconds.
+def test_a_decoded_request_equals_the_values_of_the_caller(model, operation, data):
+    """A request that botocore serialized is decoded to the values that the caller passed."""
+    # Whole seconds, because botocore before 1.36 cuts off fractions of a second.
     seconds = st.integers(0, 2**32).map(lambda number: dt.datetime.fromtimestamp(number, dt.timezone.utc))
     operation_model = model.operation_model(operation)
     request = data.draw(shapes.values(operation_model.input_shape, valid=False, known={"Timestamp": seconds}))
@@ -144,8 +144,8 @@ def test_a_request_arrives_as_the_client_was_given_it(model, operation, data):
     assert wire.decode(operation_model.input_shape, body) == request
 
 
-def test_a_request_keeps_what_its_shape_knows():
-    """Unknown members and nulls, in a structure, list or map, are as if they were not there."""
+def test_unknown_members_and_nulls_of_a_request_are_ignored():
+    """Unknown members, and nulls in a structure, list or map, are not in the decoded request."""
     body = {
         "Text": None,
         "Unknown": {"Count": "many"},
@@ -158,8 +158,8 @@ def test_a_request_keeps_what_its_shape_knows():
 
 
 @pytest.mark.parametrize("body", ["", b"", "{}", b'{"Unknown": []}'])
-def test_a_request_may_be_empty(body):
-    """No body, and a body with no known member, is a request without members."""
+def test_a_request_can_be_empty(body):
+    """An empty body, and a body without a known member, are decoded to a request without members."""
     assert wire.decode(THING, body) == {}
 
 
@@ -179,26 +179,26 @@ def test_a_request_may_be_empty(body):
         ("When", "-0.5", dt.datetime(1969, 12, 31, 23, 59, 59, 500000, tzinfo=dt.timezone.utc)),
     ],
 )
-def test_a_value_is_read_as_its_shape_says(member, json_value, value):
-    """JSON knows fewer types than the shapes: the shape decides what a number is."""
+def test_a_value_has_the_type_of_its_shape(member, json_value, value):
+    """JSON has fewer types than the shapes, so the shape decides the type of a number."""
     decoded = wire.decode(THING, f'{{"{member}": {json_value}}}')[member]
 
     assert (decoded, type(decoded)) == (value, type(value))
 
 
-HUGE = "9" * 400  # More than a double can be.
+HUGE = "9" * 400  # Beyond the range of a double.
 
 
 def _wrong_types():
-    """Every type of JSON value at every member that is made of another one."""
-    json_values = {"text": '"a"', "number": "1", "flag": "true", "list": "[]", "object": "{}"}
-    right = {"Text": "text", "Count": "number", "Ratio": "number", "Flag": "flag", "When": "number"}
-    right |= {"Inner": "object", "Items": "list", "Counts": "object"}
+    """Return a body for each member and each JSON type that is not the member's type."""
+    json_values = {"string": '"a"', "number": "1", "boolean": "true", "list": "[]", "object": "{}"}
+    expected_types = {"Text": "string", "Count": "number", "Ratio": "number", "Flag": "boolean", "When": "number"}
+    expected_types |= {"Inner": "object", "Items": "list", "Counts": "object"}
     return [
-        pytest.param(f'{{"{member}": {text}}}', id=f"{kind} for {member}")
-        for member, right_kind in right.items()
-        for kind, text in json_values.items()
-        if kind != right_kind
+        pytest.param(f'{{"{member}": {text}}}', id=f"{json_type} for {member}")
+        for member, expected_type in expected_types.items()
+        for json_type, text in json_values.items()
+        if json_type != expected_type
     ]
 
 
@@ -215,12 +215,12 @@ def _wrong_types():
     ],
     ids=lambda body: str(body[:20]),
 )
-def test_a_body_that_is_no_such_request_is_refused(body):
-    """Broken JSON and values of another type are the caller's error, whatever they are; a boolean is no number."""
-    with pytest.raises(AWSError) as refusal:
+def test_a_malformed_body_raises_serialization_exception(body):
+    """Broken JSON and values of a wrong type are errors of the caller. A boolean is not a number."""
+    with pytest.raises(AWSError) as caught:
         wire.decode(THING, body)
 
-    assert (refusal.value.code, refusal.value.status) == ("SerializationException", 400)
+    assert (caught.value.code, caught.value.status) == ("SerializationException", 400)
 
 
 # --- errors
@@ -236,6 +236,6 @@ def test_a_body_that_is_no_such_request_is_refused(body):
     ],
     ids=lambda value: getattr(value, "code", None),
 )
-def test_an_error_says_its_message_as_its_kind_does(model, error, member):
-    """Exceptions that the service model knows write Message, the common ones message."""
+def test_the_message_member_depends_on_the_error_code(model, error, member):
+    """Exceptions of the service model have the member Message, and common errors the member message."""
     assert wire.error_body(error, model) == {"__type": error.code, member: "No."}

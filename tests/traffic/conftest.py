@@ -1,4 +1,4 @@
-"""Fixtures of the tests of traffic: clients of the runtime, of S3 and of CloudWatch, moto beside the mock."""
+"""Fixtures for the traffic tests: an endpoint, an experiment, moto, and clients of the runtime, S3 and CloudWatch."""
 
 from __future__ import annotations
 
@@ -6,37 +6,37 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from tests.traffic.shared import BUCKET, KEYS, launch, serve
+from tests.traffic.shared import BUCKET, KEYS, create_endpoint, create_experiment
 
 
 @pytest.fixture(scope="session")
 def runtime():
-    """A boto3 client of sagemaker-runtime made before any mock."""
+    """Return a boto3 client of sagemaker-runtime that was created before any mock."""
     return boto3.client("sagemaker-runtime", **KEYS)
 
 
 @pytest.fixture
 def endpoint(mock, sagemaker):
-    """An endpoint of one production variant."""
-    serve(sagemaker)
+    """Create an endpoint with one production variant."""
+    create_endpoint(sagemaker)
 
 
 @pytest.fixture
 def experiment(mock, sagemaker):
-    """A running experiment that copies every request."""
-    launch(sagemaker)
+    """Create a running experiment that copies every request."""
+    create_experiment(sagemaker)
 
 
 @pytest.fixture
 def moto():
-    """Moto, active."""
+    """Activate moto."""
     with mock_aws():
         yield
 
 
 @pytest.fixture
 def s3(moto):
-    """A client of moto's S3, in which there is BUCKET."""
+    """Return a client of moto's S3, in which BUCKET exists."""
     s3 = boto3.client("s3", **KEYS)
     s3.create_bucket(Bucket=BUCKET)
     return s3
@@ -44,5 +44,5 @@ def s3(moto):
 
 @pytest.fixture
 def cloudwatch(moto):
-    """A client of moto's CloudWatch."""
+    """Return a client of moto's CloudWatch."""
     return boto3.client("cloudwatch", **KEYS)

@@ -1,4 +1,4 @@
-"""What is captured of an exchange, and when: the records, whatever becomes of them."""
+"""Data capture: the content of the records, and which invocations are captured."""
 
 from __future__ import annotations
 
@@ -12,31 +12,39 @@ import pytest
 from mock_sagemaker_ie import Durations, mock_inference_experiment
 from tests.conftest import START
 from tests.requests import ENDPOINT, NAME, PRODUCTION, SHADOW, stop
-from tests.traffic.shared import DESTINATION, capturing, invoke, invoke_times, launch, serve, with_shadow
+from tests.traffic.shared import (
+    DESTINATION,
+    create_endpoint,
+    create_experiment,
+    data_capture,
+    invoke,
+    invoke_times,
+    shadow_variants,
+)
 
 STORAGE = {"Destination": DESTINATION}
 CSV_AND_JSON = {"CsvContentTypes": ["text/csv"], "JsonContentTypes": ["application/json"]}
 
 
 def by_experiment(sagemaker, content_types):
-    """Capture by an experiment's DataStorageConfig."""
-    launch(sagemaker, DataStorageConfig={**STORAGE, "ContentType": content_types})
+    """Turn on data capture with the DataStorageConfig of an experiment."""
+    create_experiment(sagemaker, DataStorageConfig={**STORAGE, "ContentType": content_types})
 
 
 def by_endpoint(sagemaker, content_types):
-    """Capture by an endpoint's own DataCaptureConfig."""
-    serve(sagemaker, **with_shadow(), **capturing(CaptureContentTypeHeader=content_types))
+    """Turn on data capture with the DataCaptureConfig of an endpoint configuration."""
+    create_endpoint(sagemaker, **shadow_variants(), **data_capture(CaptureContentTypeHeader=content_types))
 
 
-in_both_ways = pytest.mark.parametrize("configure", [by_experiment, by_endpoint])
+both_configurations = pytest.mark.parametrize("configure", [by_experiment, by_endpoint])
 
 
 # --- the record
 
 
-@in_both_ways
-def test_a_record_is_written_as_aws_writes_it(mock, sagemaker, runtime, configure):
-    """Compact JSON, its members in the order observed on AWS."""
+@both_configurations
+def test_a_record_has_the_format_of_aws(mock, sagemaker, runtime, configure):
+    """A record is compact JSON with its members in the order observed on AWS."""
     configure(sagemaker, CSV_AND_JSON)
     mock.serve("model-prod", lambda request: {"score": 0.7})
 
@@ -56,9 +64,9 @@ def test_a_record_is_written_as_aws_writes_it(mock, sagemaker, runtime, configur
     )
 
 
-def test_what_the_caller_did_not_say_is_left_out(mock, sagemaker, runtime):
-    """All but the content types, which are null then."""
-    launch(sagemaker, DataStorageConfig=STORAGE)
+def test_a_record_omits_members_that_the_caller_did_not_send(mock, sagemaker, runtime):
+    """Only the content types are in the record, as null."""
+    create_experiment(sagemaker, DataStorageConfig=STORAGE)
 
     invoke(runtime)
 
@@ -67,9 +75,9 @@ def test_what_the_caller_did_not_say_is_left_out(mock, sagemaker, runtime):
     assert record["eventMetadata"].keys() == {"eventId", "inferenceTime"}
 
 
-def test_a_capture_knows_whose_it_is(mock, sagemaker, runtime):
-    """Beside the record it tells the endpoint, the variant, the instant and where it belongs."""
-    launch(sagemaker, DataStorageConfig={**STORAGE, "KmsKey": "alias/captured"})
+def test_a_capture_has_its_endpoint_variant_time_and_destination(mock, sagemaker, runtime):
+    """A Capture has the record, the endpoint, the variant, the time, the destination and the KMS key."""
+    create_experiment(sagemaker, DataStorageConfig={**STORAGE, "KmsKey": "alias/captured"})
     mock.clock.advance(minutes=5)
 
     invoke(runtime)
@@ -81,9 +89,9 @@ def test_a_capture_knows_whose_it_is(mock, sagemaker, runtime):
     assert (production.destination, production.kms_key) == (DESTINATION, "alias/captured")
 
 
-@in_both_ways
+@both_configurations
 @pytest.mark.parametrize(
-    "case",
+    ("content_type", "body", "encoding"),
     [
         ("text/csv", b"1,2,3", "CSV"),
         ("text/csv; charset=utf-8", b"1,2,3", "CSV"),
@@ -91,13 +99,16 @@ def test_a_capture_knows_whose_it_is(mock, sagemaker, runtime):
         ("text/csv", "häfte".encode(), "CSV"),
         ("application/json", b'{"a": 1}', "JSON"),
         ("application/jsonlines", b'{"a": 1}', "BASE64"),
-        ("text/csv", b"\xff", "BASE64"),  # No text, whatever its sender says.
+        ("text/csv", b"\xff", "BASE64"),  # The body is not UTF-8 text.
         (None, b"1,2,3", "BASE64"),
     ],
+    ids=["CSV", "parameter", "upper case", "not ASCII", "JSON", "not listed", "not UTF-8", "no content type"],
 )
-def test_listed_content_types_are_text_and_the_rest_base_64(mock, sagemaker, runtime, configure, case):
-    """Parameters and case of a content type do not count; no byte is lost in either way."""
-    content_type, body, encoding = case
+def test_listed_content_types_are_text_and_all_others_base64(  # noqa: PLR0917
+    mock, sagemaker, runtime, configure, content_type, body, encoding
+):
+    """Parameters and letter case of a content type are ignored, and every body can be decoded without loss."""
+
     configure(sagemaker, CSV_AND_JSON)
 
     invoke(runtime, body, **({} if content_type is None else {"ContentType": content_type}))
@@ -108,18 +119,18 @@ def test_listed_content_types_are_text_and_the_rest_base_64(mock, sagemaker, run
             assert (base64.b64decode if encoding == "BASE64" else str.encode)(side["data"]) == body
 
 
-def test_without_listed_content_types_all_is_base_64(mock, sagemaker, runtime):
-    """That is what the service does unless told."""
-    launch(sagemaker, DataStorageConfig=STORAGE)
+def test_all_data_is_base64_without_listed_content_types(mock, sagemaker, runtime):
+    """Base64 is the default of the service."""
+    create_experiment(sagemaker, DataStorageConfig=STORAGE)
 
     invoke(runtime, b"1,2,3", ContentType="text/csv")
 
     assert mock.captures[0].record["captureData"]["endpointInput"]["data"] == base64.b64encode(b"1,2,3").decode()
 
 
-def test_a_line_is_one_line(mock, sagemaker, runtime):
-    """Whatever the body: what ends a line within it is escaped."""
-    launch(sagemaker, DataStorageConfig={**STORAGE, "ContentType": CSV_AND_JSON})
+def test_a_record_is_one_line(mock, sagemaker, runtime):
+    """Line breaks in the body are escaped."""
+    create_experiment(sagemaker, DataStorageConfig={**STORAGE, "ContentType": CSV_AND_JSON})
 
     invoke(runtime, b"1\n2\r\n3\x0b\x00", ContentType="text/csv")
 
@@ -127,12 +138,12 @@ def test_a_line_is_one_line(mock, sagemaker, runtime):
     assert json.loads(mock.captures[0].line) == mock.captures[0].record
 
 
-# --- of whom
+# --- the captured variants
 
 
-@in_both_ways
-def test_the_shadows_record_can_be_joined_to_productions(mock, sagemaker, runtime, configure):
-    """Both carry the caller's inferenceId, the same request, and each its own answer and eventId."""
+@both_configurations
+def test_the_records_of_shadow_and_production_can_be_joined(mock, sagemaker, runtime, configure):
+    """Both have the caller's inferenceId and the same request; each has its own answer and eventId."""
     configure(sagemaker, CSV_AND_JSON)
     mock.serve("model-prod", lambda request: "0.7")
     mock.serve("model-shadow", lambda request: "0.9")
@@ -146,9 +157,9 @@ def test_the_shadows_record_can_be_joined_to_productions(mock, sagemaker, runtim
     assert production["eventMetadata"]["eventId"] != shadow["eventMetadata"]["eventId"]
 
 
-def test_production_is_captured_though_nothing_is_copied(mock, sagemaker, runtime):
-    """Every request to an endpoint under test is, and every copy."""
-    launch(sagemaker, percentage=40, DataStorageConfig=STORAGE)
+def test_production_is_captured_also_for_requests_without_a_copy(mock, sagemaker, runtime):
+    """With 40 percent sampling, all ten requests and the four copies are captured."""
+    create_experiment(sagemaker, percentage=40, DataStorageConfig=STORAGE)
 
     invoke_times(runtime, 10)
 
@@ -156,25 +167,25 @@ def test_production_is_captured_though_nothing_is_copied(mock, sagemaker, runtim
     assert (variants.count(PRODUCTION), variants.count(SHADOW)) == (10, 4)
 
 
-@pytest.mark.parametrize(("fails", "captured"), [(PRODUCTION, SHADOW), (SHADOW, PRODUCTION)])
-def test_a_failure_is_not_captured(mock, sagemaker, runtime, fails, captured):
-    """What the other variant answered to the same request is."""
-    launch(sagemaker, DataStorageConfig=STORAGE)
-    mock.serve(f"model-{fails}", lambda request: 1 / 0)
+@pytest.mark.parametrize(("failing", "captured"), [(PRODUCTION, SHADOW), (SHADOW, PRODUCTION)])
+def test_a_failed_answer_is_not_captured(mock, sagemaker, runtime, failing, captured):
+    """The answer of the other variant to the same request is captured."""
+    create_experiment(sagemaker, DataStorageConfig=STORAGE)
+    mock.serve(f"model-{failing}", lambda request: 1 / 0)
 
     try:
         invoke(runtime)
     except runtime.exceptions.ModelError:
-        assert fails == PRODUCTION
+        assert failing == PRODUCTION
 
     assert [capture.variant for capture in mock.captures] == [captured]
 
 
-# --- when
+# --- when data is captured
 
 
-def test_an_experiment_captures_while_it_copies(clock, sagemaker, runtime):
-    """Neither before it runs nor once it is over."""
+def test_an_experiment_captures_only_while_it_copies(clock, sagemaker, runtime):
+    """An experiment captures in Running and Updating, and neither in Starting nor in Cancelled."""
     minute = dt.timedelta(minutes=1)
     captured = {}
     with mock_inference_experiment(clock=clock, durations=Durations(starting=minute, updating=minute)) as mock:
@@ -185,7 +196,7 @@ def test_an_experiment_captures_while_it_copies(clock, sagemaker, runtime):
             invoke(runtime)
             captured[status] = len(mock.captures) - before
 
-        launch(sagemaker, DataStorageConfig=STORAGE)
+        create_experiment(sagemaker, DataStorageConfig=STORAGE)
         count("Starting")
         mock.clock.advance(minute)
         count("Running")
@@ -198,21 +209,23 @@ def test_an_experiment_captures_while_it_copies(clock, sagemaker, runtime):
     assert captured == {"Starting": 0, "Running": 2, "Updating": 2, "Cancelled": 0}
 
 
-def test_an_endpoints_own_capture_goes_on_during_a_test(mock, sagemaker, runtime):
-    """The experiment's capture comes beside it."""
-    serve(sagemaker, **capturing(DestinationS3Uri="s3://captured/own"))
-    launch(sagemaker, DataStorageConfig=STORAGE)
+def test_an_endpoint_with_data_capture_still_captures_during_an_experiment(mock, sagemaker, runtime):
+    """The endpoint and the experiment each capture to their own destination."""
+    create_endpoint(sagemaker, **data_capture(DestinationS3Uri="s3://captured/own"))
+    create_experiment(sagemaker, DataStorageConfig=STORAGE)
 
     invoke(runtime)
 
-    expected = {(variant, place) for variant in (PRODUCTION, SHADOW) for place in (DESTINATION, "s3://captured/own")}
-    assert {(capture.variant, capture.destination) for capture in mock.captures} == expected
+    destinations = (DESTINATION, "s3://captured/own")
+    assert {(capture.variant, capture.destination) for capture in mock.captures} == {
+        (variant, destination) for variant in (PRODUCTION, SHADOW) for destination in destinations
+    }
 
 
 @pytest.mark.parametrize("percentage", [0, 29, 100])
 def test_an_endpoint_captures_its_sampling_percentage(mock, sagemaker, runtime, percentage):
-    """Exactly so many of every 100 exchanges, with what the shadow made of them."""
-    serve(sagemaker, **with_shadow(), **capturing(percentage))
+    """InitialSamplingPercentage gives the exact number of captured requests per 100, for production and shadow."""
+    create_endpoint(sagemaker, **shadow_variants(), **data_capture(percentage))
 
     invoke_times(runtime, 100)
 
@@ -227,35 +240,36 @@ def test_an_endpoint_captures_its_sampling_percentage(mock, sagemaker, runtime, 
         (["Input", "Output"], {"endpointInput", "endpointOutput"}),
         (["InputAndOutput"], {"endpointInput", "endpointOutput"}),
     ],
+    ids=["Input", "Output", "Input and Output", "InputAndOutput"],
 )
-def test_an_endpoint_captures_what_its_options_say(mock, sagemaker, runtime, modes, captured):
-    """The request, the answer or both."""
+def test_capture_options_select_the_request_and_the_answer(mock, sagemaker, runtime, modes, captured):
+    """CaptureOptions select the request, the answer or both."""
     if not set(modes) <= set(sagemaker.meta.service_model.shape_for("CaptureMode").enum):
-        pytest.skip("this botocore knows fewer modes")
-    serve(sagemaker, **capturing(CaptureOptions=[{"CaptureMode": mode} for mode in modes]))
+        pytest.skip("this version of botocore has fewer capture modes")
+    create_endpoint(sagemaker, **data_capture(CaptureOptions=[{"CaptureMode": mode} for mode in modes]))
 
     invoke(runtime)
 
     assert mock.captures[0].record["captureData"].keys() == captured
 
 
-def test_capture_can_be_switched_off(mock, sagemaker, runtime):
-    """EnableCapture wins over all the rest."""
-    serve(sagemaker, **capturing(EnableCapture=False))
+def test_enable_capture_false_turns_data_capture_off(mock, sagemaker, runtime):
+    """EnableCapture has precedence over the other members of DataCaptureConfig."""
+    create_endpoint(sagemaker, **data_capture(EnableCapture=False))
 
     invoke(runtime)
 
     assert mock.captures == ()
 
 
-# --- how many are kept
+# --- the number of records kept
 
 
 @pytest.mark.parametrize("keep", [0, 1, 5])
-def test_what_is_kept_can_be_bounded(clock, sagemaker, runtime, keep):
-    """With `keep=` the last calls and the last captures stay."""
+def test_keep_limits_the_recorded_calls_and_captures(clock, sagemaker, runtime, keep):
+    """With `keep=` only the last calls and the last captures are kept."""
     with mock_inference_experiment(clock=clock, keep=keep) as mock:
-        launch(sagemaker, DataStorageConfig=STORAGE)
+        create_experiment(sagemaker, DataStorageConfig=STORAGE)
         for number in range(10):
             invoke(runtime, InferenceId=f"request-{number}")
 
@@ -267,20 +281,20 @@ def test_what_is_kept_can_be_bounded(clock, sagemaker, runtime, keep):
 
 
 @pytest.mark.parametrize("keep", [-1, 1.5, "all"])
-def test_a_bound_is_a_number(keep):
-    """Anything else is refused where it is given."""
+def test_keep_must_be_a_non_negative_integer(keep):
+    """Any other value of `keep=` raises a TypeError when the mock is created."""
     with pytest.raises(TypeError, match="keep="):
         mock_inference_experiment(keep=keep)
 
 
-def test_a_reset_forgets_captures(mock, sagemaker, runtime):
-    """And metrics, as it does calls; the handlers stay."""
-    launch(sagemaker, DataStorageConfig=STORAGE)
+def test_a_reset_removes_captures_metrics_and_calls(mock, sagemaker, runtime):
+    """A reset keeps the handlers."""
+    create_experiment(sagemaker, DataStorageConfig=STORAGE)
     mock.serve("model-prod", lambda request: b"0.7")
     invoke(runtime)
 
     mock.reset()
 
     assert (mock.captures, mock.metrics, mock.calls) == ((), (), ())
-    launch(sagemaker)
+    create_experiment(sagemaker)
     assert invoke(runtime)["Body"] == b"0.7"

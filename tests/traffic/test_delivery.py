@@ -1,4 +1,4 @@
-"""Where captures are delivered to: files in S3 or in a folder, as AWS lays them out, and no record lost."""
+"""Delivery of captures: files in S3 or in a folder, with the layout of AWS and without lost records."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from tests.traffic.shared import (
     BUCKET,
     DESTINATION,
     KEYS,
-    capturing,
+    create_endpoint,
+    create_experiment,
+    data_capture,
     invoke,
     invoke_times,
-    launch,
-    lines,
-    serve,
-    stored,
-    with_shadow,
+    shadow_variants,
+    split_lines,
+    stored_lines,
 )
 
 if TYPE_CHECKING:
@@ -32,55 +32,57 @@ if TYPE_CHECKING:
 UUID4 = "[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
 
 
-class Place(NamedTuple):
-    """A place to deliver to: the option `s3`, and a look at the lines of every file that is there, by key."""
+class Target(NamedTuple):
+    """A target of deliveries: a value for the option `s3`, and a function that returns all lines by file key."""
 
     s3: Any
     files: Callable[[], dict[str, list[str]]]
 
 
-@pytest.fixture(params=["S3", "a folder"])
-def place(request, tmp_path):
-    """Moto's S3, or a folder that is yet to be made."""
+@pytest.fixture(params=["S3", "folder"])
+def target(request, tmp_path):
+    """Return moto's S3, or a folder that does not exist yet."""
     if request.param == "S3":
         s3 = request.getfixturevalue("s3")
-        return Place(s3, lambda: stored(s3))
+        return Target(s3, lambda: stored_lines(s3))
     folder = tmp_path / "not" / "yet"
-    return Place(folder, lambda: {str(path.relative_to(folder)): lines(path.read_bytes()) for path in files(folder)})
+    return Target(
+        folder, lambda: {str(path.relative_to(folder)): split_lines(path.read_bytes()) for path in files(folder)}
+    )
 
 
 def files(folder: Path) -> list[Path]:
-    """Every file below a folder, hidden ones too."""
+    """Return every file below a folder, including hidden files."""
     return [path for path in sorted(folder.rglob("*")) if path.is_file()]
 
 
 @pytest.fixture
-def delivering(clock, place):
-    """An active mock on `clock` that delivers to `place`."""
-    with mock_inference_experiment(clock=clock, s3=place.s3) as mock:
+def delivering_mock(clock, target):
+    """Activate a mock on `clock` that delivers to `target`."""
+    with mock_inference_experiment(clock=clock, s3=target.s3) as mock:
         yield mock
 
 
-def launch_capturing(sagemaker, destination=DESTINATION, **changes):
-    """Launch an experiment that captures every request."""
-    launch(sagemaker, DataStorageConfig={"Destination": destination}, **changes)
+def create_capturing_experiment(sagemaker, destination=DESTINATION, **changes):
+    """Create an experiment that captures every request."""
+    create_experiment(sagemaker, DataStorageConfig={"Destination": destination}, **changes)
 
 
-def captured(mock, variant=PRODUCTION):
-    """The lines that a variant's files should have, all in all."""
+def captured_lines(mock, variant=PRODUCTION):
+    """Return the captured lines of a variant, which its files together must contain."""
     return [capture.line for capture in mock.captures if capture.variant == variant]
 
 
-def of(variant, found):
-    """Those of the files that are a variant's."""
-    return [content for key, content in found.items() if f"/{variant}/" in key]
+def files_of(variant, lines_by_key):
+    """Return the lines of each file of a variant."""
+    return [lines for key, lines in lines_by_key.items() if f"/{variant}/" in key]
 
 
 # --- files
 
 
 @pytest.mark.parametrize(
-    "destined",
+    ("destination", "prefix"),
     [
         (f"s3://{BUCKET}/traffic", "traffic/"),
         (f"s3://{BUCKET}/traffic/", "traffic/"),
@@ -89,77 +91,79 @@ def of(variant, found):
         (f"s3://{BUCKET}/", ""),
     ],
 )
-def test_keys_are_those_of_aws(delivering, sagemaker, runtime, place, destined):
-    """Destination, endpoint, variant, year to hour, then minute, second and millisecond: in UTC."""
-    destination, prefix = destined
-    launch_capturing(sagemaker, destination)
-    delivering.clock.move_to("2026-01-02T05:04:05.006+02:00")
+def test_a_key_has_the_layout_of_aws(delivering_mock, sagemaker, runtime, target, destination, prefix):  # noqa: PLR0917
+    """A key has the destination, endpoint, variant, year to hour, and minute, second and millisecond, in UTC."""
+    create_capturing_experiment(sagemaker, destination)
+    delivering_mock.clock.move_to("2026-01-02T05:04:05.006+02:00")
 
     invoke(runtime)
 
-    for variant, key in zip((PRODUCTION, SHADOW), place.files(), strict=True):
+    for variant, key in zip((PRODUCTION, SHADOW), target.files(), strict=True):
         layout = rf"{prefix}{ENDPOINT}/{variant}/2026/01/02/03/04-05-006-{UUID4}\.jsonl"
         assert re.fullmatch(layout, key)
 
 
-def test_captures_of_a_minute_share_a_file(delivering, sagemaker, runtime, place):
-    """Each variant has its own; a line is there as soon as the call has been answered."""
-    launch_capturing(sagemaker)
+def test_captures_of_one_minute_are_in_one_file(delivering_mock, sagemaker, runtime, target):
+    """Each variant has its own file, and a line is in the file as soon as the call has been answered."""
+    create_capturing_experiment(sagemaker)
 
-    for so_far in (1, 2, 3):
+    for count in (1, 2, 3):
         invoke(runtime)
-        delivering.clock.advance(seconds=20)
+        delivering_mock.clock.advance(seconds=20)
 
         for variant in (PRODUCTION, SHADOW):
-            assert of(variant, place.files()) == [captured(delivering, variant)]
-            assert len(captured(delivering, variant)) == so_far
+            assert files_of(variant, target.files()) == [captured_lines(delivering_mock, variant)]
+            assert len(captured_lines(delivering_mock, variant)) == count
 
     invoke(runtime)
-    lines = captured(delivering)
-    assert of(PRODUCTION, place.files()) == [lines[:3], lines[3:]]
+    lines = captured_lines(delivering_mock)
+    assert files_of(PRODUCTION, target.files()) == [lines[:3], lines[3:]]
 
 
-def test_a_file_has_at_most_100_lines(delivering, sagemaker, runtime, place):
-    """However many requests a minute has."""
-    launch_capturing(sagemaker, percentage=0)
+def test_a_file_has_at_most_100_lines(delivering_mock, sagemaker, runtime, target):
+    """Requests of one minute are split into several files after each 100 lines."""
+    create_capturing_experiment(sagemaker, percentage=0)
 
     invoke_times(runtime, 201)
 
-    found = of(PRODUCTION, place.files())
-    assert sorted(len(content) for content in found) == [1, 100, 100]
-    assert sorted(line for content in found for line in content) == sorted(captured(delivering))
+    written = files_of(PRODUCTION, target.files())
+    assert sorted(len(lines) for lines in written) == [1, 100, 100]
+    assert sorted(line for lines in written for line in lines) == sorted(captured_lines(delivering_mock))
 
 
-def test_nothing_is_written_unless_told(mock, sagemaker, runtime, s3):
-    """Without `s3=` captures are in `mock.captures` only, though the bucket is there."""
-    launch_capturing(sagemaker)
+def test_nothing_is_delivered_without_the_option_s3(mock, sagemaker, runtime, s3):
+    """Without `s3=` captures are only in `mock.captures`, even if the bucket exists."""
+    create_capturing_experiment(sagemaker)
 
     invoke(runtime)
 
     assert len(mock.captures) == 2
-    assert stored(s3) == {}
+    assert stored_lines(s3) == {}
 
 
-def test_a_reset_begins_new_files(delivering, sagemaker, runtime, place):
-    """What was captured before is written no more."""
-    launch_capturing(sagemaker)
+def test_a_reset_starts_new_files(delivering_mock, sagemaker, runtime, target):
+    """After a reset, files from before stay unchanged, and new captures are written to new files."""
+    create_capturing_experiment(sagemaker)
     invoke(runtime)
-    before = place.files()
+    before = target.files()
 
-    delivering.reset()
-    launch_capturing(sagemaker)
+    delivering_mock.reset()
+    create_capturing_experiment(sagemaker)
     invoke(runtime)
 
-    after = place.files()
+    after = target.files()
     assert {key: after.pop(key) for key in before} == before
-    assert list(after.values()) == [captured(delivering, PRODUCTION), captured(delivering, SHADOW)]
+    assert list(after.values()) == [
+        captured_lines(delivering_mock, PRODUCTION),
+        captured_lines(delivering_mock, SHADOW),
+    ]
 
 
 # --- encryption
 
 
-def key_of(s3, key):
-    """How an object is encrypted, and by which key."""
+def encryption_of(s3, key):
+    """Return the kind of encryption of an object and the ID of its KMS key."""
     head = s3.head_object(Bucket=BUCKET, Key=key)
     return head["ServerSideEncryption"], head.get("SSEKMSKeyId")
 
@@ -167,22 +171,24 @@ def key_of(s3, key):
 @pytest.mark.parametrize(
     "configure",
     [
-        lambda sagemaker, key: launch(sagemaker, DataStorageConfig={"Destination": DESTINATION, "KmsKey": key}),
-        lambda sagemaker, key: serve(sagemaker, **with_shadow(), **capturing(KmsKeyId=key)),
+        lambda sagemaker, key: create_experiment(
+            sagemaker, DataStorageConfig={"Destination": DESTINATION, "KmsKey": key}
+        ),
+        lambda sagemaker, key: create_endpoint(sagemaker, **shadow_variants(), **data_capture(KmsKeyId=key)),
     ],
-    ids=["by experiment", "by endpoint"],
+    ids=["experiment", "endpoint"],
 )
-def test_files_are_encrypted_by_the_key(clock, sagemaker, runtime, s3, configure):
-    """The SSE-KMS key is passed on to S3."""
+def test_the_kms_key_is_passed_to_s3(clock, sagemaker, runtime, s3, configure):
+    """Files are encrypted with the KMS key of the experiment or of the endpoint configuration."""
     with mock_inference_experiment(clock=clock, s3=s3):
         configure(sagemaker, "alias/captured")
         invoke(runtime)
 
-    assert [key_of(s3, key) for key in stored(s3)] == [("aws:kms", "alias/captured")] * 2
+    assert [encryption_of(s3, key) for key in stored_lines(s3)] == [("aws:kms", "alias/captured")] * 2
 
 
-def test_what_is_encrypted_by_two_keys_is_in_two_files(clock, sagemaker, runtime, s3):
-    """Though it comes from one endpoint in one minute."""
+def test_captures_with_different_kms_keys_are_in_different_files(clock, sagemaker, runtime, s3):
+    """This holds even for captures of one endpoint in one minute."""
     with mock_inference_experiment(clock=clock, s3=s3):
         for key in ("alias/one", "alias/other"):
             name = key.replace("/", "-")
@@ -191,24 +197,24 @@ def test_what_is_encrypted_by_two_keys_is_in_two_files(clock, sagemaker, runtime
             invoke(runtime)
             sagemaker.stop_inference_experiment(**stop(name))
 
-    keys = [key_of(s3, key)[1] for key in stored(s3) if PRODUCTION in key]
-    assert sorted(keys) == ["alias/one", "alias/other"]
+    kms_keys = [encryption_of(s3, key)[1] for key in stored_lines(s3) if PRODUCTION in key]
+    assert sorted(kms_keys) == ["alias/one", "alias/other"]
 
 
-# --- what cannot be delivered
+# --- failed deliveries
 
 
 @pytest.fixture
-def empty(moto):
-    """A client of moto's S3, in which there is no bucket."""
+def s3_without_bucket(moto):
+    """Return a client of moto's S3, in which no bucket exists."""
     return boto3.client("s3", **KEYS)
 
 
-def test_a_missing_bucket_is_no_matter_of_the_callers(clock, sagemaker, runtime, empty):
-    """It is answered; a warning names the bucket and the reason; the record is in `mock.captures`."""
-    ours = mock_inference_experiment(clock=clock, s3=empty)
-    mock = ours.start()
-    launch_capturing(sagemaker)
+def test_an_invocation_succeeds_and_warns_if_the_bucket_is_missing(clock, sagemaker, runtime, s3_without_bucket):
+    """The warning names the destination and the reason, and the records are in `mock.captures`."""
+    entry = mock_inference_experiment(clock=clock, s3=s3_without_bucket)
+    mock = entry.start()
+    create_capturing_experiment(sagemaker)
 
     with pytest.warns(DeliveryWarning, match=rf"{DESTINATION}/{ENDPOINT}.*NoSuchBucket"):
         answer = invoke(runtime)
@@ -216,102 +222,103 @@ def test_a_missing_bucket_is_no_matter_of_the_callers(clock, sagemaker, runtime,
     assert answer["Body"] == b"1,2,3"
     assert [capture.variant for capture in mock.captures] == [PRODUCTION, SHADOW]
     with pytest.warns(DeliveryWarning, match="NoSuchBucket"):
-        ours.stop()
+        entry.stop()
 
 
-@pytest.mark.parametrize("another", [True, False], ids=["with the next", "at the end of the mock"])
-def test_what_could_not_be_delivered_is_delivered_later(clock, sagemaker, runtime, empty, another):
-    """Nothing is lost once the bucket is there."""
-    with mock_inference_experiment(clock=clock, s3=empty) as mock:
-        launch_capturing(sagemaker)
+@pytest.mark.parametrize("invoke_again", [True, False], ids=["next invocation", "end of the mock"])
+def test_a_failed_delivery_is_repeated(clock, sagemaker, runtime, s3_without_bucket, invoke_again):
+    """The records are delivered with the next invocation, or at the end of the mock, after the bucket was created."""
+    with mock_inference_experiment(clock=clock, s3=s3_without_bucket) as mock:
+        create_capturing_experiment(sagemaker)
         with pytest.warns(DeliveryWarning):
             invoke(runtime)
-        empty.create_bucket(Bucket=BUCKET)
-        if another:
+        s3_without_bucket.create_bucket(Bucket=BUCKET)
+        if invoke_again:
             invoke(runtime)
-            assert of(PRODUCTION, stored(empty)) == [captured(mock)]
+            assert files_of(PRODUCTION, stored_lines(s3_without_bucket)) == [captured_lines(mock)]
 
-    assert of(PRODUCTION, stored(empty)) == [captured(mock)]
-    assert of(SHADOW, stored(empty)) == [captured(mock, SHADOW)]
+    assert files_of(PRODUCTION, stored_lines(s3_without_bucket)) == [captured_lines(mock)]
+    assert files_of(SHADOW, stored_lines(s3_without_bucket)) == [captured_lines(mock, SHADOW)]
 
 
 @pytest.mark.parametrize(
-    ("times", "apart", "files"),
+    ("times", "seconds", "files"),
     [
         (201, 0, [("00-00", 100), ("00-00", 100), ("00-00", 1)]),
         (5, 30, [("00-00", 2), ("01-00", 2), ("02-00", 1)]),
     ],
+    ids=["more than 100 lines", "more than one minute"],
 )
 @pytest.mark.filterwarnings("ignore::mock_sagemaker_ie.DeliveryWarning")
-def test_files_that_are_delivered_late_are_as_any_other(clock, sagemaker, runtime, empty, times, apart, files):  # noqa: PLR0917
-    """They have at most 100 lines, of at most one minute, and their names say when they began."""
-    with mock_inference_experiment(clock=clock, s3=empty) as mock:
-        launch_capturing(sagemaker, percentage=0)
+def test_repeated_deliveries_have_the_same_files(clock, sagemaker, runtime, s3_without_bucket, times, seconds, files):  # noqa: PLR0917
+    """Files delivered late also have at most 100 lines of at most one minute, and their start time as name."""
+    with mock_inference_experiment(clock=clock, s3=s3_without_bucket) as mock:
+        create_capturing_experiment(sagemaker, percentage=0)
         for _ in range(times):
             invoke(runtime)
-            mock.clock.advance(seconds=apart)
-        empty.create_bucket(Bucket=BUCKET)
+            mock.clock.advance(seconds=seconds)
+        s3_without_bucket.create_bucket(Bucket=BUCKET)
 
-    found = stored(empty)
-    assert sorted((key.rpartition("/")[2][:5], len(content)) for key, content in found.items()) == sorted(files)
-    assert sorted(line for content in found.values() for line in content) == sorted(captured(mock))
+    written = stored_lines(s3_without_bucket)
+    assert sorted((key.rpartition("/")[2][:5], len(lines)) for key, lines in written.items()) == sorted(files)
+    assert sorted(line for lines in written.values() for line in lines) == sorted(captured_lines(mock))
 
 
 @pytest.mark.filterwarnings("error::mock_sagemaker_ie.DeliveryWarning")
-def test_where_warnings_are_errors_nothing_is_lost(clock, sagemaker, runtime, empty):
-    """The caller then does see the warning, since the test asked for that; both records are delivered all the same."""
-    with mock_inference_experiment(clock=clock, s3=empty) as mock:
-        launch_capturing(sagemaker)
+def test_records_are_delivered_although_the_warning_is_an_error(clock, sagemaker, runtime, s3_without_bucket):
+    """If the test turns DeliveryWarning into an error, the caller gets it; both records are delivered later."""
+    with mock_inference_experiment(clock=clock, s3=s3_without_bucket) as mock:
+        create_capturing_experiment(sagemaker)
         with pytest.raises(DeliveryWarning):
             invoke(runtime)
-        empty.create_bucket(Bucket=BUCKET)
+        s3_without_bucket.create_bucket(Bucket=BUCKET)
 
-    assert [of(variant, stored(empty)) for variant in (PRODUCTION, SHADOW)] == [
-        [captured(mock, variant)] for variant in (PRODUCTION, SHADOW)
+    assert [files_of(variant, stored_lines(s3_without_bucket)) for variant in (PRODUCTION, SHADOW)] == [
+        [captured_lines(mock, variant)] for variant in (PRODUCTION, SHADOW)
     ]
 
 
-def test_s3_may_refuse_one_variant_only(clock, sagemaker, runtime, s3):
-    """The other's record is delivered meanwhile."""
+def test_a_failed_delivery_of_one_variant_does_not_block_the_other(clock, sagemaker, runtime, s3):
+    """If S3 denies access for the shadow's files, the record of production is still delivered."""
     allowed = []
 
-    def refuse_the_shadow(params, **_):
+    def deny_access_for_shadow(params, **_):
         if SHADOW in params["Key"] and not allowed:
             raise ClientError({"Error": {"Code": "AccessDenied", "Message": "Access Denied"}}, "PutObject")
 
-    s3.meta.events.register("provide-client-params.s3.PutObject", refuse_the_shadow)
+    s3.meta.events.register("provide-client-params.s3.PutObject", deny_access_for_shadow)
     with mock_inference_experiment(clock=clock, s3=s3) as mock:
-        launch_capturing(sagemaker)
+        create_capturing_experiment(sagemaker)
 
         with pytest.warns(DeliveryWarning, match="AccessDenied"):
             invoke(runtime)
 
-        assert [of(variant, stored(s3)) for variant in (PRODUCTION, SHADOW)] == [[captured(mock)], []]
+        assert [files_of(variant, stored_lines(s3)) for variant in (PRODUCTION, SHADOW)] == [[captured_lines(mock)], []]
         allowed.append(True)
 
 
 # --- folders
 
 
-def test_a_file_is_replaced_whole(clock, sagemaker, runtime, tmp_path):
-    """Whoever has it open reads on in what it was."""
+def test_a_file_is_replaced_atomically(clock, sagemaker, runtime, tmp_path):
+    """A reader that has the file open still reads the old content."""
     with mock_inference_experiment(clock=clock, s3=tmp_path) as mock:
-        launch_capturing(sagemaker, percentage=0)
+        create_capturing_experiment(sagemaker, percentage=0)
         invoke(runtime)
         (path,) = files(tmp_path)
 
         with path.open("rb") as reader:
             invoke(runtime)
 
-            assert lines(reader.read()) == captured(mock)[:1]
-        assert lines(path.read_bytes()) == captured(mock)
+            assert split_lines(reader.read()) == captured_lines(mock)[:1]
+        assert split_lines(path.read_bytes()) == captured_lines(mock)
 
 
-def test_a_folder_that_cannot_be_written_is_warned_of(clock, sagemaker, runtime, tmp_path):
-    """Nothing is left half-written there, and the records follow once it can."""
-    (tmp_path / "traffic").write_text("in the way")
+def test_a_folder_that_is_not_writable_warns(clock, sagemaker, runtime, tmp_path):
+    """No partial file is left, and the records are delivered when the folder has become writable."""
+    (tmp_path / "traffic").write_text("a file with the name of the folder")
     with mock_inference_experiment(clock=clock, s3=tmp_path) as mock:
-        launch_capturing(sagemaker, percentage=0)
+        create_capturing_experiment(sagemaker, percentage=0)
         with pytest.warns(DeliveryWarning, match="traffic"):
             invoke(runtime)
         assert files(tmp_path) == [tmp_path / "traffic"]
@@ -319,18 +326,18 @@ def test_a_folder_that_cannot_be_written_is_warned_of(clock, sagemaker, runtime,
         (tmp_path / "traffic").unlink()
 
     (path,) = files(tmp_path)
-    assert lines(path.read_bytes()) == captured(mock)
+    assert split_lines(path.read_bytes()) == captured_lines(mock)
 
 
 @pytest.mark.parametrize("prefix", ["../../elsewhere", "inside/../../elsewhere", "/elsewhere", "link/elsewhere"])
-@pytest.mark.filterwarnings("ignore::mock_sagemaker_ie.DeliveryWarning")  # At the end of the mock.
-def test_no_destination_leads_out_of_the_folder(clock, sagemaker, runtime, tmp_path, prefix):
-    """Such a key is fine in S3; here it is refused, with a warning, and the caller is answered."""
-    folder = tmp_path / "a" / "folder"
+@pytest.mark.filterwarnings("ignore::mock_sagemaker_ie.DeliveryWarning")  # The delivery is repeated when the mock ends.
+def test_a_destination_outside_the_folder_is_not_written(clock, sagemaker, runtime, tmp_path, prefix):
+    """S3 would accept such a key. With a folder it is not written and warns, and the invocation is answered."""
+    folder = tmp_path / "parent" / "folder"
     folder.mkdir(parents=True)
     (folder / "link").symlink_to(tmp_path)
     with mock_inference_experiment(clock=clock, s3=folder) as mock:
-        launch_capturing(sagemaker, f"s3://{BUCKET}/{prefix}")
+        create_capturing_experiment(sagemaker, f"s3://{BUCKET}/{prefix}")
 
         with pytest.warns(DeliveryWarning, match="outside the folder"):
             assert invoke(runtime)["Body"] == b"1,2,3"
@@ -343,8 +350,8 @@ def test_no_destination_leads_out_of_the_folder(clock, sagemaker, runtime, tmp_p
 # --- the option
 
 
-@pytest.mark.parametrize("place", ["captured", b"captured", object()], ids=["a string", "bytes", "an object"])
-def test_only_a_client_or_a_path_is_a_place(place):
-    """Anything else is refused where it is given, and told what is expected."""
+@pytest.mark.parametrize("value", ["captured", b"captured", object()], ids=["str", "bytes", "object"])
+def test_the_option_s3_takes_only_a_client_or_a_path(value):
+    """Any other value raises a TypeError that names the expected types when the mock is created."""
     with pytest.raises(TypeError, match=r"s3=.*expected a.*client"):
-        mock_inference_experiment(s3=place)
+        mock_inference_experiment(s3=value)

@@ -1,4 +1,4 @@
-"""InvokeEndpoint as its caller sees it: what is sent, what is answered and what is refused."""
+"""InvokeEndpoint: the request, the answer, and the errors."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.requests import ENDPOINT, PRODUCTION
 from tests.traffic.shared import invoke
 
 MODEL = "model-prod"
-LIMIT = 26_214_400  # 25 MB, AWS's limit for the body of a real-time invocation.
+MAX_BODY_LENGTH = 26_214_400  # Bytes: 25 MB, AWS's limit for the body of a real-time invocation.
 
 
 # --- answers
@@ -33,9 +33,10 @@ LIMIT = 26_214_400  # 25 MB, AWS's limit for the body of a real-time invocation.
         ([1, None], b"[1, null]"),
         (0, b"0"),
     ],
+    ids=["bytes", "bytearray", "memoryview", "str", "empty str", "dict", "list", "int"],
 )
-def test_a_handler_answers_for_its_model(mock, endpoint, runtime, returned, body):
-    """It returns bytes, a str, or anything that JSON can say."""
+def test_the_return_value_of_a_handler_is_the_body(mock, endpoint, runtime, returned, body):
+    """A handler returns bytes, a str, or a value that JSON can represent."""
     mock.serve(MODEL, lambda request: returned)
 
     assert invoke(runtime)["Body"] == body
@@ -51,10 +52,11 @@ def test_a_handler_answers_for_its_model(mock, endpoint, runtime, returned, body
         ([0.7], {"ContentType": "text/csv", "Accept": "text/plain"}, "application/json"),
         (ModelResponse([0.7], content_type="application/jsonlines"), {"Accept": "*/*"}, "application/jsonlines"),
     ],
+    ids=["none", "ContentType", "Accept any", "Accept", "JSON value", "handler"],
 )
 @pytest.mark.usefixtures("endpoint")
 def test_an_answer_has_a_content_type(mock, runtime, returned, sent, content_type):
-    """It is what the handler says, JSON's for what became JSON, or else what the caller accepts or sent."""
+    """The content type is the handler's, else JSON's for a JSON value, else the one that the caller accepts or sent."""
     mock.serve(MODEL, lambda request: returned)
 
     answer = invoke(runtime, **sent)
@@ -63,29 +65,29 @@ def test_an_answer_has_a_content_type(mock, runtime, returned, sent, content_typ
     assert answer["ResponseMetadata"]["HTTPHeaders"].get("content-type") == content_type
 
 
-def test_a_model_that_nobody_serves_echoes(endpoint, runtime):
-    """What was asked comes back, as it came."""
+def test_a_model_without_a_handler_returns_the_request(endpoint, runtime):
+    """The answer has the body and the content type of the request."""
     answer = invoke(runtime, b"\x00\xff", ContentType="application/x-image")
 
     assert (answer["Body"], answer["ContentType"]) == (b"\x00\xff", "application/x-image")
 
 
-def test_the_handler_served_last_answers(mock, endpoint, runtime):
-    """A model can be replaced while the endpoint is in service."""
+def test_the_last_registered_handler_answers(mock, endpoint, runtime):
+    """A handler can be replaced while the endpoint is in service."""
     mock.serve(MODEL, lambda request: b"old")
     mock.serve(MODEL, lambda request: b"new")
 
     assert invoke(runtime)["Body"] == b"new"
 
 
-def test_only_what_can_be_called_is_served(mock):
-    """A handler that is none is refused where it is given."""
+def test_a_handler_must_be_callable(mock):
+    """`mock.serve` raises a TypeError for a handler that is not callable."""
     with pytest.raises(TypeError, match=r"handler=b'0\.7'"):
         mock.serve(MODEL, b"0.7")
 
 
 @pytest.mark.parametrize(
-    "given",
+    "members",
     [
         {},
         {
@@ -96,14 +98,14 @@ def test_only_what_can_be_called_is_served(mock):
             "TargetModel": "tenant-7.tar.gz",
         },
     ],
-    ids=["the body alone", "everything"],
+    ids=["only the body", "all members"],
 )
-def test_a_handler_is_given_the_whole_request(mock, endpoint, runtime, given):
-    """The request is the body as bytes, and knows what InvokeEndpoint said beside it and whom it came to."""
+def test_a_handler_gets_the_whole_request(mock, endpoint, runtime, members):
+    """A ModelRequest is the body as bytes, with the other members of InvokeEndpoint, the endpoint and the variant."""
     requests = []
     mock.serve(MODEL, lambda request: requests.append(request) or b"")
 
-    invoke(runtime, b"1,2,3", **given)
+    invoke(runtime, b"1,2,3", **members)
 
     (request,) = requests
     assert isinstance(request, ModelRequest)
@@ -115,23 +117,23 @@ def test_a_handler_is_given_the_whole_request(mock, endpoint, runtime, given):
         "CustomAttributes": request.custom_attributes,
         "InferenceId": request.inference_id,
         "TargetModel": request.target_model,
-    } == dict.fromkeys(("ContentType", "Accept", "CustomAttributes", "InferenceId", "TargetModel")) | given
+    } == dict.fromkeys(("ContentType", "Accept", "CustomAttributes", "InferenceId", "TargetModel")) | members
 
 
-@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy])
-def test_a_request_can_be_copied(mock, endpoint, runtime, copied):
-    """The copy, which another process may get too, is as good as the original."""
+@pytest.mark.parametrize("make_copy", [copy.copy, copy.deepcopy])
+def test_a_request_can_be_copied(mock, endpoint, runtime, make_copy):
+    """A copy, which another process may get too, has the same body and attributes."""
     requests = []
-    mock.serve(MODEL, lambda request: requests.extend([request, copied(request)]) or b"")
+    mock.serve(MODEL, lambda request: requests.extend([request, make_copy(request)]) or b"")
 
     invoke(runtime, ContentType="text/csv")
 
-    original, twin = requests
-    assert (twin, vars(twin)) == (original, vars(original))
+    original, copied = requests
+    assert (copied, vars(copied)) == (original, vars(original))
 
 
-def test_a_model_answers_with_custom_attributes(mock, endpoint, runtime):
-    """They are the model's own, not an echo of the caller's."""
+def test_an_answer_has_the_custom_attributes_of_the_model(mock, endpoint, runtime):
+    """The custom attributes of the request are not in the answer."""
     mock.serve(MODEL, lambda request: ModelResponse(b"", custom_attributes="model=7"))
 
     assert invoke(runtime, CustomAttributes="trace=7")["CustomAttributes"] == "model=7"
@@ -150,10 +152,10 @@ def test_a_model_answers_with_custom_attributes(mock, endpoint, runtime):
         (list, [b"1\n2\n3\n"]),
         (lambda body: [json.loads(line) for line in body.iter_lines()], [1, 2, 3]),
     ],
-    ids=["read", "read in parts", "iter_lines", "iter_chunks", "iterated", "as JSON lines"],
+    ids=["read", "read in parts", "iter_lines", "iter_chunks", "for loop", "JSON lines"],
 )
-def test_the_body_is_a_stream(mock, endpoint, runtime, read, expected):
-    """It is botocore's own StreamingBody, read in any of the ways there are."""
+def test_the_body_is_a_botocore_stream(mock, endpoint, runtime, read, expected):
+    """The body is botocore's own StreamingBody, and every way to read it works."""
     mock.serve(MODEL, lambda request: "1\n2\n3\n")
 
     body = runtime.invoke_endpoint(EndpointName=ENDPOINT, Body=b"")["Body"]
@@ -163,17 +165,17 @@ def test_the_body_is_a_stream(mock, endpoint, runtime, read, expected):
     assert body.read() == b""
 
 
-# --- what is sent
+# --- requests
 
 
-@pytest.mark.parametrize("send", [bytes, bytearray, bytes.decode, io.BytesIO])
-def test_a_body_may_be_of_any_kind(endpoint, runtime, send):
-    """Whatever the client takes, the model gets bytes."""
-    assert invoke(runtime, send(b"1,2,3"))["Body"] == b"1,2,3"
+@pytest.mark.parametrize("convert", [bytes, bytearray, bytes.decode, io.BytesIO])
+def test_the_model_gets_bytes_for_every_type_of_body(endpoint, runtime, convert):
+    """The client accepts bytes, bytearray, str and files; the model gets bytes."""
+    assert invoke(runtime, convert(b"1,2,3"))["Body"] == b"1,2,3"
 
 
-def test_a_file_is_sent_from_where_it_stands(endpoint, runtime, tmp_path):
-    """A header that has been read already is not sent again."""
+def test_a_file_is_sent_from_its_current_position(endpoint, runtime, tmp_path):
+    """A header line that was already read is not sent."""
     (tmp_path / "features.csv").write_bytes(b"a,b,c\n1,2,3")
 
     with (tmp_path / "features.csv").open("rb") as file:
@@ -182,8 +184,8 @@ def test_a_file_is_sent_from_where_it_stands(endpoint, runtime, tmp_path):
         assert invoke(runtime, file)["Body"] == b"1,2,3"
 
 
-def test_the_recorded_request_stays_as_it_was_sent(mock, endpoint, runtime):
-    """A caller may use its buffer again."""
+def test_a_recorded_request_does_not_change(mock, endpoint, runtime):
+    """A caller may reuse its buffer after the call."""
     buffer = bytearray(b"1,2,3")
     invoke(runtime, buffer)
 
@@ -192,19 +194,19 @@ def test_the_recorded_request_stays_as_it_was_sent(mock, endpoint, runtime):
     assert mock.calls[-1].params["Body"] == b"1,2,3"
 
 
-def test_a_body_may_have_25_megabytes(mock, endpoint, runtime):
-    """That is the limit of a real-time invocation; the service model's own is older."""
+def test_a_body_can_have_25_megabytes(mock, endpoint, runtime):
+    """25 MB is AWS's limit for a real-time invocation; the limit in the service model is outdated."""
     mock.serve(MODEL, lambda request: str(len(request)))
 
-    assert invoke(runtime, bytes(LIMIT))["Body"] == str(LIMIT).encode()
+    assert invoke(runtime, bytes(MAX_BODY_LENGTH))["Body"] == str(MAX_BODY_LENGTH).encode()
 
 
-def test_a_body_of_one_byte_more_is_refused(mock, endpoint, runtime):
-    """No model sees it."""
-    mock.serve(MODEL, lambda request: pytest.fail("the model was asked"))
+def test_a_body_above_25_megabytes_raises_validation_error(mock, endpoint, runtime):
+    """A request with one byte more does not reach the model."""
+    mock.serve(MODEL, lambda request: pytest.fail("the model was called"))
 
-    with pytest.raises(runtime.exceptions.ValidationError, match=str(LIMIT)):
-        invoke(runtime, io.BytesIO(bytes(LIMIT + 1)))
+    with pytest.raises(runtime.exceptions.ValidationError, match=str(MAX_BODY_LENGTH)):
+        invoke(runtime, io.BytesIO(bytes(MAX_BODY_LENGTH + 1)))
 
 
 @pytest.mark.parametrize(
@@ -217,17 +219,18 @@ def test_a_body_of_one_byte_more_is_refused(mock, endpoint, runtime):
         ("CustomAttributes", "é"),
         ("CustomAttributes", "c" * 1025),
     ],
+    ids=["name pattern", "name length", "variant pattern", "ID length", "attributes pattern", "attributes length"],
 )
-def test_the_service_validates_what_the_client_lets_pass(mock, endpoint, runtime, member, value):
-    """The runtime's code for it is ValidationError, and the call is recorded with its error."""
+def test_the_service_validates_constraints_that_the_client_does_not_check(mock, endpoint, runtime, member, value):
+    """The runtime's error code is ValidationError, and the call is recorded with its error."""
     with pytest.raises(runtime.exceptions.ValidationError):
         runtime.invoke_endpoint(**{"EndpointName": ENDPOINT, "Body": b"", member: value})
 
     assert mock.calls[-1].error.code == "ValidationError"
 
 
-def test_a_sensitive_value_is_not_repeated(endpoint, runtime):
-    """What the service model marks as sensitive is not shown in a message, as AWS does not show it."""
+def test_a_sensitive_value_is_not_in_the_error_message(endpoint, runtime):
+    """As on AWS, a message does not show a value that the service model marks as sensitive."""
     assert runtime.meta.service_model.shape_for("CustomAttributesHeader").metadata["sensitive"]
 
     with pytest.raises(runtime.exceptions.ValidationError, match="customAttributes") as caught:
@@ -236,14 +239,16 @@ def test_a_sensitive_value_is_not_repeated(endpoint, runtime):
     assert "gehéim" not in str(caught.value)
 
 
-# --- models that fail, handlers that are wrong
+# --- failing models and wrong handlers
 
 
 @pytest.mark.parametrize(
-    ("error", "message"), [(ValueError("no such feature"), "no such feature"), (KeyError(), "KeyError")]
+    ("error", "message"),
+    [(ValueError("no such feature"), "no such feature"), (KeyError(), "KeyError")],
+    ids=["with text", "without text"],
 )
-def test_a_model_that_raises_is_a_model_error(mock, endpoint, runtime, error, message):
-    """The error has the members that AWS gives it, and says what the model said."""
+def test_an_exception_of_a_handler_is_a_model_error(mock, endpoint, runtime, error, message):
+    """The ModelError has all members that AWS defines, with the text of the exception as OriginalMessage."""
 
     def handler(request):
         raise error
@@ -263,27 +268,27 @@ def test_a_model_that_raises_is_a_model_error(mock, endpoint, runtime, error, me
     assert response.keys() - {"Error", "ResponseMetadata"} == members.keys()
 
 
-NONSENSE = {
-    "nothing": None,
-    "an object": object(),
-    "a set": {1, 2},
-    "bytes within JSON": {"score": b"0.7"},
-    "no number that JSON has": float("nan"),
-    "a response of nothing": ModelResponse(None),
-    "no content type": ModelResponse(b"", content_type=7),
-    "no custom attributes": ModelResponse(b"", custom_attributes=b"model=7"),
-    "no latency": ModelResponse(b"", latency="slow"),
-    "a latency below nothing": ModelResponse(b"", latency=-1),
-    "a latency that is no number": ModelResponse(b"", latency=float("nan")),
-    "a latency beyond all time": ModelResponse(b"", latency=1e300),
-    "a content type that no header can have": ModelResponse(b"", content_type="\ud800"),
-    "custom attributes that no header can have": ModelResponse(b"", custom_attributes="a\nb"),
+INVALID_RETURN_VALUES = {
+    "None": None,
+    "object": object(),
+    "set": {1, 2},
+    "bytes in JSON": {"score": b"0.7"},
+    "NaN": float("nan"),
+    "response with None": ModelResponse(None),
+    "content type of a wrong type": ModelResponse(b"", content_type=7),
+    "custom attributes of a wrong type": ModelResponse(b"", custom_attributes=b"model=7"),
+    "latency of a wrong type": ModelResponse(b"", latency="slow"),
+    "negative latency": ModelResponse(b"", latency=-1),
+    "latency NaN": ModelResponse(b"", latency=float("nan")),
+    "latency too large": ModelResponse(b"", latency=1e300),
+    "content type not allowed in a header": ModelResponse(b"", content_type="\ud800"),
+    "custom attributes not allowed in a header": ModelResponse(b"", custom_attributes="a\nb"),
 }
 
 
-@pytest.mark.parametrize("returned", NONSENSE.values(), ids=NONSENSE.keys())
-def test_a_handler_that_returns_nonsense_is_told_so(mock, endpoint, runtime, returned):
-    """That is a mistake of the test, not of a model: an error that names the model and the handler."""
+@pytest.mark.parametrize("returned", INVALID_RETURN_VALUES.values(), ids=INVALID_RETURN_VALUES.keys())
+def test_an_invalid_return_value_of_a_handler_raises_handler_error(mock, endpoint, runtime, returned):
+    """It is a bug of the test and no error of a model; the HandlerError names the model and the handler."""
 
     def predict(request):
         return returned
@@ -294,8 +299,8 @@ def test_a_handler_that_returns_nonsense_is_told_so(mock, endpoint, runtime, ret
         invoke(runtime)
 
 
-def test_a_failure_to_answer_leaves_the_endpoint_as_it_was(mock, endpoint, runtime):
-    """The next request is answered."""
+def test_an_endpoint_answers_after_a_model_error(mock, endpoint, runtime):
+    """A handler raises for the first invocation and answers the second."""
     answers = iter([RuntimeError("out of memory"), b"0.7"])
 
     def handler(request):
@@ -311,11 +316,11 @@ def test_a_failure_to_answer_leaves_the_endpoint_as_it_was(mock, endpoint, runti
     assert invoke(runtime)["Body"] == b"0.7"
 
 
-# --- what is recorded
+# --- recorded calls
 
 
-def test_calls_are_recorded_with_what_was_said(mock, endpoint, runtime):
-    """An invocation is a call as any other, its bodies as bytes."""
+def test_an_invocation_is_recorded_with_its_request_and_answer(mock, endpoint, runtime):
+    """The recorded call has both bodies as bytes."""
     invoke(runtime, b"1,2,3", ContentType="text/csv")
 
     call = mock.calls[-1]

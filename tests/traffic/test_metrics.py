@@ -1,4 +1,4 @@
-"""What CloudWatch would know of the variants: in `mock.metrics`, and put to CloudWatch itself."""
+"""Endpoint invocation metrics of the variants, in `mock.metrics` and in CloudWatch."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from botocore.stub import Stubber
 from mock_sagemaker_ie import DeliveryWarning, ModelResponse, mock_inference_experiment
 from tests.conftest import START
 from tests.requests import ENDPOINT, PRODUCTION, SHADOW, deployed
-from tests.traffic.shared import invoke, invoke_times, launch, serve, totals
+from tests.traffic.shared import create_endpoint, create_experiment, invoke, invoke_times, metric_sums
 
 MINUTE = dt.timedelta(minutes=1)
 
-# AWS, Monitor SageMaker with CloudWatch: what an invocation that goes well adds to each endpoint invocation metric.
-GOES_WELL = {
+# A successful invocation adds these values to the endpoint invocation metrics (AWS, Monitor SageMaker with CloudWatch).
+SUCCESS = {
     "Invocations": (1, "None"),
     "InvocationsPerInstance": (1, "None"),
     "Invocation4XXErrors": (0, "None"),
@@ -25,11 +25,11 @@ GOES_WELL = {
     "ModelLatency": (0, "Microseconds"),
     "OverheadLatency": (0, "Microseconds"),
 }
-FAILS = {**GOES_WELL, "Invocation5XXErrors": (1, "None"), "InvocationModelErrors": (1, "None")}
+FAILURE = {**SUCCESS, "Invocation5XXErrors": (1, "None"), "InvocationModelErrors": (1, "None")}
 
 
-def said_of(mock, variant):
-    """The sum and the unit of every metric of a variant, by name."""
+def metrics_of(mock, variant):
+    """Return the sum and the unit of every metric of a variant, by name."""
     return {point.name: (point.sum, point.unit) for point in mock.metrics if point.variant == variant}
 
 
@@ -37,20 +37,20 @@ def fail(request):
     raise RuntimeError("out of memory")
 
 
-# --- what is counted
+# --- counts
 
 
 @pytest.mark.parametrize("variant", [PRODUCTION, SHADOW])
-def test_an_invocation_counts_in_every_metric(mock, experiment, runtime, variant):
-    """The shadow has the same metrics as production, under its own name."""
+def test_an_invocation_is_counted_in_every_metric(mock, experiment, runtime, variant):
+    """The shadow has the same metrics as production, with its own variant name."""
     invoke(runtime)
 
-    assert said_of(mock, variant) == GOES_WELL
+    assert metrics_of(mock, variant) == SUCCESS
 
 
 @pytest.mark.parametrize(("failing", "other"), [(PRODUCTION, SHADOW), (SHADOW, PRODUCTION)])
-def test_a_failure_counts_for_the_variant_that_failed(mock, experiment, runtime, failing, other):
-    """It is an error of the model, a 5XX, and an invocation all the same."""
+def test_a_failure_is_counted_for_the_failing_variant_only(mock, experiment, runtime, failing, other):
+    """A failure counts as a model error, as a 5XX error and as an invocation."""
     mock.serve(f"model-{failing}", fail)
 
     try:
@@ -58,54 +58,54 @@ def test_a_failure_counts_for_the_variant_that_failed(mock, experiment, runtime,
     except runtime.exceptions.ModelError:
         assert failing == PRODUCTION
 
-    assert (said_of(mock, failing), said_of(mock, other)) == (FAILS, GOES_WELL)
+    assert (metrics_of(mock, failing), metrics_of(mock, other)) == (FAILURE, SUCCESS)
 
 
-def test_what_reaches_no_model_is_not_counted(mock, endpoint, runtime):
-    """A request that is refused is none of a variant's."""
+def test_a_request_with_a_validation_error_is_not_counted(mock, endpoint, runtime):
+    """The request reaches no variant, so no metric counts it."""
     with pytest.raises(runtime.exceptions.ValidationError):
-        invoke(runtime, TargetVariant="unheard-of")
+        invoke(runtime, TargetVariant="missing-variant")
 
     assert mock.metrics == ()
 
 
-def test_invocations_are_shared_among_instances(mock, sagemaker, runtime):
-    """InvocationsPerInstance is what each of them had to do."""
-    serve(sagemaker, deployed(InitialInstanceCount=4))
+def test_invocations_per_instance_are_divided_by_the_instance_count(mock, sagemaker, runtime):
+    """Eight invocations of a variant with four instances are two invocations per instance."""
+    create_endpoint(sagemaker, deployed(InitialInstanceCount=4))
 
     invoke_times(runtime, 8)
 
-    assert totals(mock, "InvocationsPerInstance") == {PRODUCTION: 2}
+    assert metric_sums(mock, "InvocationsPerInstance") == {PRODUCTION: 2}
 
 
-# --- how long it took
+# --- latency
 
 
-@pytest.mark.parametrize("latency", [0.25, dt.timedelta(milliseconds=250)])
-def test_a_handler_may_say_how_long_it_took(mock, experiment, runtime, latency):
-    """In seconds or as a timedelta; the clock is not moved."""
+@pytest.mark.parametrize("latency", [0.25, dt.timedelta(milliseconds=250)], ids=["seconds", "timedelta"])
+def test_a_handler_can_give_its_latency(mock, experiment, runtime, latency):
+    """`ModelResponse.latency` is in seconds or a timedelta, and does not advance the clock."""
     mock.serve("model-shadow", lambda request: ModelResponse(b"", latency=latency))
 
     invoke(runtime)
 
-    assert totals(mock, "ModelLatency") == {PRODUCTION: 0, SHADOW: 250_000}
+    assert metric_sums(mock, "ModelLatency") == {PRODUCTION: 0, SHADOW: 250_000}
     assert mock.clock.now() == START
 
 
-def test_else_it_took_what_passed_on_the_clock(clock, sagemaker, runtime):
-    """A handler that sleeps on a clock by which `time.sleep` passes is as slow as it says, and no other is."""
+def test_latency_is_the_time_on_the_clock_by_default(clock, sagemaker, runtime):
+    """With virtual sleep, each handler's `time.sleep` advances the clock and counts as the latency of its variant."""
     with mock_inference_experiment(clock=clock, virtual_sleep=True) as mock:
-        launch(sagemaker)
+        create_experiment(sagemaker)
         mock.serve("model-prod", lambda request: time.sleep(0.02) or b"")
         mock.serve("model-shadow", lambda request: time.sleep(0.25) or b"")
 
         invoke(runtime)
 
-    assert totals(mock, "ModelLatency") == {PRODUCTION: 20_000, SHADOW: 250_000}
+    assert metric_sums(mock, "ModelLatency") == {PRODUCTION: 20_000, SHADOW: 250_000}
 
 
-def test_a_failing_model_takes_its_time_too(mock, endpoint, runtime):
-    """How long one waited for an error is a latency as well."""
+def test_the_latency_of_a_failing_model_is_counted(mock, endpoint, runtime):
+    """The time until the error is also a latency."""
 
     def time_out(request):
         mock.clock.advance(minutes=1)
@@ -116,14 +116,14 @@ def test_a_failing_model_takes_its_time_too(mock, endpoint, runtime):
     with pytest.raises(runtime.exceptions.ModelError):
         invoke(runtime)
 
-    assert totals(mock, "ModelLatency") == {PRODUCTION: 60_000_000}
+    assert metric_sums(mock, "ModelLatency") == {PRODUCTION: 60_000_000}
 
 
-# --- by the minute
+# --- one point per minute
 
 
-def test_metrics_are_summed_up_by_the_minute(mock, endpoint, runtime):
-    """As GetMetricStatistics does with a period of 60 seconds."""
+def test_metrics_are_aggregated_per_minute(mock, endpoint, runtime):
+    """`mock.metrics` has the statistics that GetMetricStatistics returns for a period of 60 seconds."""
     latencies = iter([0.1, 0.3, 0.5])
     mock.serve("model-prod", lambda request: ModelResponse(b"", latency=next(latencies)))
 
@@ -138,8 +138,8 @@ def test_metrics_are_summed_up_by_the_minute(mock, endpoint, runtime):
     assert (second.sample_count, second.sum) == (1, 500_000)
 
 
-def test_both_variants_count_at_one_instant(mock, experiment, runtime):
-    """That of the request, however long production took before the shadow was asked."""
+def test_both_variants_count_at_the_time_of_the_request(mock, experiment, runtime):
+    """The clock may advance while production answers; the shadow still counts in the minute of the request."""
     mock.serve("model-prod", lambda request: mock.clock.advance(minutes=5) or b"")
 
     invoke(runtime)
@@ -147,8 +147,8 @@ def test_both_variants_count_at_one_instant(mock, experiment, runtime):
     assert {(point.variant, point.timestamp) for point in mock.metrics} == {(PRODUCTION, START), (SHADOW, START)}
 
 
-def test_what_was_looked_at_stays_as_it_was(mock, endpoint, runtime):
-    """Metrics are a look at a moment, so that before and after can be compared."""
+def test_metrics_are_a_snapshot(mock, endpoint, runtime):
+    """A later invocation does not change metrics that were read before, so a test can compare both."""
     invoke(runtime)
     before = mock.metrics
 
@@ -162,7 +162,7 @@ def test_what_was_looked_at_stays_as_it_was(mock, endpoint, runtime):
 
 
 def statistics(cloudwatch, metric, variant):
-    """What GetMetricStatistics says of a variant for the first ten minutes, the oldest first."""
+    """Return GetMetricStatistics of a variant for the first ten minutes, sorted by time."""
     answer = cloudwatch.get_metric_statistics(
         Namespace="AWS/SageMaker",
         MetricName=metric,
@@ -175,18 +175,18 @@ def statistics(cloudwatch, metric, variant):
     return sorted(answer["Datapoints"], key=lambda point: point["Timestamp"])
 
 
-def test_cloudwatch_is_told_what_the_mock_knows(clock, sagemaker, runtime, cloudwatch):
-    """Every metric of both variants is there, at the clock's time: their datapoints line up by timestamp."""
+def test_metrics_in_cloudwatch_equal_the_metrics_of_the_mock(clock, sagemaker, runtime, cloudwatch):
+    """CloudWatch has every metric of both variants at the clock's time, so the datapoints have equal timestamps."""
     latencies = iter(range(1, 100))
     with mock_inference_experiment(clock=clock, cloudwatch=cloudwatch) as mock:
-        launch(sagemaker)
+        create_experiment(sagemaker)
         mock.serve("model-shadow", lambda request: ModelResponse(b"", latency=next(latencies)))
         for requests in (1, 3, 2):
             invoke_times(runtime, requests)
             clock.advance(MINUTE)
         metrics = mock.metrics
 
-    for name, (_, unit) in GOES_WELL.items():
+    for name, (_, unit) in SUCCESS.items():
         for variant in (PRODUCTION, SHADOW):
             expected = [point for point in metrics if (point.name, point.variant) == (name, variant)]
             found = statistics(cloudwatch, name, variant)
@@ -206,17 +206,17 @@ def test_cloudwatch_is_told_what_the_mock_knows(clock, sagemaker, runtime, cloud
             ]
 
 
-def test_cloudwatch_is_told_nothing_unless_asked(experiment, runtime, cloudwatch):
-    """Without `cloudwatch=` metrics are in `mock.metrics` only."""
+def test_no_metric_is_sent_without_the_option_cloudwatch(experiment, runtime, cloudwatch):
+    """Without `cloudwatch=` metrics are only in `mock.metrics`."""
     invoke(runtime)
 
     assert cloudwatch.list_metrics()["Metrics"] == []
 
 
-def test_a_cloudwatch_that_refuses_is_no_matter_of_the_callers(clock, sagemaker, runtime, cloudwatch):
-    """It is answered; a warning says why; the metrics are in `mock.metrics`, and the other variant's are put."""
+def test_an_invocation_succeeds_and_warns_if_cloudwatch_fails(clock, sagemaker, runtime, cloudwatch):
+    """A warning has the reason, `mock.metrics` has the metrics, and those of the other variant are still sent."""
     with Stubber(cloudwatch) as stubber, mock_inference_experiment(clock=clock, cloudwatch=cloudwatch) as mock:
-        launch(sagemaker)
+        create_experiment(sagemaker)
         stubber.add_client_error("put_metric_data", "Throttling")
         stubber.add_response("put_metric_data", {})
 
@@ -224,11 +224,11 @@ def test_a_cloudwatch_that_refuses_is_no_matter_of_the_callers(clock, sagemaker,
             assert invoke(runtime)["Body"] == b"1,2,3"
 
         stubber.assert_no_pending_responses()
-        assert totals(mock) == {PRODUCTION: 1, SHADOW: 1}
+        assert metric_sums(mock) == {PRODUCTION: 1, SHADOW: 1}
 
 
-@pytest.mark.parametrize("cloudwatch", ["us-east-1", object()], ids=["a string", "an object"])
-def test_only_a_client_can_be_told(cloudwatch):
-    """Anything else is refused where it is given."""
+@pytest.mark.parametrize("cloudwatch", ["us-east-1", object()], ids=["str", "object"])
+def test_the_option_cloudwatch_takes_only_a_client(cloudwatch):
+    """Any other value raises a TypeError when the mock is created."""
     with pytest.raises(TypeError, match=r"cloudwatch=.*client"):
         mock_inference_experiment(cloudwatch=cloudwatch)
