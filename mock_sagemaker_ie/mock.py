@@ -1,4 +1,4 @@
-"""InferenceExperimentMock, the object that an active mock gives a test: it shows what happened and controls the rest."""
+"""InferenceExperimentMock: the object by which a test sees what happened in a mock, and controls what comes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MAX_REASON_LENGTH = 1024  # AWS: StatusReason, FailureReason
 
 
 class InferenceExperimentMock:
-    """The object that an active mock gives a test: the calls, experiments, captures and metrics so far, and control of the rest.
+    """The object that an active mock gives a test, to see what happened and to control the rest.
 
     Methods with `region_name` and `account_id` use the region us-east-1 and the account of the mock by default.
     """

@@ -228,7 +228,7 @@ def test_an_impossible_failure_is_refused(scheduled, status, at):
     """A failure is refused at an instant in the past, and for an experiment that has finished."""
     now = scheduled.advance_until(NAME, status)
 
-    with pytest.raises(ValueError, match=r"expected a coming instant|in status Completed"):
+    with pytest.raises(ValueError, match=r"expected a later instant|in status Completed"):
         scheduled.fail_experiment(NAME, "No capacity", at=now + at)
 
 

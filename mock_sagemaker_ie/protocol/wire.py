@@ -75,8 +75,7 @@ def encode_answer(model: OperationModel, values: Values) -> tuple[bytes, dict[st
     """Encode an answer: return its body, and its headers as `answer_headers` does."""
     if _is_rest(model):
         return values[model.output_shape.serialization["payload"]], answer_headers(model, values)
-    members = {} if model.output_shape is None else copier(model.output_shape, _epoch_seconds)(values)
-    return encode(members), answer_headers(model, values)
+    return encode(answer_reader(model.output_shape, same)(values)), answer_headers(model, values)
 
 
 def answer_headers(model: OperationModel, values: Values) -> dict[str, str]:
@@ -190,23 +189,31 @@ def whole_milliseconds(when: dt.datetime) -> dt.datetime:
 Copier = Callable[[Any], Any]
 
 
-@per_shape
-def copier(shape: Shape, time: Copier) -> Copier:
-    """Return a function that copies the members that `shape` knows, and gives each timestamp to `time`.
+def answer_reader(shape: Shape | None, time: Copier) -> Callable[[Values], Values]:
+    """Return a function that copies the members of an answer that `shape` knows, and gives each time to `time`.
 
-    The copy shares no dict and no list with the original. To walk the shape once per process makes answers fast.
+    The function does not keep the shape, which would keep the service model of its session in memory.
+    """
+    return _copier(shape, time) if shape is not None else lambda _values: {}
+
+
+@per_shape
+def _copier(shape: Shape, time: Copier) -> Copier:
+    """Return a function that copies a value of `shape`. The copy shares no dict and no list with the original.
+
+    A function per shape makes answers fast: the shape is walked once and not for each answer.
     """
     kind = shape.type_name
     if kind == "structure":
-        members = [(name, copier(member, time)) for name, member in shape.members.items()]
+        members = [(name, _copier(member, time)) for name, member in shape.members.items()]
         return lambda value: {
             name: value[name] if copy is same else copy(value[name]) for name, copy in members if name in value
         }
     if kind == "list":
-        item = copier(shape.member, time)
+        item = _copier(shape.member, time)
         return list if item is same else lambda value: [item(each) for each in value]
     if kind == "map":
-        entry = copier(shape.value, time)
+        entry = _copier(shape.value, time)
         return lambda value: {key: entry(each) for key, each in value.items()}
     return time if kind == "timestamp" else same
 

@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from mock_sagemaker_ie.protocol.wire import answer_headers, copier, local_time, same
+from mock_sagemaker_ie.protocol.wire import answer_headers, answer_reader, local_time, same
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -35,10 +35,8 @@ class CachedAnswer:
         self.params, self.values, self.backend = params, values, backend
         self.version = None if backend is None else backend.version
         self.headers = answer_headers(model, values)
-        # Not the shape itself: it would keep the service model of its session in memory.
-        shape = model.output_shape
-        self.in_utc = dict if shape is None else copier(shape, same)
-        self._in_local_time = dict if shape is None else copier(shape, local_time)
+        self.in_utc = answer_reader(model.output_shape, same)
+        self._in_local_time = answer_reader(model.output_shape, local_time)
         self._copies: _Copies | None = None
         self._machine: tuple[object, ...] = ()
 

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from mock_sagemaker_ie.protocol.errors import COMMON_ERRORS, AWSError
 from mock_sagemaker_ie.protocol.validation import violations
-from mock_sagemaker_ie.protocol.wire import WireRequest, encode, error_body, write_answer
+from mock_sagemaker_ie.protocol.wire import WireRequest, encode, encode_answer, error_body
 from mock_sagemaker_ie.service.service import INVOKE_ENDPOINT
 from tests.every_operation import REQUESTS
 from tests.fuzz.inputs import inputs, likely, written
@@ -73,7 +73,7 @@ def check_answer(model, values):
         report = ParamValidator().validate(values, model.output_shape)
         assert not report.has_errors(), report.generate_report()
         assert [str(each) for each in violations(model.output_shape, values)] == []
-        assert write_answer(model, values)
+        assert encode_answer(model, values)
 
 
 def check_error(model, error):

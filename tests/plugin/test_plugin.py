@@ -340,7 +340,7 @@ def test_a_wrong_option_is_reported_in_one_line(run, marker, ini, message):
     ("option", "lines"),
     [
         ("--markers", ["@pytest.mark.sagemaker_ie([*][*]options): *mock_inference_experiment*"]),
-        ("--fixtures", ["sagemaker_ie -- *plugin.py*", "    A mock of SageMaker inference experiments*"]),
+        ("--fixtures", ["sagemaker_ie -- *plugin.py*", "    Give a mock of SageMaker inference experiments*"]),
         ("--help", ["  sagemaker_ie_account_id*", "  sagemaker_ie_durations*"]),
     ],
     ids=["--markers", "--fixtures", "--help"],

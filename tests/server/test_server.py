@@ -44,7 +44,8 @@ def outcomes(sagemaker, runtime) -> list[Any]:
             answer["Body"] = answer["Body"].read()
         metadata = answer["ResponseMetadata"]
         del metadata["RequestId"], metadata["HTTPHeaders"]["x-amzn-requestid"]
-        metadata.pop("MaxAttemptsReached", None)  # Only calls over HTTP have attempts.
+        metadata.pop("MaxAttemptsReached", None)  # Only calls over HTTP have attempts,
+        metadata["HTTPHeaders"].pop("content-length", None)  # and only they have an encoded body.
         results.append(answer)
         return answer
 
