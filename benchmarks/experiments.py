@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -59,12 +60,19 @@ def describe_stubbed():
 
 @contextmanager
 def describe_by_handler():
-    """Answer each call with the same parsed dict, by a handler that is registered on one client."""
+    """Answer each call from the same JSON text, by a handler that is registered on one client.
+
+    It parses the text for each call, because callers may change what they get.
+    """
     with describe() as call:
-        parsed = call()
+        text = json.dumps(call(), default=str)
     http = AWSResponse("https://api.sagemaker.us-east-1.amazonaws.com/", 200, {}, None)
+
+    def handler(**_: Any) -> tuple[AWSResponse, dict[str, Any]]:
+        return http, json.loads(text)
+
     sagemaker = client()
-    sagemaker.meta.events.register("before-call.sagemaker.DescribeInferenceExperiment", lambda **_: (http, parsed))
+    sagemaker.meta.events.register("before-call.sagemaker.DescribeInferenceExperiment", handler)
     yield partial(sagemaker.describe_inference_experiment, Name=requests.NAME)
 
 

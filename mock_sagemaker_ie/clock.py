@@ -49,7 +49,7 @@ def instant(when: dt.datetime | str) -> dt.datetime:
             f"{when!r} is naive, so it is not an instant: give it a time zone, "
             "e.g. .replace(tzinfo=datetime.timezone.utc) or '2026-01-01T09:00:00Z'",
         )
-    return when.astimezone(UTC)
+    return when if when.tzinfo is UTC else when.astimezone(UTC)
 
 
 def wall_clock() -> dt.datetime:
