@@ -42,8 +42,8 @@ def status_and_reason(mock):
 
 
 @pytest.mark.parametrize("status", UNFINISHED)
-def test_a_failure_reverts_an_existing_endpoint_at_once(existing_endpoint, slow_mock, sagemaker, status):
-    """The endpoint has its old configuration at once, and a FailureReason only if it had another configuration."""
+def test_a_failure_reverts_an_existing_endpoint(existing_endpoint, slow_mock, sagemaker, status):
+    """The endpoint has its old configuration again, and a FailureReason only if the experiment had changed it."""
     bring_to(slow_mock, status)
     unchanged = endpoint(sagemaker, EXPERIMENT_ENDPOINT) == existing_endpoint
 
