@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 C = TypeVar("C", bound=type)
 
-INTERCEPTORS = (botocore_hook.update, requests_hook.update, sleep.update)
+INTERCEPTORS = (botocore_hook.interceptor, requests_hook.interceptor, sleep.interceptor)
 
 
 class Activation:

@@ -17,7 +17,7 @@ from botocore.hooks import EventAliaser
 from mock_sagemaker_ie.interception import botocore_calls, stack
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable
 
     from mock_sagemaker_ie.interception.stack import ActiveMock
 
@@ -74,15 +74,7 @@ class _Patch:
                 setattr(EventAliaser, name, original)
 
 
-_patches: list[_Patch] = []  # At most one.
-
-
-def update(active: Sequence[ActiveMock]) -> None:
-    """Patch botocore while a mock is active."""
-    if active and not _patches:
-        _patches.append(_Patch())
-    elif _patches and not active:
-        _patches.pop().remove()
+interceptor = stack.Interceptor(_Patch)
 
 
 # --- events

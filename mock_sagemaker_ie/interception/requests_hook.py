@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from importlib.machinery import ModuleSpec
 
-    from mock_sagemaker_ie.interception.stack import ActiveMock
-
 SESSIONS = "requests.sessions"
 
 
@@ -64,19 +62,11 @@ class _Patch:
 
             def exec_module(module: Any) -> None:
                 execute(module)
-                if self in _patches:
+                if interceptor.installed is self:
                     self.apply(module)
 
             spec.loader.exec_module = exec_module  # type: ignore[method-assign]
         return spec
 
 
-_patches: list[_Patch] = []  # At most one.
-
-
-def update(active: Sequence[ActiveMock]) -> None:
-    """Patch requests while a mock is active."""
-    if active and not _patches:
-        _patches.append(_Patch())
-    elif _patches and not active:
-        _patches.pop().remove()
+interceptor = stack.Interceptor(_Patch)

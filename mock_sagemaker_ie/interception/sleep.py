@@ -5,60 +5,53 @@ A module that imported one of the functions by name before keeps the real one.
 
 from __future__ import annotations
 
-from importlib import import_module
+import time
 from typing import TYPE_CHECKING, Any
 
 from mock_sagemaker_ie.clock import movable
 from mock_sagemaker_ie.interception import stack
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from mock_sagemaker_ie.interception.stack import ActiveMock
-
-# The functions that are replaced now; empty while no active mock has virtual sleep.
-_replaced: dict[str, Callable[..., Any]] = {}
-# The same functions, for code that keeps a replacement and calls it after the last mock has exited.
-_originals: dict[str, Callable[..., Any]] = {}
+    from collections.abc import Callable
 
 
-def update(active: Sequence[ActiveMock]) -> None:
-    """Replace both functions while an active mock has virtual sleep."""
-    needed = any(each.virtual_sleep for each in active)
-    if needed and not _replaced:
-        for name, replacement in _REPLACEMENTS.items():
-            module: Any = import_module(name)  # Here, because asyncio is slow to import and few need it.
-            _replaced[name] = _originals[name] = module.sleep
+class _Patch:
+    """Our replacements of both functions. While no mock has virtual sleep, they call the originals."""
+
+    def __init__(self) -> None:
+        import asyncio  # noqa: PLC0415 - slow, and few need it
+
+        original, original_async = time.sleep, asyncio.sleep
+
+        def sleep(seconds: float, /) -> None:
+            (_mover() or original)(seconds)
+
+        async def async_sleep(delay: float, result: Any = None) -> Any:
+            move = _mover()
+            if move is None:
+                return await original_async(delay, result)
+            if delay > 0:
+                move(delay)
+            return await original_async(0, result)  # Other tasks get their turn, as with the real function.
+
+        self._replaced: list[tuple[Any, Any, Any]] = [
+            (time, original, sleep),
+            (asyncio, original_async, async_sleep),
+        ]
+        for module, _, replacement in self._replaced:
             module.sleep = replacement
-    elif _replaced and not needed:
-        for name, replacement in _REPLACEMENTS.items():
-            module = import_module(name)
-            if module.sleep is replacement:  # Nobody else has replaced it meanwhile.
-                module.sleep = _replaced.pop(name)
-        _replaced.clear()
+
+    def remove(self) -> None:
+        """Restore the original functions, unless somebody else has replaced ours."""
+        for module, original, replacement in self._replaced:
+            if module.sleep is replacement:
+                module.sleep = original
 
 
-def _sleep(seconds: float, /) -> None:
-    move = _mover()
-    if move is None:
-        _originals["time"](seconds)
-    else:
-        move(seconds)
-
-
-async def _async_sleep(delay: float, result: Any = None) -> Any:
-    move = _mover()
-    if move is None:
-        return await _originals["asyncio"](delay, result)
-    if delay > 0:
-        move(delay)
-    return await _originals["asyncio"](0, result)  # Other tasks get their turn, as with the real function.
+interceptor = stack.Interceptor(_Patch, needed=lambda active: any(each.virtual_sleep for each in active))
 
 
 def _mover() -> Callable[[float], None] | None:
     """Return the function that moves the clock of the mock that counts here, or None."""
     sleeper = stack.choose([each for each in stack.active_mocks() if each.virtual_sleep])
     return None if sleeper is None else movable(sleeper.service.clock, "sleep")
-
-
-_REPLACEMENTS: dict[str, Callable[..., Any]] = {"time": _sleep, "asyncio": _async_sleep}

@@ -12,7 +12,7 @@ import threading
 from collections import deque
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from mock_sagemaker_ie.mock import InferenceExperimentMock
     from mock_sagemaker_ie.service.service import Service
 
-    # Gets the active mocks after each change: installs its patches when it needs them, else removes them.
-    Interceptor = Callable[[Sequence["ActiveMock"]], None]
     Exit = Callable[[type[BaseException] | None, BaseException | None, TracebackType | None], object]
 
 
@@ -54,6 +52,32 @@ class ActiveMock:
         return each is other
 
 
+class Patch(Protocol):
+    """A patch that its constructor has installed."""
+
+    def remove(self) -> None:
+        """Restore what was replaced, unless somebody else has replaced it meanwhile."""
+
+
+class Interceptor:
+    """Keeps a patch installed while it is needed.
+
+    `patch`: installs the patch. `needed`: whether the active mocks need it; by default, when there is one.
+    """
+
+    def __init__(self, patch: Callable[[], Patch], needed: Callable[[Sequence[ActiveMock]], bool] = bool) -> None:
+        self._patch, self._needed = patch, needed
+        self.installed: Patch | None = None
+
+    def update(self, active: Sequence[ActiveMock]) -> None:
+        """Install or remove the patch after a change of the active mocks."""
+        if self._needed(active):
+            self.installed = self.installed or self._patch()
+        elif self.installed is not None:
+            self.installed.remove()
+            self.installed = None
+
+
 # Replaced and never changed, so that any thread may read it without a lock.
 _stack: tuple[ActiveMock, ...] = ()
 _changing = threading.RLock()
@@ -69,8 +93,8 @@ def push(active: ActiveMock, interceptors: Iterable[Interceptor]) -> None:
     active.outer = _innermost_here()
     with _changing:
         _stack = (*_stack, active)
-        for update in interceptors:
-            update(_stack)
+        for interceptor in interceptors:
+            interceptor.update(_stack)
     _entered_here.set(active)
     recent.append(active.mock)
 
@@ -80,8 +104,8 @@ def remove(active: ActiveMock, interceptors: Iterable[Interceptor]) -> None:
     global _stack  # noqa: PLW0603
     with _changing:
         _stack = tuple(each for each in _stack if each is not active)
-        for update in interceptors:
-            update(_stack)
+        for interceptor in interceptors:
+            interceptor.update(_stack)
     _entered_here.set(_innermost_here())
 
 

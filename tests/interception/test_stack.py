@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import functools
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -179,3 +180,18 @@ def test_an_inner_mock_without_virtual_sleep_leaves_sleeping_to_the_outer_one():
             time.sleep(60)
 
         assert (outer.clock.now() - began).total_seconds() == 60
+
+
+def test_a_wrapper_around_sleep_that_outlives_the_mock_still_sleeps(monkeypatch):
+    """Code that wraps time.sleep inside a mock reaches the real function after that mock and the next one."""
+    slept = []
+    monkeypatch.setattr(time, "sleep", slept.append)
+    with mock_inference_experiment(virtual_sleep=True):
+        replacement = time.sleep
+        time.sleep = functools.partial(replacement)
+    with mock_inference_experiment(virtual_sleep=True):
+        time.sleep(1)
+
+    time.sleep(2)
+
+    assert slept == [2]
