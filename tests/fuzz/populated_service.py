@@ -1,11 +1,11 @@
-"""The world that the fuzz run is let loose on, what is known of it, and all that it shows of itself."""
+"""A service with resources of every kind for the fuzz test, requests on them, and views of its whole state."""
 
 from __future__ import annotations
 
 import datetime as dt
 import json
 from contextlib import suppress
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 import botocore.session
@@ -20,10 +20,12 @@ from mock_sagemaker_ie.service.service import ANSWERED, INVOKE_ENDPOINT, Service
 from tests import requests as valid
 from tests.conftest import START
 from tests.every_operation import PREPARATIONS
-from tests.fuzz.inputs import mix, numbers, texts, written
+from tests.fuzz.inputs import numbers, serialized, texts, valid_requests, weighted
 
 if TYPE_CHECKING:
     from botocore.model import OperationModel
+
+    from mock_sagemaker_ie.protocol.wire import WireRequest
 
 ACCOUNT, REGION = "123456789012", "us-east-1"
 NAMES = ("a",)  # Of an experiment, a model, an endpoint configuration and an endpoint alike.
@@ -31,7 +33,7 @@ NAMES = ("a",)  # Of an experiment, a model, an endpoint configuration and an en
 
 @cache
 def model(operation: str) -> OperationModel:
-    """An answered operation, in botocore's service model."""
+    """Return botocore's model of an operation that the mock answers."""
     service = "sagemaker-runtime" if operation == INVOKE_ENDPOINT else "sagemaker"
     return botocore.session.get_session().get_service_model(service).operation_model(operation)
 
@@ -40,21 +42,30 @@ MODELS = {operation: model(operation) for operation in ANSWERED}
 
 
 def call(service: Service, operation: str, **params: Any) -> dict[str, Any]:
-    """What the service answers to a request of these members."""
-    return service.answer(model(operation), written(model(operation), params), region=REGION).values
+    """Call an operation and return the members of its answer."""
+    return service.answer(model(operation), serialized(model(operation), params), region=REGION).values
 
 
-def new_world() -> Service:
-    """An empty world in which everything takes a minute."""
+@lru_cache(maxsize=1000)
+def _request(operation: str, **params: Any) -> WireRequest:
+    return serialized(model(operation), params)
+
+
+def _look(service: Service, operation: str, **params: Any) -> dict[str, Any]:
+    """Do the same as `call`, faster, for the few requests by which the tests look at a service."""
+    return service.answer(model(operation), _request(operation, **params), region=REGION).values
+
+
+def empty_service() -> Service:
+    """Return a service without resources, in which every transitional status lasts a minute."""
     minute = dt.timedelta(minutes=1)
     clock, durations = MockClock(START, tick=False), Durations(*[minute] * 8)
     return Service(clock, World(durations), ACCOUNT, Runtime(Delivery(), keep=10), keep=10)
 
 
 @cache
-def populated() -> Service:
-    """A world in which there is something of every kind."""
-    service = new_world()
+def _original() -> Service:
+    service = empty_service()
     for operation, params in PREPARATIONS:
         call(service, operation, **params)
     for name in NAMES:
@@ -65,15 +76,16 @@ def populated() -> Service:
     return service
 
 
-def another() -> Service:
-    """A populated world of its own."""
-    service = new_world()
-    service.adopt(populated())
+def populated_service() -> Service:
+    """Return a new service with resources of every kind."""
+    service = empty_service()
+    service.adopt(_original())
     return service
 
 
+@cache
 def known() -> dict[str, st.SearchStrategy[Any]]:
-    """What requests had better be about, by the name of a shape: names, ARNs, instants and tokens of the world."""
+    """Return strategies by the name of a shape: names, ARNs, instants and tokens that `populated_service` accepts."""
     names = _mostly(*NAMES, valid.NAME, valid.MODEL, valid.CONFIG, valid.ENDPOINT, "new", "a" * 63)
     arns = [f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:{kind}/a" for kind in ("inference-experiment", "model", "endpoint")]
     others = ["arn:aws:sagemaker:us-east-1:123456789012:training-job/a", "arn:aws:sagemaker:::model/a", ":" * 10]
@@ -85,65 +97,77 @@ def known() -> dict[str, st.SearchStrategy[Any]]:
         **dict.fromkeys(("ModelVariantName", "VariantName"), st.sampled_from([valid.PRODUCTION, valid.SHADOW])),
         "ResourceArn": _mostly(*arns, *arns, *others),
         "Timestamp": instants,
-        "VariantWeight": mix((2, st.floats(0, 10)), (1, numbers)),
+        "VariantWeight": weighted((2, st.floats(0, 10)), (1, numbers)),
         **dict.fromkeys(("NextToken", "PaginationToken"), _mostly(*_tokens())),
     }
 
 
+@cache
+def valid_requests_of(operation: str) -> st.SearchStrategy[Any]:
+    """Return valid requests on the resources of `populated_service`; made once, since making them is slow."""
+    return valid_requests(model(operation), known())
+
+
 def _mostly(*values: str) -> st.SearchStrategy[str]:
-    """One of these, or now and then some other text."""
-    return mix((4, st.sampled_from(values)), (1, texts))
+    """Return one of these values or, seldom, some other text."""
+    return weighted((4, st.sampled_from(values)), (1, texts))
 
 
 @cache
 def _tokens() -> list[str]:
-    """Tokens of every list, whole and tampered with."""
+    """Return a valid token of every list, and some that were changed."""
     lists = [operation for operation in ANSWERED if operation.startswith("List") and operation != "ListTags"]
-    whole = [call(populated(), operation, MaxResults=1)["NextToken"] for operation in lists]
+    valid_tokens = [call(_original(), operation, MaxResults=1)["NextToken"] for operation in lists]
     return [
-        *whole,
-        *(token[:-4] for token in whole),
-        *(token[::-1] for token in whole),
-        f"{whole[0]}é",
+        *valid_tokens,
+        *(token[:-4] for token in valid_tokens),
+        *(token[::-1] for token in valid_tokens),
+        f"{valid_tokens[0]}é",
         "=" * 9,
         "AAAA",
     ]
 
 
 def everything(service: Service) -> str:
-    """All that the world shows of itself to whoever lists and describes."""
-    seen = []
+    """Return all that List, Describe and ListTags show."""
+    described = resources(service)
+    tags = {arn: _look(service, "ListTags", ResourceArn=arn) for arn in described}
+    return json.dumps([described, tags], default=str)
+
+
+def resources(service: Service) -> dict[str, Any]:
+    """Return what List and Describe show of each resource, by ARN."""
+    shown = {}
     for operation in ANSWERED:
         if not operation.startswith("Describe"):
             continue
         kind = operation.removeprefix("Describe")
         (name,) = model(operation).input_shape.required_members
         for summary in _listed(service, f"List{kind}s"):
-            described = call(service, operation, **{name: summary[name]})
-            arn = described.get("Arn") or described[f"{kind}Arn"]
-            seen.append([summary, described, call(service, "ListTags", ResourceArn=arn)])
-    return json.dumps(seen, default=str)
+            described = _look(service, operation, **{name: summary[name]})
+            shown[described.get("Arn") or described[f"{kind}Arn"]] = summary, described
+    return shown
 
 
-def live_on(service: Service) -> None:
-    """Let the world go on with what it has accepted: deploy every configuration, invoke every endpoint, pass time."""
+def use_for_60_days(service: Service) -> None:
+    """Use what the service has accepted: deploy every configuration, invoke every endpoint, let time pass."""
     for number, config in enumerate(_listed(service, "ListEndpointConfigs")):
         with suppress(AWSError):
             name = config["EndpointConfigName"]
-            call(service, "CreateEndpoint", EndpointName=f"lives-on-{number}", EndpointConfigName=name)
+            call(service, "CreateEndpoint", EndpointName=f"used-{number}", EndpointConfigName=name)
     for _ in range(3):
         service.clock.advance(days=20)
         for endpoint in _listed(service, "ListEndpoints"):
             with suppress(AWSError):
-                call(service, INVOKE_ENDPOINT, EndpointName=endpoint["EndpointName"], Body=b"1,2")
-        everything(service)
+                _look(service, INVOKE_ENDPOINT, EndpointName=endpoint["EndpointName"], Body=b"1,2")
+        resources(service)
 
 
 def _listed(service: Service, operation: str) -> list[dict[str, Any]]:
     (member,) = (name for name in model(operation).output_shape.members if name != "NextToken")
     summaries, query = [], {"MaxResults": 100}
     while True:
-        page = call(service, operation, **query)
+        page = _look(service, operation, **query)
         summaries += page[member]
         if "NextToken" not in page:
             return summaries
