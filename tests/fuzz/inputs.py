@@ -93,7 +93,7 @@ def requests(model: OperationModel, known: Mapping[str, Strategy]) -> Strategy:
     valid = shapes.values(model.input_shape, known=known)
     typed = shapes.values(model.input_shape, valid=False)
     complete = st.builds(copy.deepcopy, st.just(REQUESTS[model.name]))
-    values = weighted((2, valid), (1, typed), (2, with_wrong_part(valid)), (5, with_wrong_part(complete)))
+    values = weighted((4, valid), (1, typed), (2, with_wrong_part(valid)), (5, with_wrong_part(complete)))
     serialized_values = st.builds(serialized, st.just(model), values)
     return weighted(
         (7, serialized_values), (2, with_wrong_bytes(serialized_values)), (1, st.builds(WireRequest, raw_bodies))

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 import botocore.session
 from hypothesis import strategies as st
 
-from mock_sagemaker_ie import Durations, MockClock
+from mock_sagemaker_ie import Durations, MockClock, Status
 from mock_sagemaker_ie.backend.hosting.operations import World
 from mock_sagemaker_ie.protocol.errors import AWSError
 from mock_sagemaker_ie.service.delivery import Delivery
 from mock_sagemaker_ie.service.invocation import Runtime
 from mock_sagemaker_ie.service.service import ANSWERED, INVOKE_ENDPOINT, Service
 from tests import requests as valid
+from tests import shapes
 from tests.conftest import START
 from tests.every_operation import PREPARATIONS
 from tests.fuzz.inputs import numbers, serialized, texts, valid_requests, weighted
@@ -64,7 +65,7 @@ def empty_service() -> Service:
 
 
 @cache
-def _original() -> Service:
+def _original(status: Status) -> Service:
     service = empty_service()
     for operation, params in PREPARATIONS:
         call(service, operation, **params)
@@ -72,20 +73,71 @@ def _original() -> Service:
         call(service, "CreateModel", **valid.model(name))
         call(service, "CreateEndpointConfig", **valid.endpoint_config(name))
         call(service, "CreateEndpoint", EndpointName=name, EndpointConfigName=name)
-        call(service, "CreateInferenceExperiment", **valid.create(name))
+        schedule = {"StartTime": START + dt.timedelta(hours=1), "EndTime": START + dt.timedelta(hours=2)}
+        call(service, "CreateInferenceExperiment", **valid.create(name, Schedule=schedule))
+        _bring_to(service, name, status)
     return service
 
 
-def populated_service() -> Service:
-    """Return a new service with resources of every kind."""
-    service = empty_service()
-    service.adopt(_original())
+def _bring_to(service: Service, name: str, status: Status) -> None:
+    calls = {
+        Status.STARTING: [("StartInferenceExperiment", {"Name": name})],
+        Status.RUNNING: [("StartInferenceExperiment", {"Name": name})],
+        Status.UPDATING: [("UpdateInferenceExperiment", {"Name": name, "Description": "Updated"})],
+        Status.STOPPING: [("StopInferenceExperiment", valid.stop(name))],
+        Status.CANCELLED: [("StopInferenceExperiment", valid.stop(name))],
+    }
+    if status is Status.CREATING:
+        return
+    service.clock.advance(minutes=1)
+    for operation, params in calls.get(status, ()):
+        call(service, operation, **params)
+    if status in (Status.RUNNING, Status.CANCELLED):
+        service.clock.advance(minutes=1)
+    if status is Status.COMPLETED:
+        service.clock.advance(hours=3)
+    assert call(service, "DescribeInferenceExperiment", Name=name)["Status"] == status
+
+
+def populated_service(status: Status = Status.CREATED) -> Service:
+    """Return a new service with resources of every kind; the experiment "a" has this status."""
+    service, original = empty_service(), _original(status)
+    service.adopt(original)
+    service.clock.move_to(original.clock.now())
     return service
 
 
 @cache
 def known() -> dict[str, st.SearchStrategy[Any]]:
-    """Return strategies by the name of a shape: names, ARNs, instants and tokens that `populated_service` accepts."""
+    """Return strategies by the name of a shape, for values that `populated_service` usually accepts."""
+    values = _known_scalars()
+    shape_for = model("CreateInferenceExperiment").service_model.shape_for
+    return {
+        **values,
+        **{
+            name: weighted((3, accepted), (1, shapes.values(shape_for(name), known=values)))
+            for name, accepted in _accepted_structures().items()
+        },
+    }
+
+
+def _accepted_structures() -> dict[str, st.SearchStrategy[Any]]:
+    """Return strategies for the structures that must agree with each other in a request on an experiment."""
+    production, shadow = valid.PRODUCTION, valid.SHADOW
+    return {
+        "ModelVariantConfigList": st.permutations([valid.variant(production), valid.variant(shadow)]),
+        "ShadowModeConfig": st.integers(0, 100).map(lambda percentage: valid.shadow_mode(percentage=percentage)),
+        "ModelVariantActionMap": st.fixed_dictionaries(
+            {
+                production: st.sampled_from(["Retain", "Remove"]),
+                shadow: st.sampled_from(["Retain", "Remove", "Promote"]),
+            }
+        ),
+    }
+
+
+def _known_scalars() -> dict[str, st.SearchStrategy[Any]]:
+    """Return strategies for names, ARNs, instants and tokens."""
     names = _mostly(*NAMES, valid.NAME, valid.MODEL, valid.CONFIG, valid.ENDPOINT, "new", "a" * 63)
     arns = [f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:{kind}/a" for kind in ("inference-experiment", "model", "endpoint")]
     others = ["arn:aws:sagemaker:us-east-1:123456789012:training-job/a", "arn:aws:sagemaker:::model/a", ":" * 10]
@@ -117,7 +169,7 @@ def _mostly(*values: str) -> st.SearchStrategy[str]:
 def _tokens() -> list[str]:
     """Return a valid token of every list, and some that were changed."""
     lists = [operation for operation in ANSWERED if operation.startswith("List") and operation != "ListTags"]
-    valid_tokens = [call(_original(), operation, MaxResults=1)["NextToken"] for operation in lists]
+    valid_tokens = [call(_original(Status.CREATED), operation, MaxResults=1)["NextToken"] for operation in lists]
     return [
         *valid_tokens,
         *(token[:-4] for token in valid_tokens),
