@@ -95,7 +95,7 @@ class MockAndReferenceModel(RuleBasedStateMachine):
         durations=st.builds(Durations, *[durations] * 8),
         observed=st.booleans(),
         config=st.none() | configs,
-        start=starts,
+        start=st.sampled_from([None, HOUR, HOUR, DAY, 10 * DAY]),
     )
     def begin(self, durations, observed, config, start):
         """Create the configurations, an endpoint unless `config` is None, and an experiment on it.
@@ -169,25 +169,30 @@ class MockAndReferenceModel(RuleBasedStateMachine):
             self.compare()
 
     @rule()
+    def describe(self):
+        """Compare everything, and experiments by DescribeInferenceExperiment too."""
+        for name in NAMES:
+            experiment = self.model.experiments.get(name)
+            expected = None if experiment else "ResourceNotFound"
+            described = self.call(expected, "describe_inference_experiment", Name=name)
+            if experiment:
+                self.compare_experiment(described, experiment)
+        self.compare()
+
     def compare(self):
         """Compare all experiments and endpoints of the mock with those of the model."""
-        assert {name: (each["Status"], each.get("StatusReason")) for name, each in self.mock.experiments.items()} == {
-            name: (each.status, each.reason) for name, each in self.model.experiments.items()
-        }
-        for name in NAMES:
-            self.compare_experiment(name, self.model.experiments.get(name))
-        endpoints = ENDPOINTS.all(self.sagemaker)
+        experiments, endpoints = self.mock.experiments, ENDPOINTS.all(self.sagemaker)
+        assert [*experiments] == [*self.model.experiments]
+        for name, expected in self.model.experiments.items():
+            self.compare_experiment(experiments[name], expected)
         assert [*endpoints] == [*self.model.endpoints]
         for name, expected in self.model.endpoints.items():
             self.compare_endpoint(endpoints[name], expected)
 
-    def compare_experiment(self, name, experiment):
-        refusal = None if experiment else "ResourceNotFound"
-        described = self.call(refusal, "describe_inference_experiment", Name=name)
-        if experiment:
-            expected = experiment.described()
-            optional = {"CompletionTime", "Description", "StatusReason"} & described.keys()
-            assert {member: described[member] for member in {*expected, *optional}} == expected
+    def compare_experiment(self, described, experiment):
+        expected = experiment.described()
+        optional = {"CompletionTime", "Description", "StatusReason"} & described.keys()
+        assert {member: described[member] for member in {*expected, *optional}} == expected
 
     def compare_endpoint(self, described, expected):
         members = {
@@ -250,7 +255,6 @@ class MockAndReferenceModel(RuleBasedStateMachine):
     def start(self, name):
         self.call(self.model.start(name), "start_inference_experiment", Name=name)
 
-    @seldom
     @when_any("Created", "Running")
     @rule(name=names, actions=actions, desired=st.sampled_from([None, "Completed", "Cancelled"]), reason=texts)
     def stop(self, name, actions, desired, reason):
@@ -357,7 +361,7 @@ class MockAndReferenceModel(RuleBasedStateMachine):
 
 TestMockAndReferenceModel = MockAndReferenceModel.TestCase
 TestMockAndReferenceModel.settings = settings(
-    max_examples=100,
+    max_examples=130,
     stateful_step_count=40,
     deadline=None,
     phases=[Phase.reuse, Phase.generate, Phase.shrink],  # Phase.explain would take minutes.
