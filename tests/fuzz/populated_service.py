@@ -52,8 +52,8 @@ def _request(operation: str, **params: Any) -> WireRequest:
     return serialized(model(operation), params)
 
 
-def _look(service: Service, operation: str, **params: Any) -> dict[str, Any]:
-    """Do the same as `call`, faster, for the few requests by which the tests look at a service."""
+def _repeated_call(service: Service, operation: str, **params: Any) -> dict[str, Any]:
+    """Do the same as `call`, faster, for the few requests that the tests repeat all the time."""
     return service.answer(model(operation), _request(operation, **params), region=REGION).values
 
 
@@ -183,7 +183,7 @@ def _tokens() -> list[str]:
 def everything(service: Service) -> str:
     """Return all that List, Describe and ListTags show."""
     described = resources(service)
-    tags = {arn: _look(service, "ListTags", ResourceArn=arn) for arn in described}
+    tags = {arn: _repeated_call(service, "ListTags", ResourceArn=arn) for arn in described}
     return json.dumps([described, tags], default=str)
 
 
@@ -196,7 +196,7 @@ def resources(service: Service) -> dict[str, Any]:
         kind = operation.removeprefix("Describe")
         (name,) = model(operation).input_shape.required_members
         for summary in _listed(service, f"List{kind}s"):
-            described = _look(service, operation, **{name: summary[name]})
+            described = _repeated_call(service, operation, **{name: summary[name]})
             shown[described.get("Arn") or described[f"{kind}Arn"]] = summary, described
     return shown
 
@@ -211,7 +211,7 @@ def use_for_60_days(service: Service) -> None:
         service.clock.advance(days=20)
         for endpoint in _listed(service, "ListEndpoints"):
             with suppress(AWSError):
-                _look(service, INVOKE_ENDPOINT, EndpointName=endpoint["EndpointName"], Body=b"1,2")
+                _repeated_call(service, INVOKE_ENDPOINT, EndpointName=endpoint["EndpointName"], Body=b"1,2")
         resources(service)
 
 
@@ -219,7 +219,7 @@ def _listed(service: Service, operation: str) -> list[dict[str, Any]]:
     (member,) = (name for name in model(operation).output_shape.members if name != "NextToken")
     summaries, query = [], {"MaxResults": 100}
     while True:
-        page = _look(service, operation, **query)
+        page = _repeated_call(service, operation, **query)
         summaries += page[member]
         if "NextToken" not in page:
             return summaries
