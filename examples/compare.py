@@ -1,6 +1,6 @@
-"""Compares the candidate of a shadow test with production, by what was captured and measured of both, and decides.
+"""Compare the two variants of a shadow test by captured data and metrics, and promote the candidate or cancel.
 
-Plain boto3: nothing in this file knows how it is tested.
+This is plain boto3 code: it contains nothing for its tests.
 """
 
 from __future__ import annotations
@@ -16,18 +16,17 @@ from rollout import CANDIDATE, PRODUCTION, cancel, promote
 if TYPE_CHECKING:
     from botocore.client import BaseClient
 
-# What a candidate must show, each of them: enough requests that both answered, and on most of them the same label.
-ENOUGH_REQUESTS = 30
-AGREEMENT = 0.95
-# And what it may cost: of all its requests this share may fail, and it may be slower than production by this factor.
-FAILURES = 0.01
-SLOWER = 1.2
+# The candidate is promoted only within all of these limits.
+MIN_REQUESTS = 30  # Answered by both variants.
+MIN_AGREEMENT = 0.95  # The share of these requests to which both gave the same label.
+MAX_FAILURES = 0.01  # The share of the candidate's requests that failed.
+MAX_SLOWDOWN = 1.2  # The candidate's latency divided by production's.
 HOUR = 3600
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """How both variants did: labels on the same requests, share of failures and mean latency (in ms) by variant."""
+    """Requests that both variants answered, share of equal labels, and failures and mean latency (ms) by variant."""
 
     requests: int
     agreement: float
@@ -35,14 +34,15 @@ class Comparison:
     latency: dict[str, float]
 
     def objections(self) -> list[str]:
-        """What speaks against the candidate."""
-        found = {
-            f"only {self.requests} requests were answered by both": self.requests < ENOUGH_REQUESTS,
-            f"it agrees on {self.agreement:.0%} only": self.agreement < AGREEMENT,
-            f"it fails on {self.failures[CANDIDATE]:.0%}": self.failures[CANDIDATE] > FAILURES,
-            f"it takes {self.latency[CANDIDATE]:.0f} ms": self.latency[CANDIDATE] > SLOWER * self.latency[PRODUCTION],
+        """Return the reasons not to promote the candidate."""
+        reasons = {
+            f"only {self.requests} requests were answered by both": self.requests < MIN_REQUESTS,
+            f"it agrees on {self.agreement:.0%} only": self.agreement < MIN_AGREEMENT,
+            f"it fails on {self.failures[CANDIDATE]:.0%}": self.failures[CANDIDATE] > MAX_FAILURES,
+            f"it takes {self.latency[CANDIDATE]:.0f} ms": self.latency[CANDIDATE]
+            > MAX_SLOWDOWN * self.latency[PRODUCTION],
         }
-        return [objection for objection, holds in found.items() if holds]
+        return [reason for reason, applies in reasons.items() if applies]
 
     def __str__(self) -> str:
         rows = [f"{'':12}{'failures':>10}{'latency':>12}"]
@@ -51,7 +51,7 @@ class Comparison:
 
 
 def decide(sagemaker: BaseClient, s3: BaseClient, cloudwatch: BaseClient, name: str) -> bool:
-    """End a shadow test: the candidate becomes production if nothing speaks against it. Returns whether it did."""
+    """End a shadow test, and promote the candidate unless there are objections. Return whether it was promoted."""
     comparison = compare(sagemaker, s3, cloudwatch, name)
     print(comparison)
     if objections := comparison.objections():
@@ -62,7 +62,7 @@ def decide(sagemaker: BaseClient, s3: BaseClient, cloudwatch: BaseClient, name: 
 
 
 def compare(sagemaker: BaseClient, s3: BaseClient, cloudwatch: BaseClient, name: str) -> Comparison:
-    """Compare the variants of a shadow test that captures, by all there is of it so far."""
+    """Compare the variants of a shadow test by all data that it has captured so far."""
     test = sagemaker.describe_inference_experiment(Name=name)
     production, candidate = (labels(s3, test, variant) for variant in (PRODUCTION, CANDIDATE))
     both = production.keys() & candidate.keys()
@@ -76,26 +76,26 @@ def compare(sagemaker: BaseClient, s3: BaseClient, cloudwatch: BaseClient, name:
 
 
 def labels(s3: BaseClient, test: dict[str, Any], variant: str) -> dict[str, str]:
-    """Which label a variant gave to each request that came with an InferenceId, by that id."""
-    place, endpoint = urlsplit(test["DataStorageConfig"]["Destination"]), test["EndpointMetadata"]["EndpointName"]
-    prefix = f"{place.path.strip('/')}/{endpoint}/{variant}/".lstrip("/")
-    given = {}
-    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=place.netloc, Prefix=prefix):
+    """Return the labels that a variant gave, by the InferenceId of the request."""
+    destination, endpoint = urlsplit(test["DataStorageConfig"]["Destination"]), test["EndpointMetadata"]["EndpointName"]
+    prefix = f"{destination.path.strip('/')}/{endpoint}/{variant}/".lstrip("/")
+    found = {}
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=destination.netloc, Prefix=prefix):
         for item in page.get("Contents", ()):
-            file = s3.get_object(Bucket=place.netloc, Key=item["Key"])["Body"]
+            file = s3.get_object(Bucket=destination.netloc, Key=item["Key"])["Body"]
             for record in map(json.loads, file.iter_lines()):
                 if request := record["eventMetadata"].get("inferenceId"):
-                    given[request] = json.loads(text(record["captureData"]["endpointOutput"]))["label"]
-    return given
+                    found[request] = json.loads(text(record["captureData"]["endpointOutput"]))["label"]
+    return found
 
 
 def text(captured: dict[str, str]) -> str | bytes:
-    """What was captured of a request or an answer: in base 64 unless its content type is a listed one."""
+    """Return a captured request or answer; it is in base 64 unless its content type is listed in ContentType."""
     return base64.b64decode(captured["data"]) if captured["encoding"] == "BASE64" else captured["data"]
 
 
 def mean(cloudwatch: BaseClient, test: dict[str, Any], metric: str, variant: str) -> float:
-    """The mean of a variant's metric over all requests of the test; 0 when there were none."""
+    """Return the mean of a variant's metric over all requests of the test; 0 if there were none."""
     dimensions = {"EndpointName": test["EndpointMetadata"]["EndpointName"], "VariantName": variant}
     answer = cloudwatch.get_metric_statistics(
         Namespace="AWS/SageMaker",

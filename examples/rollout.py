@@ -1,6 +1,6 @@
-"""Tries a new model in the shadow of the one in production, and promotes it when it does well.
+"""Try a new model in a shadow test, and promote it if it stays healthy.
 
-Plain boto3: nothing in this file knows how it is tested.
+This is plain boto3 code: it contains nothing for its tests.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
     from botocore.client import BaseClient
 
-PRODUCTION, CANDIDATE = "production", "candidate"  # The names of the two variants.
+PRODUCTION, CANDIDATE = "production", "candidate"  # The names of the variants.
 POLL_SECONDS = 30
 WATCH_SECONDS = 3600
 
 
 @dataclass(frozen=True)
 class ShadowTest:
-    """What is tried, where and for how long."""
+    """The settings of a shadow test."""
 
     name: str
     endpoint: str
@@ -33,17 +33,17 @@ class ShadowTest:
     instance_type: str = "ml.m5.xlarge"
     sampling_percentage: int = 50
     watch_for: dt.timedelta = dt.timedelta(days=1)
-    capture_to: str | None = None  # The S3 URI below which requests and answers, both in JSON, are captured.
+    capture_to: str | None = None  # S3 URI for captured JSON requests and answers.
 
 
 class RolloutError(Exception):
-    """The shadow test did not go as it should."""
+    """The shadow test ended in an unexpected way."""
 
 
 def roll_out(sagemaker: BaseClient, test: ShadowTest, is_healthy: Callable[[str], bool]) -> bool:
-    """Try the candidate, promote it if it stays healthy, clean up. Returns whether it was promoted.
+    """Try the candidate, promote it if it stays healthy, and clean up. Return whether it was promoted.
 
-    `is_healthy` judges a variant by its name, say by its latency in CloudWatch.
+    `is_healthy` gets the name of a variant and checks it, for example by its latency in CloudWatch.
     """
     launch(sagemaker, test)
     wait_until(sagemaker, test.name, "Running")
@@ -54,7 +54,7 @@ def roll_out(sagemaker: BaseClient, test: ShadowTest, is_healthy: Callable[[str]
         cancel(sagemaker, test.name, "The candidate is not healthy")
     wait_until(sagemaker, test.name, "Completed" if healthy else "Cancelled")
     if serving(sagemaker, test.endpoint) != [CANDIDATE if healthy else PRODUCTION]:
-        raise RolloutError(f"{test.endpoint} is not served as it should be")
+        raise RolloutError(f"{test.endpoint} does not serve the expected variant")
     clean_up(sagemaker, test.name)
     return healthy
 
@@ -86,7 +86,7 @@ def launch(sagemaker: BaseClient, test: ShadowTest) -> str:
 
 
 def wait_until(sagemaker: BaseClient, name: str, status: str) -> None:
-    """Poll until the experiment has `status`. Raises RolloutError when it has ended in another one."""
+    """Poll until the experiment has `status`. Raise RolloutError if it ends with another status."""
     while True:
         experiment = sagemaker.describe_inference_experiment(Name=name)
         if experiment["Status"] == status:
@@ -98,7 +98,7 @@ def wait_until(sagemaker: BaseClient, name: str, status: str) -> None:
 
 
 def watch(test: ShadowTest, is_healthy: Callable[[str], bool]) -> bool:
-    """Look at the candidate every hour: False as soon as it is not healthy, True if it holds out."""
+    """Check the candidate every hour. Return False as soon as it is not healthy, else True."""
     for _ in range(test.watch_for // dt.timedelta(seconds=WATCH_SECONDS)):
         if not is_healthy(CANDIDATE):
             return False
@@ -107,7 +107,7 @@ def watch(test: ShadowTest, is_healthy: Callable[[str], bool]) -> bool:
 
 
 def promote(sagemaker: BaseClient, name: str) -> None:
-    """End the test; the candidate becomes production. Raises RolloutError when the test is over already."""
+    """End the test and make the candidate the production variant. Raise RolloutError if the test has ended."""
     try:
         sagemaker.stop_inference_experiment(
             Name=name,
@@ -115,11 +115,11 @@ def promote(sagemaker: BaseClient, name: str) -> None:
             DesiredState="Completed",
         )
     except sagemaker.exceptions.ConflictException as error:
-        raise RolloutError(f"{name} is over: too late to promote the candidate") from error
+        raise RolloutError(f"{name} has ended: too late to promote the candidate") from error
 
 
 def cancel(sagemaker: BaseClient, name: str, reason: str) -> None:
-    """End the test early; production stays as it was."""
+    """End the test early and keep the production variant."""
     sagemaker.stop_inference_experiment(
         Name=name,
         ModelVariantActions={PRODUCTION: "Retain", CANDIDATE: "Remove"},
@@ -129,12 +129,12 @@ def cancel(sagemaker: BaseClient, name: str, reason: str) -> None:
 
 
 def serving(sagemaker: BaseClient, endpoint: str) -> list[str]:
-    """The variants that answer an endpoint's requests, by name."""
+    """Return the names of the variants that answer the endpoint's requests."""
     answer = sagemaker.describe_endpoint(EndpointName=endpoint)
     return [variant["VariantName"] for variant in answer["ProductionVariants"]]
 
 
 def clean_up(sagemaker: BaseClient, name: str) -> None:
-    """Delete the experiment's record, if it has not gone already. Its endpoint goes on serving."""
+    """Delete the experiment unless it is already deleted. Its endpoint stays in service."""
     with contextlib.suppress(sagemaker.exceptions.ResourceNotFound):
         sagemaker.delete_inference_experiment(Name=name)

@@ -1,4 +1,4 @@
-"""A whole comparison: requests in, both answers captured in moto's S3, latencies in moto's CloudWatch, a decision."""
+"""Compare two models by requests: captured data is in moto's S3, and metrics are in moto's CloudWatch."""
 
 import json
 from types import SimpleNamespace
@@ -20,32 +20,30 @@ MODERATOR = ShadowTest(
     role_arn="arn:aws:iam::123456789012:role/rollout",
     capture_to="s3://captured-traffic/moderator/",
 )
-COMMENTS = [f"Comment {number}" for number in range(100)]
+COMMENTS = [f"Comment {number}" for number in range(80)]
 
 
 @pytest.fixture
 def aws():
-    """The clients; S3 and CloudWatch are moto's. The shadow test runs, and both models find everything harmless."""
+    """Clients, after the shadow test was launched with two models that find every comment harmless."""
     with moto.mock_aws():
-        services = {"s3": "s3", "cloudwatch": "cloudwatch", "sagemaker": "sagemaker", "runtime": "sagemaker-runtime"}
-        aws = {name: boto3.client(service, region_name="us-east-1") for name, service in services.items()}
-        aws["s3"].create_bucket(Bucket="captured-traffic")
-        with mock_inference_experiment(
-            clock="2026-01-01T09:00:00Z", s3=aws["s3"], cloudwatch=aws["cloudwatch"]
-        ) as mock:
-            launch(aws["sagemaker"], MODERATOR)
+        s3, cloudwatch = (boto3.client(service, region_name="us-east-1") for service in ("s3", "cloudwatch"))
+        s3.create_bucket(Bucket="captured-traffic")
+        with mock_inference_experiment(clock="2026-01-01T09:00:00Z", s3=s3, cloudwatch=cloudwatch) as mock:
+            sagemaker, runtime = mock.client(), mock.client("sagemaker-runtime")
+            launch(sagemaker, MODERATOR)
             mock.serve("moderator-v1", harmless)
             mock.serve("moderator-v2", harmless)
-            yield SimpleNamespace(**aws, mock=mock)
+            yield SimpleNamespace(sagemaker=sagemaker, runtime=runtime, s3=s3, cloudwatch=cloudwatch, mock=mock)
 
 
 def harmless(comment):
-    """A model that lets everything pass, in 20 ms."""
+    """Answer for a model that finds every comment harmless, in 20 ms."""
     return ModelResponse({"label": "harmless"}, latency=0.020)
 
 
 def moderate(aws, comments=COMMENTS):
-    """Send comments to the endpoint, as an application would; half of them are copied to the candidate."""
+    """Send comments to the endpoint; SageMaker copies half of them to the candidate."""
     for number, comment in enumerate(comments):
         aws.runtime.invoke_endpoint(
             EndpointName=MODERATOR.endpoint,
@@ -56,13 +54,13 @@ def moderate(aws, comments=COMMENTS):
 
 
 def decided(aws):
-    """Decide on the test; the answer says what became of it."""
+    """Call `decide`, and return the experiment afterwards."""
     decide(aws.sagemaker, aws.s3, aws.cloudwatch, MODERATOR.name)
     return aws.sagemaker.describe_inference_experiment(Name=MODERATOR.name)
 
 
-def test_a_candidate_that_is_as_good_is_promoted(aws):
-    """From then on it answers whoever invokes the endpoint."""
+def test_an_equally_good_candidate_is_promoted(aws):
+    """Afterwards the candidate answers the endpoint's requests."""
     moderate(aws)
 
     assert decided(aws)["Status"] == "Completed"
@@ -72,17 +70,17 @@ def test_a_candidate_that_is_as_good_is_promoted(aws):
 
 
 def strict(comment):
-    """A model that lets less pass."""
+    """Answer for a model that finds some comments to be spam."""
     return ModelResponse({"label": "spam" if comment.endswith(b'1"') else "harmless"}, latency=0.020)
 
 
 def slow(comment):
-    """A model that thinks for long."""
+    """Answer for a model that takes 500 ms."""
     return ModelResponse({"label": "harmless"}, latency=0.500)
 
 
 def fragile(comment):
-    """A model that fails on some."""
+    """Answer for a model that fails for some comments."""
     if comment.endswith(b'1"'):
         raise MemoryError
     return harmless(comment)
@@ -91,8 +89,8 @@ def fragile(comment):
 @pytest.mark.parametrize(
     ("candidate", "objection"), [(strict, "agrees on 80% only"), (slow, "takes 500 ms"), (fragile, "fails on 20%")]
 )
-def test_a_candidate_that_is_worse_is_not_promoted(aws, candidate, objection):
-    """The experiment's StatusReason says why; production goes on as before."""
+def test_a_worse_candidate_is_not_promoted(aws, candidate, objection):
+    """The experiment is Cancelled, and its StatusReason says why."""
     aws.mock.serve("moderator-v2", candidate)
     moderate(aws)
 
@@ -102,15 +100,15 @@ def test_a_candidate_that_is_worse_is_not_promoted(aws, candidate, objection):
     assert experiment["StatusReason"] == f"Not better: it {objection}"
 
 
-def test_a_few_requests_decide_nothing(aws):
-    """Nor do none at all."""
+def test_a_candidate_with_few_requests_is_not_promoted(aws):
+    """At least 30 requests must be answered by both variants."""
     moderate(aws, COMMENTS[:10])
 
     assert decided(aws)["StatusReason"] == "Not better: only 5 requests were answered by both"
 
 
-def test_the_comparison_can_be_read(aws):
-    """The candidate saw half of the requests, and those are what both are compared by."""
+def test_the_comparison_as_text(aws):
+    """The variants are compared by the half of the requests that both answered."""
     aws.mock.serve("moderator-v2", strict)
     moderate(aws)
 
@@ -118,5 +116,5 @@ def test_the_comparison_can_be_read(aws):
         "              failures     latency",
         "production        0.0%     20.0 ms",
         "candidate         0.0%     20.0 ms",
-        "The same label on 80.0% of 50 requests.",
+        "The same label on 80.0% of 40 requests.",
     ]

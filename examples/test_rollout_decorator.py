@@ -1,4 +1,4 @@
-"""Style 1, the decorator: every SageMaker client inside the function meets the mock."""
+"""Style 1, the decorator: the mock answers every SageMaker client inside the function."""
 
 import boto3
 import pytest
@@ -17,13 +17,13 @@ RANKER = ShadowTest(
 
 @pytest.fixture(scope="module")
 def sagemaker():
-    """An ordinary client. It may be made before the mock, after it, anywhere."""
+    """An ordinary client; it may be made before or after the mock starts."""
     return boto3.client("sagemaker", region_name="us-east-1")
 
 
 @mock_inference_experiment
-def test_launching_takes_no_time(sagemaker):
-    """Deploying takes no time unless you ask for it, so a poll loop returns at its first look."""
+def test_a_poll_loop_does_not_wait(sagemaker):
+    """By default deployments take no time, so a poll loop returns at its first call."""
     launch(sagemaker, RANKER)
 
     wait_until(sagemaker, "ranker-v2", "Running")
@@ -31,8 +31,8 @@ def test_launching_takes_no_time(sagemaker):
 
 @mock_inference_experiment(durations=Durations.realistic(), virtual_sleep=True)
 @pytest.mark.parametrize("healthy", [True, False])
-def test_a_rollout_promotes_a_healthy_candidate_only(sagemaker, healthy):
-    """Minutes of deployment and a day of watching pass in `time.sleep`, which waits for nothing."""
+def test_only_a_healthy_candidate_is_promoted(sagemaker, healthy):
+    """With virtual_sleep, `time.sleep` moves the mock's clock and returns at once: a day passes in milliseconds."""
     promoted = roll_out(sagemaker, RANKER, is_healthy=lambda variant: healthy)
 
     assert promoted == healthy
@@ -40,8 +40,8 @@ def test_a_rollout_promotes_a_healthy_candidate_only(sagemaker, healthy):
 
 
 @mock_inference_experiment
-def test_a_name_is_used_once(sagemaker):
-    """Errors are the client's own, so code catches them by name."""
+def test_a_name_can_be_used_only_once(sagemaker):
+    """Errors are the client's own exceptions."""
     launch(sagemaker, RANKER)
 
     with pytest.raises(sagemaker.exceptions.ResourceInUse):

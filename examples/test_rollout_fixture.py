@@ -1,4 +1,4 @@
-"""Style 3, pytest's fixture `sagemaker_ie`, with its options in a marker."""
+"""Style 3, the pytest fixture `sagemaker_ie`; a marker has its options."""
 
 import pytest
 from rollout import RolloutError, ShadowTest, clean_up, launch, wait_until
@@ -16,7 +16,7 @@ RANKER = ShadowTest(
 
 @pytest.fixture
 def sagemaker(sagemaker_ie):
-    """A client of the active mock, with the shadow test launched."""
+    """A client, after the shadow test was launched."""
     sagemaker = sagemaker_ie.client()
     launch(sagemaker, RANKER)
     return sagemaker
@@ -24,22 +24,22 @@ def sagemaker(sagemaker_ie):
 
 @pytest.mark.sagemaker_ie(clock="2026-01-01T09:00:00Z", durations=Durations.realistic())
 def test_the_candidate_is_deployed_before_it_runs(sagemaker_ie, sagemaker):
-    """`advance_until` moves the clock to the instant at which a status is reached."""
+    """`advance_until` moves the clock to the instant at which the experiment gets a status."""
 
-    def candidate():
+    def candidate_status():
         return sagemaker.describe_inference_experiment(Name="ranker-v2")["ModelVariants"][1]["Status"]
 
-    assert candidate() == "Creating"
+    assert candidate_status() == "Creating"
 
     moment = sagemaker_ie.advance_until("ranker-v2", "Running")
 
-    assert candidate() == "InService"
+    assert candidate_status() == "InService"
     assert f"{moment:%H:%M}" == "09:14"
 
 
 @pytest.mark.sagemaker_ie(durations=Durations.realistic())
-def test_a_failed_deployment_says_why(sagemaker_ie, sagemaker):
-    """SageMaker has no status Failed: what fails is Cancelled, with a reason."""
+def test_a_failed_deployment_raises_an_error_with_the_reason(sagemaker_ie, sagemaker):
+    """SageMaker has no status Failed: a failed experiment is Cancelled and has a StatusReason."""
     sagemaker_ie.fail_experiment("ranker-v2", "Not enough capacity for ml.m5.xlarge")
 
     with pytest.raises(RolloutError, match="Not enough capacity"):
@@ -47,7 +47,7 @@ def test_a_failed_deployment_says_why(sagemaker_ie, sagemaker):
 
 
 def test_cleaning_up_twice_is_no_error(sagemaker_ie, sagemaker):
-    """The second Delete is answered with ResourceNotFound, which the code under test expects."""
+    """The second Delete gets ResourceNotFound, which the code under test handles."""
     sagemaker_ie.clock.advance(days=7)
 
     clean_up(sagemaker, "ranker-v2")

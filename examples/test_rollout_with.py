@@ -1,4 +1,4 @@
-"""Style 2, `with`: the mock begins where you want it, and gives you a clock to move and calls to look at."""
+"""Style 2, `with`: it gives you the mock, with a clock that you can move and the calls that it answered."""
 
 import boto3
 import pytest
@@ -15,8 +15,8 @@ RANKER = ShadowTest(
 )
 
 
-def test_a_forgotten_shadow_test_ends_after_a_week():
-    """The clock stands still until it is moved, here past the end of the schedule: too late to promote."""
+def test_a_shadow_test_ends_after_a_week():
+    """The clock stands still until the test moves it, here past the end of the schedule: too late to promote."""
     sagemaker = boto3.client("sagemaker", region_name="us-east-1")
 
     with mock_inference_experiment(clock="2026-01-01T09:00:00Z") as mock:
@@ -31,9 +31,9 @@ def test_a_forgotten_shadow_test_ends_after_a_week():
 
 
 def test_cancelling_keeps_production():
-    """`mock.calls` holds every call, with its request and its answer."""
+    """`mock.calls` has every call with its params and its response."""
     with mock_inference_experiment() as mock:
-        sagemaker = mock.client()  # Kept from test to test: making a client takes longer than testing with it.
+        sagemaker = mock.client()  # The same client in every test, since making one is slow.
         launch(sagemaker, RANKER)
 
         cancel(sagemaker, "ranker-v2", "Too slow")

@@ -1,4 +1,4 @@
-"""Arranging faults: what makes no sense is refused on the spot, in words that say what was meant or expected."""
+"""Arranging faults: invalid arguments of fail_next and slow_next are refused at once, with a helpful message."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from tests.conftest import START
 
 
 @pytest.mark.parametrize(
-    ("operation", "near"),
+    ("operation", "message"),
     [
         ("CreateInferenceExperimnt", "did you mean 'CreateInferenceExperiment'"),
         ("create_model", "'CreateModel'"),
         ("ListTrainingJobs", "not an operation that the mock answers"),
     ],
 )
-def test_an_unknown_operation_is_refused(mock, operation, near):
-    """A fault that nobody could meet is a mistake, and what was meant is said."""
-    with pytest.raises(ValueError, match=near):
+def test_an_unknown_operation_is_refused(mock, operation, message):
+    """The error names the nearest operation, or says that the mock does not answer the given one."""
+    with pytest.raises(ValueError, match=message):
         mock.fail_next(operation, "ThrottlingException")
-    with pytest.raises(ValueError, match=near):
+    with pytest.raises(ValueError, match=message):
         mock.slow_next(operation, 1)
 
 
 @pytest.mark.parametrize(
-    ("operation", "code", "says"),
+    ("operation", "code", "message"),
     [
         ("StartInferenceExperiment", "ConflictExcepton", "did you mean 'ConflictException'"),
         ("StartInferenceExperiment", "Throttling", "'ThrottlingException'"),
@@ -34,9 +34,9 @@ def test_an_unknown_operation_is_refused(mock, operation, near):
         ("ListModels", "xyz", "expected one of AccessDeniedException"),
     ],
 )
-def test_an_unknown_code_is_refused(mock, operation, code, says):
-    """A code is one of the operation's own or common to all; what is near, or else all there is, is said."""
-    with pytest.raises(ValueError, match=says):
+def test_an_unknown_code_is_refused(mock, operation, code, message):
+    """The error names the nearest of the operation's own and common codes, or lists them all."""
+    with pytest.raises(ValueError, match=message):
         mock.fail_next(operation, code)
 
 
@@ -49,32 +49,32 @@ def test_an_unknown_code_is_refused(mock, operation, code, says):
         ("ThrottlingException", {"status": 600}),
         (ReadTimeoutError, {"message": "Too late"}),
         (ReadTimeoutError, {"status": 500}),
-        (IncompleteReadError, {}),  # It does not say what was read.
+        (IncompleteReadError, {}),  # Its class cannot be constructed without arguments.
         (ClientError, {}),
         (KeyboardInterrupt, {}),
         (500, {}),
         (None, {}),
     ],
 )
-def test_what_makes_no_sense_is_refused(mock, error, options):
-    """Not when a call meets it, and in words that name what was wrong."""
+def test_an_invalid_fault_is_refused(mock, error, options):
+    """The error is raised when the fault is arranged, and names what is wrong."""
     with pytest.raises((TypeError, ValueError), match="|".join([*options, getattr(error, "__name__", repr(error))])):
         mock.fail_next("ListModels", error, **options)
 
 
 @pytest.mark.parametrize("arguments", [{"seconds": -1}, {"seconds": 1, "times": 0}])
-def test_a_delay_that_makes_no_sense_is_refused(mock, arguments):
-    """Time never goes back."""
+def test_an_invalid_delay_is_refused(mock, arguments):
+    """A negative delay and no delays at all are refused."""
     with pytest.raises(ValueError, match=list(arguments)[-1]):
         mock.slow_next("ListModels", **arguments)
 
 
-def test_a_delay_needs_a_clock_that_can_be_moved():
-    """A clock that only tells the time cannot be late."""
+def test_a_delay_needs_a_clock_with_sleep():
+    """slow_next() is refused if the clock has only now()."""
 
-    class Watch:
+    class ClockWithoutSleep:
         def now(self):
             return START
 
-    with mock_inference_experiment(clock=Watch()) as mock, pytest.raises(TypeError, match=r"no sleep\(\)"):
+    with mock_inference_experiment(clock=ClockWithoutSleep()) as mock, pytest.raises(TypeError, match=r"no sleep\(\)"):
         mock.slow_next("ListModels", 1)

@@ -1,4 +1,4 @@
-"""Assertions on the calls that a mock answered, and what they say when they fail."""
+"""Assertions on the calls that a mock answered, and their messages when they fail."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.requests import NAME, create, stop
 
 @pytest.fixture
 def called(mock, sagemaker):
-    """A mock after an experiment was created, looked at twice, and stopped."""
+    """A mock that answered four calls: Create, Describe twice, and Stop."""
     sagemaker.create_inference_experiment(**create(Schedule={"EndTime": START + dt.timedelta(days=3)}))
     for _ in range(2):
         sagemaker.describe_inference_experiment(Name=NAME)
@@ -23,7 +23,7 @@ def called(mock, sagemaker):
 
 
 def failure(assertion, *arguments, **params):
-    """What an assertion that fails says."""
+    """Return the message of an assertion that fails."""
     with pytest.raises(AssertionError) as caught:
         assertion(*arguments, **params)
     return str(caught.value)
@@ -32,13 +32,13 @@ def failure(assertion, *arguments, **params):
 # --- of
 
 
-def test_the_calls_of_one_operation(called):
-    """They come in the order in which they were answered, and can be asked on."""
-    looks = called.calls.of("DescribeInferenceExperiment")
+def test_of_returns_the_calls_of_one_operation(called):
+    """The calls are in the order in which they were answered, and have `of` too."""
+    describes = called.calls.of("DescribeInferenceExperiment")
 
-    assert [call.params for call in looks] == [{"Name": NAME}] * 2
-    assert list(looks) == [call for call in called.calls if call.operation == "DescribeInferenceExperiment"]
-    assert looks.of("DescribeInferenceExperiment") == looks
+    assert [call.params for call in describes] == [{"Name": NAME}] * 2
+    assert list(describes) == [call for call in called.calls if call.operation == "DescribeInferenceExperiment"]
+    assert describes.of("DescribeInferenceExperiment") == describes
     assert called.calls.of("ListModels") == ()
 
 
@@ -54,15 +54,15 @@ def test_the_calls_of_one_operation(called):
         stop(DesiredState="Completed", Reason="The shadow is better"),
     ],
 )
-def test_the_one_call_is_handed_out(called, params):
-    """Params that are named must be equal, whichever else there are, in whatever order."""
+def test_assert_called_once_returns_the_call(called, params):
+    """The given params must be equal, in any order; other params do not matter."""
     call = called.assert_called_once("StopInferenceExperiment", **params)
 
     assert call is called.calls[-1]
 
 
-def test_instants_are_equal_in_any_time_zone(called):
-    """A time that was sent is the time that was meant."""
+def test_equal_instants_may_have_different_time_zones(called):
+    """A datetime param is compared as an instant."""
     india = dt.timezone(dt.timedelta(hours=5.5))
 
     called.assert_called_once(
@@ -70,8 +70,8 @@ def test_instants_are_equal_in_any_time_zone(called):
     )
 
 
-def test_the_difference_is_shown(called):
-    """What was expected and what came stand side by side, and of the rest no more than helps."""
+def test_the_message_shows_the_different_params(called):
+    """The message is a diff of the expected and received params, without the other params."""
     message = failure(
         called.assert_called_once, "StopInferenceExperiment", Name=NAME, DesiredState="Cancelled", Reason="Enough"
     )
@@ -85,8 +85,8 @@ def test_the_difference_is_shown(called):
     assert "ModelVariantActions" not in message
 
 
-def test_a_param_that_did_not_come_is_part_of_the_difference(called):
-    """It is in what was expected, and not in what was received."""
+def test_the_message_shows_a_missing_param(called):
+    """A param that was not sent is in the expected and not in the received part of the diff."""
     message = failure(called.assert_called_once, "DeleteInferenceExperiment")
     assert "DeleteInferenceExperiment was called never, expected once" in message
 
@@ -96,8 +96,8 @@ def test_a_param_that_did_not_come_is_part_of_the_difference(called):
 
 
 @pytest.mark.parametrize("operation", ["ListModels", "DescribeInferenceExperiment"])
-def test_another_number_of_calls_is_told_with_what_was_called_instead(called, operation):
-    """None or two are not one; the operations that were called, and how often, show what happened."""
+def test_the_message_counts_the_calls(called, operation):
+    """Without a call, or with two, the message says how often each operation was called."""
     message = failure(called.assert_called_once, operation)
 
     assert f"{operation} was called {'never' if operation == 'ListModels' else 'twice'}, expected once" in message
@@ -105,13 +105,13 @@ def test_another_number_of_calls_is_told_with_what_was_called_instead(called, op
         assert part in message
 
 
-def test_no_calls_at_all_are_told_so(mock):
-    """Nothing was called, and the message says it."""
+def test_the_message_says_that_there_were_no_calls(mock):
+    """If nothing was called, the message ends with "calls: none"."""
     assert failure(mock.assert_called_once, "ListModels").endswith("calls: none")
 
 
-def test_a_refused_call_is_a_call(mock, sagemaker):
-    """Whatever came of it, it was made."""
+def test_a_refused_call_counts_as_a_call(mock, sagemaker):
+    """A call that was answered with an error is counted, and its record has the error."""
     with pytest.raises(ClientError):
         sagemaker.describe_inference_experiment(Name=NAME)
 
@@ -121,21 +121,21 @@ def test_a_refused_call_is_a_call(mock, sagemaker):
 # --- assert_not_called
 
 
-def test_what_was_not_called(called):
-    """Other operations are no matter of it."""
+def test_assert_not_called_ignores_other_operations(called):
+    """The assertion holds although other operations were called."""
     called.assert_not_called("DeleteInferenceExperiment")
 
 
-def test_calls_that_should_not_have_been_are_shown(called):
-    """How many there were, and with which params."""
+def test_the_message_shows_unexpected_calls(called):
+    """The message has the number of calls and the params of each."""
     message = failure(called.assert_not_called, "DescribeInferenceExperiment")
 
     assert "DescribeInferenceExperiment was called twice, expected never" in message
     assert message.count(repr({"Name": NAME})) == 2
 
 
-def test_long_params_are_cut_short(mock):
-    """A message is to be read."""
+def test_the_message_shortens_long_params(mock):
+    """Every line of a message is shorter than 250 characters."""
     mock.client().create_inference_experiment(**create(Description="x" * 1000))
 
     message = failure(mock.assert_not_called, "CreateInferenceExperiment")
@@ -143,22 +143,22 @@ def test_long_params_are_cut_short(mock):
     assert max(map(len, message.splitlines())) < 250
 
 
-# --- what there is not
+# --- unknown operations, calls that were not kept
 
 
 @pytest.mark.parametrize("assertion", ["assert_called_once", "assert_not_called"])
 @pytest.mark.parametrize(
-    ("operation", "says"),
+    ("operation", "message"),
     [("StopInferenceExperimet", "did you mean 'StopInferenceExperiment'"), ("ListTrainingJobs", "not an operation")],
 )
-def test_an_unknown_operation_is_a_mistake_of_the_test(called, assertion, operation, says):
-    """What the mock cannot have answered was never called, so to assert that would prove nothing."""
-    with pytest.raises(ValueError, match=says):
+def test_an_unknown_operation_is_refused(called, assertion, operation, message):
+    """An assertion on an operation that the mock does not answer would always hold, so it raises ValueError."""
+    with pytest.raises(ValueError, match=message):
         getattr(called, assertion)(operation)
 
 
-def test_the_last_calls_are_kept(sagemaker):
-    """With keep= an assertion knows of no more than `.calls` does."""
+def test_assertions_cover_the_calls_that_are_kept(sagemaker):
+    """With keep= the assertions see the same calls as `.calls`."""
     with mock_inference_experiment(keep=1) as mock:
         for _ in range(2):
             sagemaker.list_models()

@@ -1,4 +1,4 @@
-"""DescribeEndpoint and DescribeInferenceExperiment tell one story at every instant of any history, looked at or not."""
+"""DescribeEndpoint and DescribeInferenceExperiment agree at every minute, and calling them changes nothing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.conftest import START
 from tests.hosting import ENDPOINTS, everything, variants
 from tests.requests import PRODUCTION, SHADOW, create, deployed, endpoint_config, shadow_mode, variant
 
-# The endpoint configurations of every history, and the instances there are.
+# The endpoint configurations that exist, and the quota of instances.
 CONFIGS = {
     "plain": [deployed(PRODUCTION, InitialInstanceCount=2)],
     "two-variants": [deployed("blue"), deployed("green")],
@@ -27,14 +27,17 @@ MINUTE = dt.timedelta(minutes=1)
 
 
 class Step(NamedTuple):
-    """A wait and then a call, of the client or, by its first name, of the mock; offsets stand for instants."""
+    """A wait, and then a call of a method of the client or of the mock (`fail_...`).
+
+    Instants in `members` are offsets from the time of the call.
+    """
 
     minutes: int
     method: str
     members: dict[str, Any]
 
-    def take(self, mock):
-        """Make the call; the code of the error that it is refused with, or None."""
+    def run(self, mock):
+        """Make the call; return the error code or message of its refusal, or None."""
         now = mock.clock.now()
         members = dict(self.members)
         if "Schedule" in members:
@@ -50,13 +53,13 @@ class Step(NamedTuple):
 
 
 def members(**strategies):
-    """Dicts of these members, those of None left out."""
-    known = st.fixed_dictionaries(strategies)
-    return known.map(lambda given: {name: value for name, value in given.items() if value is not None})
+    """Return dicts of these members without those that are None."""
+    complete = st.fixed_dictionaries(strategies)
+    return complete.map(lambda given: {name: value for name, value in given.items() if value is not None})
 
 
 def mostly(first, second):
-    """Two names, so drawn that histories are of one more than of the other."""
+    """Return one of two names, usually the first: the calls of a history are then about the same resource."""
     return st.sampled_from([first] * 4 + [second])
 
 
@@ -113,7 +116,7 @@ CALLS = {
 
 
 def step(method):
-    """A step of this method."""
+    """Return steps that call this method."""
     return st.builds(Step, st.integers(0, 6), st.just(method), CALLS[method])
 
 
@@ -127,15 +130,8 @@ histories = st.builds(
 durations = st.builds(Durations, *[few_minutes] * len(dataclasses.fields(Durations)))
 
 
-some = settings(
-    deadline=None,
-    phases=[Phase.reuse, Phase.generate, Phase.shrink],  # What explains a failure takes minutes.
-    suppress_health_check=[HealthCheck.too_slow],
-)
-
-
-def play(durations, history, look):
-    """Play a history, and look every minute: how its calls were refused, and all that there is in the end."""
+def run(durations, history, observe):
+    """Run a history in a mock and `observe` it every minute; return the refusals and everything that is shown."""
     with mock_inference_experiment(clock=MockClock(START, tick=False), durations=durations, quotas=QUOTAS) as mock:
         for name, production in CONFIGS.items():
             shadows = {"ShadowProductionVariants": SHADOWS[name]} if name in SHADOWS else {}
@@ -143,34 +139,34 @@ def play(durations, history, look):
         refusals = []
         for step in [*history, None]:
             for _ in range(10 if step is None else step.minutes):
-                look(mock)
+                observe(mock)
                 mock.clock.advance(MINUTE)
-            look(mock)
+            observe(mock)
             if step is not None:
-                refusals.append(step.take(mock))
-        look(mock)
+                refusals.append(step.run(mock))
+        observe(mock)
         return refusals, everything(mock)
 
 
-# --- agreement
-
-
-def agree(mock):
-    """Compare what both Describes say of every experiment."""
-    shown = ENDPOINTS.all(mock.client())
+def check_agreement(mock):
+    """Compare what both Describes show of every experiment, and sometimes call all other Lists and Describes."""
+    endpoints = ENDPOINTS.all(mock.client())
     for experiment in mock.experiments.values():
-        compare(experiment, shown.get(experiment["EndpointMetadata"]["EndpointName"], {}))
+        compare(experiment, endpoints.get(experiment["EndpointMetadata"]["EndpointName"], {}))
+    if mock.clock.now().minute % 10 == 0:
+        everything(mock)
 
 
 def compare(experiment, endpoint):
+    """Compare an experiment with its endpoint: status, configuration, failure, variants, instances and weights."""
     metadata = experiment["EndpointMetadata"]
-    named = {"EndpointConfigName", "EndpointStatus", "FailureReason"}
-    assert {name: metadata.get(name) for name in named} == {name: endpoint.get(name) for name in named}
+    members = {"EndpointConfigName", "EndpointStatus", "FailureReason"}
+    assert {name: metadata.get(name) for name in members} == {name: endpoint.get(name) for name in members}
 
-    known = {**variants(endpoint.get("PendingDeploymentSummary", {})), **variants(endpoint)}
+    summaries = {**variants(endpoint.get("PendingDeploymentSummary", {})), **variants(endpoint)}
     finished = experiment["Status"] in ("Completed", "Cancelled")
     for each in experiment["ModelVariants"]:
-        if (summary := known.get(each["VariantName"])) is None:
+        if (summary := summaries.get(each["VariantName"])) is None:
             assert each["Status"] == ("Deleted" if finished else "Creating")
         else:
             (status,) = [status["Status"] for status in summary.get("VariantStatus", [{"Status": "InService"}])]
@@ -178,18 +174,18 @@ def compare(experiment, endpoint):
     if finished:
         return
 
-    assert endpoint["EndpointStatus"] in ALLOWED[experiment["Status"]]
+    assert endpoint["EndpointStatus"] in ENDPOINT_STATUSES[experiment["Status"]]
     if endpoint["EndpointStatus"] != "InService":
         assert endpoint["LastModifiedTime"] == experiment["LastModifiedTime"]
     if experiment["Status"] == "Running":
-        assert machines(variants(endpoint).values()) == machines(experiment["ModelVariants"])
+        assert instance_counts(variants(endpoint).values()) == instance_counts(experiment["ModelVariants"])
         percentage = experiment["ShadowModeConfig"]["ShadowModelVariants"][0]["SamplingPercentage"]
         assert [v["CurrentWeight"] for v in endpoint["ProductionVariants"]] == [1]
         assert [v["CurrentWeight"] for v in endpoint["ShadowProductionVariants"]] == [percentage / 100]
 
 
-# What the endpoint of an experiment may be doing.
-ALLOWED = {
+# The statuses that the endpoint of an experiment may have.
+ENDPOINT_STATUSES = {
     "Creating": {"Creating", "InService"},
     "Created": {"InService"},
     "Updating": {"Updating", "InService"},
@@ -199,8 +195,8 @@ ALLOWED = {
 }
 
 
-def machines(listed):
-    """How many instances each variant has, in a list of either Describe."""
+def instance_counts(listed):
+    """Return the number of instances of each variant in a list of either Describe."""
     return {
         each["VariantName"]: each.get("CurrentInstanceCount")
         or each["InfrastructureConfig"]["RealTimeInferenceConfig"]["InstanceCount"]
@@ -208,21 +204,16 @@ def machines(listed):
     }
 
 
-@settings(some, max_examples=60)
+@settings(
+    max_examples=60,
+    deadline=None,
+    phases=[Phase.reuse, Phase.generate, Phase.shrink],  # Phase.explain would take minutes.
+    suppress_health_check=[HealthCheck.too_slow],
+)
 @given(durations, histories)
-def test_both_describes_agree_at_every_instant(durations, history):
-    """Of status, configuration, failure, variants, machines and weights both say the same, whatever happens."""
-    play(durations, history, agree)
+def test_both_describes_agree_at_every_minute_and_change_nothing(durations, history):
+    """Both Describes agree on every experiment, and the same history without them ends in the same state."""
+    observed = run(durations, history, check_agreement)
+    unobserved = run(durations, history, observe=lambda mock: None)
 
-
-# --- looking
-
-
-@settings(some, max_examples=25)
-@given(durations, histories)
-def test_looking_changes_nothing(durations, history):
-    """Two mocks that get the same calls at the same times end alike, though one is looked at all the time."""
-    unwatched = play(durations, history, look=lambda mock: None)
-    watched = play(durations, history, look=everything)
-
-    assert watched == unwatched
+    assert observed == unobserved

@@ -1,4 +1,4 @@
-"""Nothing of a mock stays behind: not in botocore's classes, not in the sleeps, not in memory."""
+"""A mock that has exited leaves nothing behind in botocore's classes, in the sleep functions and in memory."""
 
 from __future__ import annotations
 
@@ -22,39 +22,49 @@ from tests.requests import NAME, create
 OPTIONS = {"clock": START, "virtual_sleep": True}
 
 
-def world():
-    """What of the process a mock may change while it is active, by name."""
+def patchable():
+    """Return all that a mock may patch in the process, by name."""
     return {**vars(EventAliaser), "time.sleep": time.sleep, "asyncio.sleep": asyncio.sleep}
 
 
-BEFORE = {}
+ORIGINALS = {}
 
 
 @pytest.fixture(autouse=True)
-def _before():
-    """What the process is like before each of these tests."""
-    BEFORE.clear()
-    BEFORE.update(world())
+def _originals():
+    """Remember the state of the process before each of these tests."""
+    ORIGINALS.clear()
+    ORIGINALS.update(patchable())
 
 
-def changed():
-    """Whether a mock is active, by all that it changes."""
-    now = world()
-    names = {name for name in now if now[name] is not BEFORE[name]}
-    return names == {"emit", "emit_until_response", "time.sleep", "asyncio.sleep"}
+def is_active():
+    """Return whether exactly those attributes are patched that a mock with virtual sleep patches."""
+    present = patchable()
+    patched = {name for name in present if present[name] is not ORIGINALS[name]}
+    return patched == {"emit", "emit_until_response", "time.sleep", "asyncio.sleep"}
 
 
-# --- every way out
+# --- every way to exit a mock
 
 
 def by_with():
     with mock_inference_experiment(**OPTIONS):
-        assert changed()
+        assert is_active()
 
 
-def by_an_error():
+def by_an_error_in_with():
     with pytest.raises(ZeroDivisionError), mock_inference_experiment(**OPTIONS):
         raise ZeroDivisionError
+
+
+def by_an_error_in_async_with():
+    async def fail():
+        async with mock_inference_experiment(**OPTIONS):
+            assert is_active()
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        asyncio.run(fail())
 
 
 def by_an_interrupt():
@@ -65,14 +75,24 @@ def by_an_interrupt():
 def by_stop():
     mock = mock_inference_experiment(**OPTIONS)
     mock.start()
-    assert changed()
+    assert is_active()
     mock.stop()
+
+
+def by_stop_after_an_error():
+    mock = mock_inference_experiment(**OPTIONS)
+    mock.start()
+    try:
+        with pytest.raises(ZeroDivisionError):
+            raise ZeroDivisionError
+    finally:
+        mock.stop()
 
 
 def by_the_end_of_a_function():
     @mock_inference_experiment(**OPTIONS)
     def function():
-        assert changed()
+        assert is_active()
 
     function()
 
@@ -80,7 +100,7 @@ def by_the_end_of_a_function():
 def by_the_end_of_a_generator():
     @mock_inference_experiment(**OPTIONS)
     def generator():
-        yield changed()
+        yield is_active()
 
     assert list(generator()) == [True]
 
@@ -88,24 +108,24 @@ def by_the_end_of_a_generator():
 def by_closing_a_generator():
     @mock_inference_experiment(**OPTIONS)
     def generator():
-        yield changed()
+        yield is_active()
 
-    running = generator()
-    assert next(running)
-    running.close()
+    suspended = generator()
+    assert next(suspended)
+    suspended.close()
 
 
 def by_cancelling_a_task():
     @mock_inference_experiment(**OPTIONS)
-    async def wait(inside):
-        inside.set()
+    async def wait(entered):
+        entered.set()
         await asyncio.Event().wait()
 
     async def main():
-        inside = asyncio.Event()
-        task = asyncio.create_task(wait(inside))
-        await inside.wait()
-        assert changed()
+        entered = asyncio.Event()
+        task = asyncio.create_task(wait(entered))
+        await entered.wait()
+        assert is_active()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -117,7 +137,7 @@ def by_the_end_of_a_test_case():
     @mock_inference_experiment(**OPTIONS)
     class Case(unittest.TestCase):
         def test_passes(self):
-            assert changed()
+            assert is_active()
 
         def test_fails(self):
             raise AssertionError
@@ -125,66 +145,78 @@ def by_the_end_of_a_test_case():
     unittest.defaultTestLoader.loadTestsFromTestCase(Case).run(unittest.TestResult())
 
 
-def by_a_fault_in_vain():
+def by_an_unused_fault():
     with pytest.raises(AssertionError), mock_inference_experiment(**OPTIONS, unused_faults="error") as mock:
         mock.fail_next("ListModels", "ThrottlingException")
 
 
 def by_failing_to_enter():
-    class Watch:
+    class ClockWithoutSleep:
         def now(self):
             return START
 
-    with pytest.raises(TypeError):
-        mock_inference_experiment(clock=Watch(), virtual_sleep=True).start()
+    with pytest.raises(TypeError, match=r"no sleep\(\)"):
+        mock_inference_experiment(clock=ClockWithoutSleep(), virtual_sleep=True).start()
 
 
-def in_another_order():
-    first, second = mock_inference_experiment(**OPTIONS), mock_inference_experiment(**OPTIONS)
+def in_the_order_of_entry(**options):
+    first, second = mock_inference_experiment(**options), mock_inference_experiment(**options)
     first.start()
     second.start()
+    launch("in-second")
+    sleep_of_second = time.sleep
+
     first.stop()
-    assert changed()
+
+    assert is_active() == bool(options)
+    assert (seen(), time.sleep) == (["in-second"], sleep_of_second)
     second.stop()
 
 
-WAYS = [
+def in_the_order_of_entry_with_virtual_sleep():
+    in_the_order_of_entry(**OPTIONS)
+
+
+EXITS = [
     by_with,
-    by_an_error,
+    by_an_error_in_with,
+    by_an_error_in_async_with,
     by_an_interrupt,
     by_stop,
+    by_stop_after_an_error,
     by_the_end_of_a_function,
     by_the_end_of_a_generator,
     by_closing_a_generator,
     by_cancelling_a_task,
     by_the_end_of_a_test_case,
-    by_a_fault_in_vain,
+    by_an_unused_fault,
     by_failing_to_enter,
-    in_another_order,
+    in_the_order_of_entry,
+    in_the_order_of_entry_with_virtual_sleep,
 ]
 
 
-@pytest.mark.parametrize("way_out", WAYS, ids=lambda way: way.__name__)
-def test_every_way_out_leaves_things_as_they_were(monkeypatch, way_out):
-    """botocore's classes have the very attributes they had, the sleeps are the very functions, and nobody answers."""
+@pytest.mark.parametrize("exit_mock", EXITS, ids=lambda exit_mock: exit_mock.__name__)
+def test_every_exit_restores_the_process(monkeypatch, exit_mock):
+    """Afterwards botocore's classes and the sleep functions are the original objects, and no mock answers calls."""
     for module in (time, asyncio):
-        monkeypatch.setattr(module, "sleep", module.sleep)  # Put back, should this test fail.
+        monkeypatch.setattr(module, "sleep", module.sleep)  # Restores it if this test fails.
 
-    way_out()
+    exit_mock()
 
-    assert {name for name, value in world().items() if value is not BEFORE.get(name)} == set()
+    assert {name for name, value in patchable().items() if value is not ORIGINALS.get(name)} == set()
     assert seen() == [ON_AWS]
 
 
-def test_a_sleep_that_somebody_kept_is_the_real_one_again(monkeypatch):
-    """A patch made inside a mock and undone after it puts back what it found: that is in the way of nobody."""
+def test_a_captured_sleep_of_an_exited_mock_sleeps_outside_it(monkeypatch):
+    """`time.sleep` captured in a mock moves the outer mock's clock after the mock has exited, then really sleeps."""
     waited = []
     monkeypatch.setattr(time, "sleep", waited.append)
     with mock_inference_experiment(**OPTIONS) as outer:
         with mock_inference_experiment(**OPTIONS) as inner:
-            kept = time.sleep
-        kept(60)
-    kept(3600)
+            captured = time.sleep
+        captured(60)
+    captured(3600)
 
     assert (inner.clock.now(), outer.clock.now()) == (START, START + dt.timedelta(minutes=1))
     assert waited == [3600]
@@ -193,26 +225,27 @@ def test_a_sleep_that_somebody_kept_is_the_real_one_again(monkeypatch):
 # --- memory
 
 
-def enter_and_leave(times):
+def enter_and_exit(times):
+    """Enter and exit mocks without calls."""
     for _ in range(times):
         with mock_inference_experiment():
             pass
 
 
-def enter_call_and_leave(times):
+def enter_call_and_exit(times):
+    """Enter and exit mocks that answer a call."""
     for number in range(times):
         with mock_inference_experiment(virtual_sleep=True) as mock:
             mock.client().create_inference_experiment(**create(f"experiment-{number}"))
 
 
-@pytest.mark.parametrize(
-    ("use", "times", "bytes_each"), [(enter_and_leave, 10_000, 5), (enter_call_and_leave, 500, 200)]
-)
-def test_mocks_leave_no_memory_behind(use, times, bytes_each):
-    """After thousands of mocks there is as much memory in use as after the first few."""
+@pytest.mark.parametrize(("use", "times", "bytes_each"), [(enter_and_exit, 1_000, 5), (enter_call_and_exit, 200, 200)])
+def test_exited_mocks_free_their_memory(use, times, bytes_each):
+    """After many mocks as much memory is in use as after the first few."""
+    use(1)  # Makes the client, which would take longer while memory is traced.
     tracemalloc.start()
     try:
-        use(500)  # Whatever keeps the last few has them now.
+        use(100)  # Fills what keeps the last few.
         gc.collect()
         before, _ = tracemalloc.get_traced_memory()
         use(times)
@@ -224,23 +257,23 @@ def test_mocks_leave_no_memory_behind(use, times, bytes_each):
     assert after - before < times * bytes_each
 
 
-def test_a_world_goes_when_nobody_holds_it():
-    """Of the mocks that were left, only the last few are kept, for the report of a test that fails."""
+def test_an_exited_mock_without_references_is_freed():
+    """Only the last few exited mocks are kept, for the report of a failing test."""
     with mock_inference_experiment() as mock:
         launch()
-    gone = weakref.ref(mock)
+    reference = weakref.ref(mock)
 
     del mock
-    enter_and_leave(5)
+    enter_and_exit(5)
     gc.collect()
 
-    assert gone() is None
+    assert reference() is None
 
 
-def test_a_service_model_dies_with_its_client():
-    """What is remembered of a client's model, which is large, keeps it no longer than its client and the mock."""
+def test_a_service_model_is_freed_with_its_client():
+    """No cache of the package keeps a client's service model, which is large, longer than the client and the mock."""
 
-    def use_a_client_of_its_own():
+    def use_a_new_client():
         session = boto3.Session(region_name="us-east-1")
         client = session.client("sagemaker")
         with mock_inference_experiment():
@@ -248,10 +281,8 @@ def test_a_service_model_dies_with_its_client():
             client.describe_inference_experiment(Name=NAME)
         return weakref.ref(client.meta.service_model)
 
-    model = use_a_client_of_its_own()
-    for _ in range(5):  # A report of this test's failure would tell of the last ones.
-        with mock_inference_experiment():
-            pass
+    reference = use_a_new_client()
+    enter_and_exit(5)  # The last few mocks are kept for the report of a failing test.
 
     gc.collect()
-    assert model() is None
+    assert reference() is None

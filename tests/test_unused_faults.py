@@ -1,4 +1,4 @@
-"""Faults that no call has met when a mock ends: a warning by default, an error or nothing at choice."""
+"""Arranged faults that no call has used when a mock exits: a warning by default, an error or nothing by option."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from tests.conftest import START
 
 @every_way
 @pytest.mark.asyncio
-async def test_a_fault_nobody_met_is_reported_by_a_warning(way):
-    """The code under test did not go where its test thinks it goes; the mock has ended all the same."""
+async def test_an_unused_fault_is_a_warning(way):
+    """By default an unused fault warns at the exit, and the mock exits all the same."""
     with pytest.warns(UnusedFaultWarning, match="1 arranged fault: ThrottlingException for ListModels$"):
         async with way(mock_inference_experiment()) as mock:
             mock.fail_next("ListModels", "ThrottlingException")
@@ -24,8 +24,8 @@ async def test_a_fault_nobody_met_is_reported_by_a_warning(way):
 
 @every_way
 @pytest.mark.asyncio
-async def test_or_by_an_error(way):
-    """unused_faults="error" makes the test fail that arranged it, as an assertion of it would."""
+async def test_an_unused_fault_can_be_an_error(way):
+    """unused_faults="error" raises an AssertionError, which fails the test that arranged the fault."""
     with pytest.raises(UnusedFaultError, match="ThrottlingException for ListModels") as caught:
         async with way(mock_inference_experiment(unused_faults="error")) as mock:
             mock.fail_next("ListModels", "ThrottlingException")
@@ -36,14 +36,14 @@ async def test_or_by_an_error(way):
 
 @every_way
 @pytest.mark.asyncio
-async def test_or_not_at_all(way):
-    """unused_faults="ignore" is for faults that may or may not be met; warnings are errors here."""
+async def test_an_unused_fault_can_be_ignored(way):
+    """unused_faults="ignore" does not warn; in these tests a warning would be an error."""
     async with way(mock_inference_experiment(unused_faults="ignore")) as mock:
         mock.fail_next("ListModels", "ThrottlingException")
 
 
-def test_what_is_left_is_told_one_by_one():
-    """Each error and each delay that waits in vain is named, those that were met are not."""
+def test_the_message_lists_each_unused_fault():
+    """The message lists each unused error and delay, and not those that a call has used."""
     with pytest.raises(UnusedFaultError) as caught, mock_inference_experiment(unused_faults="error") as mock:
         mock.fail_next("ListModels", ReadTimeoutError, times=2)
         mock.slow_next("CreateModel", 90)
@@ -56,8 +56,8 @@ def test_what_is_left_is_told_one_by_one():
     assert "0:01:30 for CreateModel" in message
 
 
-def test_faults_that_were_met_are_not_reported():
-    """A delay and an error, each met, leave nothing to tell."""
+def test_used_faults_are_not_reported():
+    """A delay and an error that a call has used are not reported."""
     with mock_inference_experiment(clock=START, unused_faults="error") as mock:
         mock.slow_next("ListModels", 1)
         mock.fail_next("ListModels", ReadTimeoutError)
@@ -68,16 +68,16 @@ def test_faults_that_were_met_are_not_reported():
 @pytest.mark.parametrize("way", [by_with, by_async_with])
 @pytest.mark.parametrize("choice", ["warn", "error"])
 @pytest.mark.asyncio
-async def test_an_error_of_the_body_is_not_hidden(way, choice):
-    """Who failed before the call that was to meet the fault need not hear of it."""
+async def test_an_error_in_the_mock_is_not_hidden(way, choice):
+    """If an error ends the mock, that error is raised and unused faults are not reported."""
     with pytest.raises(ZeroDivisionError):
         async with way(mock_inference_experiment(unused_faults=choice)) as mock:
             mock.fail_next("ListModels", "ThrottlingException")
             raise ZeroDivisionError
 
 
-def test_each_world_reports_its_own():
-    """Of nested mocks, each tells of its faults at its end."""
+def test_each_of_nested_mocks_reports_its_own_faults():
+    """Each of two nested mocks reports its own unused faults at its exit."""
     outer, inner = mock_inference_experiment(), mock_inference_experiment()
     outer.start().fail_next("ListEndpoints", "ThrottlingException")
     inner.start().fail_next("ListModels", "ThrottlingException")
@@ -89,8 +89,8 @@ def test_each_world_reports_its_own():
 
 
 @pytest.mark.parametrize("choice", ["raise", None, True])
-def test_there_is_no_other_choice(choice):
-    """A misspelt choice is refused where it is written, with those there are."""
+def test_an_invalid_unused_faults_option_is_refused(choice):
+    """The error is raised where the option is given, and lists the valid values."""
     with pytest.raises(ValueError, match=f"unused_faults={choice!r}: expected one of warn, error, ignore"):
         mock_inference_experiment(unused_faults=choice)
 
@@ -102,7 +102,7 @@ MODULE = """
     import pytest
 
     @pytest.mark.sagemaker_ie(unused_faults={choice!r})
-    def test_arranges(sagemaker_ie):
+    def test_arranges_a_fault(sagemaker_ie):
         sagemaker_ie.fail_next("ListModels", "ThrottlingException")
         {end}
 """
@@ -118,8 +118,8 @@ MODULE = """
         ("warn", "pytest.skip('not today')", {"skipped": 1, "warnings": 0}),
     ],
 )
-def test_the_fixture_reports_at_the_end_of_a_test(pytester, choice, end, outcomes):
-    """The choice is the marker's; a test that failed or was skipped has told enough."""
+def test_the_fixture_reports_unused_faults_after_a_test(pytester, choice, end, outcomes):
+    """The marker's option applies; after a test that failed or was skipped, unused faults are not reported."""
     pytester.makeini("[pytest]\nasyncio_default_fixture_loop_scope = function")
     pytester.makepyfile(MODULE.format(choice=choice, end=end))
 

@@ -1,4 +1,4 @@
-"""One mock under many threads and tasks, overlapping mocks, and forks: nothing is lost, doubled or left behind."""
+"""Threads, tasks, overlapping mocks and forks: no call is lost or answered twice, and nothing is left behind."""
 
 from __future__ import annotations
 
@@ -27,30 +27,30 @@ THREADS = 8
 
 
 @pytest.fixture(autouse=True)
-def _eager_threads():
-    """Threads give way to each other as often as they can."""
+def _frequent_thread_switches():
+    """Switch between threads as often as possible."""
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     yield
     sys.setswitchinterval(interval)
 
 
-def at_once(work, items):
-    """Do some work on each of the items, in threads that begin together."""
-    together = threading.Barrier(THREADS, timeout=30)
+def in_threads(work, items):
+    """Call `work` with each of the items in threads that begin at the same time; return the results."""
+    barrier = threading.Barrier(THREADS, timeout=30)
 
-    def begin_together(share):
-        together.wait()
+    def work_on(share):
+        barrier.wait()
         return [work(item) for item in share]
 
     items = list(items)
     with ThreadPoolExecutor(THREADS) as threads:
-        shares = threads.map(begin_together, (items[number::THREADS] for number in range(THREADS)))
+        shares = threads.map(work_on, (items[number::THREADS] for number in range(THREADS)))
         return [result for share in shares for result in share]
 
 
 def refusal(call, **params):
-    """The code of the error with which a call is refused, None when it is answered."""
+    """Return the error code with which a call is refused, None if it is answered."""
     try:
         call(**params)
     except ClientError as error:
@@ -61,25 +61,25 @@ def refusal(call, **params):
 # --- threads
 
 
-def test_one_of_many_stops_wins(mock, sagemaker):
-    """A transition is taken once, by whoever comes first; the others are told that it was."""
+def test_only_one_of_many_stops_is_accepted(mock, sagemaker):
+    """If many threads stop an experiment, one succeeds and the others get ConflictException."""
     sagemaker.create_inference_experiment(**create())
 
-    codes = at_once(lambda reason: refusal(sagemaker.stop_inference_experiment, **stop(Reason=reason)), "abcdefgh")
+    codes = in_threads(lambda reason: refusal(sagemaker.stop_inference_experiment, **stop(Reason=reason)), "abcdefgh")
 
     assert sorted(map(str, codes)) == ["ConflictException"] * (THREADS - 1) + ["None"]
-    (winner,) = (call for call in mock.calls.of("StopInferenceExperiment") if call.error is None)
-    assert mock.experiments[NAME]["StatusReason"] == winner.params["Reason"]
+    (accepted,) = (call for call in mock.calls.of("StopInferenceExperiment") if call.error is None)
+    assert mock.experiments[NAME]["StatusReason"] == accepted.params["Reason"]
 
 
 @pytest.mark.parametrize("by", ["Name", "CreationTime"])
-def test_lists_are_whole_while_others_create_and_delete(mock, sagemaker, by):
-    """What is there all the time is on one page, once; what comes and goes is on one page at most."""
+def test_lists_are_complete_while_other_threads_create_and_delete(mock, sagemaker, by):
+    """An experiment that exists all the time is listed once; one that is created and deleted, at most once."""
     staying = [f"stays-{number:02}" for number in range(30)]
     for name in staying:
         sagemaker.create_inference_experiment(**create(name))
 
-    def come_and_go(number):
+    def create_and_delete(number):
         for _ in range(10):
             sagemaker.create_inference_experiment(**create(f"goes-{number}"))
             sagemaker.stop_inference_experiment(**stop(f"goes-{number}"))
@@ -89,7 +89,7 @@ def test_lists_are_whole_while_others_create_and_delete(mock, sagemaker, by):
         pages = sagemaker.get_paginator("list_inference_experiments").paginate(SortBy=by, MaxResults=7)
         return [experiment["Name"] for page in pages for experiment in page["InferenceExperiments"]]
 
-    listed = at_once(lambda number: names(number) if number % 2 else come_and_go(number), range(THREADS * 3))
+    listed = in_threads(lambda number: names(number) if number % 2 else create_and_delete(number), range(THREADS * 3))
 
     for each in filter(None, listed):
         assert len(each) == len({*each})
@@ -97,7 +97,7 @@ def test_lists_are_whole_while_others_create_and_delete(mock, sagemaker, by):
 
 
 def test_no_invocation_is_lost(mock, sagemaker):
-    """Metrics count every request, the shadow gets exactly its share, and each capture is there."""
+    """Metrics count every request, the shadow variant gets exactly its share, and each capture exists."""
     capture = {
         "InitialSamplingPercentage": 100,
         "DestinationS3Uri": "s3://bucket/captured",
@@ -108,10 +108,10 @@ def test_no_invocation_is_lost(mock, sagemaker):
         **endpoint_config("config", variants[0], ShadowProductionVariants=variants[1:], DataCaptureConfig=capture)
     )
     sagemaker.create_endpoint(EndpointName=ENDPOINT, EndpointConfigName="config")
-    mock.clock.auto_advance = dt.timedelta(seconds=20)  # So that new minutes begin all the time.
+    mock.clock.auto_advance = dt.timedelta(seconds=20)  # A new minute of metrics begins every three requests.
     runtime = mock.client("sagemaker-runtime")
 
-    at_once(lambda _: runtime.invoke_endpoint(EndpointName=ENDPOINT, Body=b"x"), range(1200))
+    in_threads(lambda _: runtime.invoke_endpoint(EndpointName=ENDPOINT, Body=b"x"), range(1200))
 
     counted = [point for point in mock.metrics if point.name == "Invocations"]
     assert {
@@ -122,22 +122,22 @@ def test_no_invocation_is_lost(mock, sagemaker):
     assert mock.clock.now() == START + 1200 * dt.timedelta(seconds=20)
 
 
-def test_each_fault_is_met_once(mock):
-    """However many calls come at once, as many fail and as many are slow as were arranged."""
+def test_each_arranged_fault_affects_one_call(mock):
+    """Among calls of many threads, exactly as many fail and as many are slow as were arranged."""
     for _ in range(20):
         mock.slow_next("ListModels", 1)
         mock.fail_next("ListModels", "ThrottlingException")
 
-    codes = at_once(lambda _: refusal(client().list_models), range(200))
+    codes = in_threads(lambda _: refusal(client().list_models), range(200))
 
     assert codes.count("ThrottlingException") == 20
     assert mock.clock.now() == START + dt.timedelta(seconds=20)
 
 
-def test_looking_is_possible_while_others_call(mock, sagemaker):
-    """Everything that a mock shows is shown whole, at any moment."""
+def test_properties_can_be_read_while_other_threads_call(mock, sagemaker):
+    """Calls, captures, metrics, experiments and timelines can be read at any time."""
     sagemaker.create_inference_experiment(**create())
-    looks = [
+    views = [
         lambda: mock.calls,
         lambda: mock.captures,
         lambda: mock.metrics,
@@ -149,17 +149,17 @@ def test_looking_is_possible_while_others_call(mock, sagemaker):
         if number % THREADS:
             sagemaker.update_inference_experiment(Name=NAME, Description=str(number))
         else:
-            for look in looks:
-                look()
+            for view in views:
+                view()
 
-    at_once(work, range(THREADS * 40))
+    in_threads(work, range(THREADS * 40))
 
     assert [segment.status for segment in mock.timeline(NAME).segments].count("Updating") == (THREADS - 1) * 40
 
 
-def test_a_client_is_made_once(mock):
-    """`.client()` gives every thread the same one."""
-    clients = at_once(lambda _: mock.client(region_name="ap-southeast-2"), range(THREADS))
+def test_all_threads_get_the_same_client(mock):
+    """`.client()` makes one client for all threads."""
+    clients = in_threads(lambda _: mock.client(region_name="ap-southeast-2"), range(THREADS))
 
     assert len({id(client) for client in clients}) == 1
 
@@ -168,8 +168,8 @@ def test_a_client_is_made_once(mock):
 
 
 @pytest.mark.asyncio
-async def test_tasks_create_and_list_side_by_side(mock):
-    """Of many tasks that want a name one gets it, and lists that are read meanwhile are whole."""
+async def test_tasks_create_and_list_concurrently(mock):
+    """Of many tasks that create a name one succeeds, and lists that other tasks read meanwhile are complete."""
     session = pytest.importorskip("aiobotocore.session").get_session()
     keys = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
     names = [f"experiment-{number:02}" for number in range(20)]
@@ -197,45 +197,45 @@ async def test_tasks_create_and_list_side_by_side(mock):
 # --- overlapping mocks
 
 
-def test_the_mock_that_was_entered_last_answers_every_thread():
-    """Mocks are a stack that all threads share; one may be left before another that it was entered before."""
-    entered, left = threading.Event(), threading.Event()
+def test_the_mock_entered_last_answers_every_thread():
+    """All threads share one stack of mocks; an outer mock may exit before an inner one."""
+    entered, exited = threading.Event(), threading.Event()
 
     def other_thread():
         with mock_inference_experiment():
-            launch("theirs")
+            launch("other-thread")
             entered.set()
-            assert left.wait(timeout=30)
+            assert exited.wait(timeout=30)
             return seen()
 
     with ThreadPoolExecutor(1) as thread:
         with mock_inference_experiment():
-            launch("ours")
-            theirs = thread.submit(other_thread)
+            launch("this-thread")
+            result = thread.submit(other_thread)
             assert entered.wait(timeout=30)
-            assert seen() == ["theirs"]
-        assert seen() == ["theirs"]
-        left.set()
-        assert theirs.result() == ["theirs"]
+            assert seen() == ["other-thread"]
+        assert seen() == ["other-thread"]
+        exited.set()
+        assert result.result() == ["other-thread"]
 
     assert seen() == [ON_AWS]
 
 
-@pytest.mark.parametrize("shared", [True, False], ids=["one mock", "many"])
-def test_after_the_last_of_many_everything_is_as_it_was(monkeypatch, shared):
-    """Threads that enter and leave as they like wait in none, and leave botocore and the sleeps as they found them."""
+@pytest.mark.parametrize("shared", [True, False], ids=["one mock", "many mocks"])
+def test_threads_enter_and_exit_mocks_in_any_order(monkeypatch, shared):
+    """No virtual sleep really waits, and after the last exit botocore and the sleep functions are the original ones."""
     waited = []
     monkeypatch.setattr(time, "sleep", waited.append)
-    monkeypatch.setattr(asyncio, "sleep", asyncio.sleep)  # Put back, should this test fail.
+    monkeypatch.setattr(asyncio, "sleep", asyncio.sleep)  # Restores it if this test fails.
     before = dict(vars(EventAliaser)), time.sleep, asyncio.sleep
     one = mock_inference_experiment(virtual_sleep=True)
 
-    def enter_and_leave(_):
+    def enter_and_exit(_):
         with one if shared else mock_inference_experiment(virtual_sleep=True) as mock:
             mock.client().list_models()
             time.sleep(3600)
 
-    at_once(enter_and_leave, range(THREADS * 25))
+    in_threads(enter_and_exit, range(THREADS * 25))
 
     assert (dict(vars(EventAliaser)), time.sleep, asyncio.sleep) == before
     assert waited == []
@@ -246,7 +246,7 @@ def test_after_the_last_of_many_everything_is_as_it_was(monkeypatch, shared):
 
 
 def run(program):
-    """What a program prints, which has a process of its own to fork."""
+    """Run a program that forks, in a new process; return the words that it prints."""
     text = textwrap.dedent(FORKING) + textwrap.dedent(program)
     command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", text]  # Of forks beside threads.
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)  # noqa: S603 - our own
@@ -260,7 +260,7 @@ FORKING = """
     from tests.requests import create
 
     def fork(in_child):
-        "Do something in a child of this process, which is to be done within ten seconds."
+        "Call a function in a child of this process; it must return within ten seconds."
         child = os.fork()
         if child == 0:
             signal.alarm(10)
@@ -274,12 +274,12 @@ FORKING = """
         return "+".join(each["Name"] for each in answer["InferenceExperiments"])
 """
 
-forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="no forks here")
+forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 
 
 @forks
-def test_a_child_has_a_world_of_its_own_that_begins_as_the_parents():
-    """What either does after the fork is not seen by the other."""
+def test_a_child_process_has_a_copy_of_the_mock():
+    """The child's copy begins with the parent's state; calls of one after the fork do not change the other."""
     printed = run("""
         with mock_inference_experiment() as mock:
             mock.client().create_inference_experiment(**create("before"))
@@ -297,8 +297,8 @@ def test_a_child_has_a_world_of_its_own_that_begins_as_the_parents():
 
 
 @forks
-def test_a_child_can_leave_its_mock_and_enter_another():
-    """As the parent can, and each without the other."""
+def test_a_child_process_can_exit_its_mock_and_enter_another():
+    """The child's exit and entry do not change the parent's mock."""
     printed = run("""
         entry = mock_inference_experiment()
         mock = entry.start()
@@ -306,16 +306,16 @@ def test_a_child_can_leave_its_mock_and_enter_another():
         def in_child():
             entry.stop()
             with mock_inference_experiment() as another:
-                another.client().create_inference_experiment(**create("childs"))
+                another.client().create_inference_experiment(**create("in-child"))
                 print(names(another))
 
         fork(in_child)
-        mock.client().create_inference_experiment(**create("parents"))
+        mock.client().create_inference_experiment(**create("in-parent"))
         print(names(mock))
         entry.stop()
     """)
 
-    assert printed == ["childs", "parents"]
+    assert printed == ["in-child", "in-parent"]
 
 
 @forks
@@ -326,10 +326,10 @@ def test_a_child_can_leave_its_mock_and_enter_another():
         ("mock.client()", "mock.clock.move_to('2100-01-01T00:00:00Z')"),
         ("pass", "mock.client()"),
     ],
-    ids=["answering", "moving the clock", "making a client"],
+    ids=["a call", "moving the clock", "making a client"],
 )
-def test_a_child_does_not_wait_for_threads_it_does_not_have(first, busy_with):
-    """A fork in the midst of what another thread does leaves the child no lock that nobody will release."""
+def test_a_child_process_does_not_wait_for_locks_of_other_threads(first, busy_with):
+    """If another thread holds a lock of the mock during the fork, the child can still use the mock."""
     printed = run(f"""
         began, forked = threading.Event(), threading.Event()
 
@@ -343,7 +343,7 @@ def test_a_child_does_not_wait_for_threads_it_does_not_have(first, busy_with):
                 wait()
                 return super().now()
 
-        # A client is made of a service model, which is read from a file.
+        # Making a client reads the service model from a file.
         sys.addaudithook(lambda event, arguments: event == "open" and "service-2" in str(arguments[0]) and wait())
 
         busy = threading.Thread(target=lambda: {busy_with}, daemon=True)
@@ -354,7 +354,7 @@ def test_a_child_does_not_wait_for_threads_it_does_not_have(first, busy_with):
 
         def in_child():
             mock.clock.advance(days=1)
-            mock.client().create_inference_experiment(**create("childs"))
+            mock.client().create_inference_experiment(**create("in-child"))
             print(names(mock))
 
         fork(in_child)
@@ -362,4 +362,4 @@ def test_a_child_does_not_wait_for_threads_it_does_not_have(first, busy_with):
         busy.join()
     """)
 
-    assert printed == ["childs"]
+    assert printed == ["in-child"]

@@ -1,4 +1,4 @@
-"""The decorator on functions of every kind: each call runs in a fresh world; the function stays what it was."""
+"""The decorator on functions of every kind: each call runs in an empty mock, and the function's metadata is kept."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.aws import ON_AWS, launch, seen
 
 
 def function(name, *, fail=False):
-    """Launch an experiment and give what is seen."""
+    """Launch an experiment and return the names of all experiments."""
     launch(name)
     if fail:
         raise ZeroDivisionError
@@ -21,7 +21,7 @@ def function(name, *, fail=False):
 
 
 async def coroutine_function(name, *, fail=False):
-    """Launch an experiment and give what is seen, later."""
+    """Launch an experiment and return the names of all experiments, after another step of the event loop."""
     launch(name)
     await asyncio.sleep(0)
     if fail:
@@ -30,7 +30,7 @@ async def coroutine_function(name, *, fail=False):
 
 
 def generator_function(name, *, fail=False):
-    """Launch an experiment and yield what is seen."""
+    """Launch an experiment and yield the names of all experiments."""
     launch(name)
     if fail:
         raise ZeroDivisionError
@@ -38,7 +38,7 @@ def generator_function(name, *, fail=False):
 
 
 async def async_generator_function(name, *, fail=False):
-    """Launch an experiment and yield what is seen, later."""
+    """Launch an experiment and yield the names of all experiments, after another step of the event loop."""
     launch(name)
     await asyncio.sleep(0)
     if fail:
@@ -56,7 +56,7 @@ every_kind = pytest.mark.parametrize("target", KINDS, ids=lambda target: target.
 
 
 def run(result):
-    """What the call of a function of any kind gives in the end, be it returned or yielded."""
+    """Run what a call of a function of any kind gave, and return what it returns or yields last."""
 
     async def last():
         if inspect.isawaitable(result):
@@ -75,8 +75,8 @@ def run(result):
 @pytest.mark.parametrize(
     "decorator", [mock_inference_experiment, mock_inference_experiment()], ids=["bare", "parentheses"]
 )
-def test_each_call_runs_in_a_fresh_world(target, decorator):
-    """What one call makes, the next does not see, and nothing of it remains."""
+def test_each_call_runs_in_an_empty_mock(target, decorator):
+    """The experiment of one call does not exist in the next call, nor afterwards."""
     decorated = decorator(target)
 
     assert run(decorated("first")) == ["first"]
@@ -84,8 +84,8 @@ def test_each_call_runs_in_a_fresh_world(target, decorator):
     assert seen() == [ON_AWS]
 
 
-def test_options_hold_inside():
-    """The options in the parentheses are those of each call's world."""
+def test_options_of_the_decorator_apply_to_each_call():
+    """A call runs in a mock with the options in the parentheses."""
 
     @mock_inference_experiment(account_id="210987654321")
     def decorated():
@@ -95,8 +95,8 @@ def test_options_hold_inside():
 
 
 @every_kind
-def test_an_error_inside_ends_the_world_and_is_raised(target):
-    """The error is the function's own."""
+def test_an_error_exits_the_mock_and_is_raised(target):
+    """The function's own error is raised, and no mock answers afterwards."""
     with pytest.raises(ZeroDivisionError):
         run(mock_inference_experiment(target)("first", fail=True))
 
@@ -104,8 +104,8 @@ def test_an_error_inside_ends_the_world_and_is_raised(target):
 
 
 @every_kind
-def test_a_function_stays_what_it_is(target):
-    """Name, docstring, signature and kind are kept, so pytest, inspect and readers find what they look for."""
+def test_a_decorated_function_keeps_its_metadata(target):
+    """Name, docstring, signature and kind of function are kept, for pytest and inspect."""
     decorated = mock_inference_experiment(target)
 
     assert (decorated.__name__, decorated.__doc__) == (target.__name__, target.__doc__)
@@ -114,8 +114,8 @@ def test_a_function_stays_what_it_is(target):
 
 
 @every_kind
-def test_nothing_happens_before_the_function_runs(target):
-    """Neither decorating nor, for what runs later, calling enters a world."""
+def test_the_mock_is_entered_when_the_function_runs(target):
+    """Decorating enters no mock; neither does calling a coroutine or generator function."""
     decorated = mock_inference_experiment(target)
     assert seen() == [ON_AWS]
 
@@ -126,93 +126,93 @@ def test_nothing_happens_before_the_function_runs(target):
 
 
 def test_a_decorated_function_may_call_itself():
-    """The inner call has a world of its own, which hides the caller's until it returns."""
+    """The inner call runs in an empty mock of its own; the caller's mock answers again when it returns."""
 
     @mock_inference_experiment
-    def decorated(name, then=None):
+    def decorated(name, inner=None):
         launch(name)
-        return seen(), then and decorated(then), seen()
+        return seen(), inner and decorated(inner), seen()
 
-    assert decorated("outer", then="inner") == (["outer"], (["inner"], None, ["inner"]), ["outer"])
+    assert decorated("outer", inner="inner") == (["outer"], (["inner"], None, ["inner"]), ["outer"])
 
 
 @mock_inference_experiment
 @pytest.mark.parametrize("number", [1, 2])
-def test_pytest_still_finds_parameters_and_fixtures(number, tmp_path):
-    """Arguments come through as without the decorator."""
+def test_parameters_and_fixtures_reach_a_decorated_test(number, tmp_path):
+    """pytest passes the same arguments as without the decorator."""
     assert (number in (1, 2), tmp_path.is_dir(), seen()) == (True, True, [])
 
 
 @pytest.mark.asyncio
 @mock_inference_experiment
-async def test_pytest_still_runs_coroutine_functions():
-    """pytest-asyncio sees a coroutine function."""
+async def test_pytest_asyncio_runs_a_decorated_test():
+    """pytest-asyncio recognizes the decorated coroutine function."""
     assert seen() == []
 
 
 class TestMethods:
-    """Methods are functions."""
+    """The decorator on a single method."""
 
     @mock_inference_experiment
-    def test_a_method_is_decorated_alone(self):
-        """The instance comes through as the first argument."""
+    def test_a_decorated_method(self):
+        """The first argument is the instance."""
         assert (type(self), seen()) == (TestMethods, [])
 
-    def test_its_neighbours_are_not(self):
-        """The decorator is for one method only."""
+    def test_another_method_is_not_mocked(self):
+        """The decorator applies to one method only."""
         assert seen() == [ON_AWS]
 
 
 @pytest.mark.parametrize("target", [functools.partial(function, "partial"), lambda: function("lambda")])
-def test_any_callable_will_do(target):
-    """It need not have been made by def."""
+def test_any_callable_can_be_decorated(target):
+    """A partial and a lambda can be decorated like a function."""
     assert len(mock_inference_experiment(target)()) == 1
     assert seen() == [ON_AWS]
 
 
-# --- generators: fixtures, mostly
+# --- generators, above all fixtures
 
 
 @pytest.fixture
 @mock_inference_experiment
 def launched():
-    """A fixture that is set up and torn down in one world."""
+    """A fixture that is set up and torn down in the same mock."""
     launch("by-the-fixture")
     yield
     assert seen() == ["by-the-fixture", "by-the-test"]
 
 
-def test_a_fixtures_world_holds_for_the_test(launched):
-    """From the first step of a generator to its last, its world is the one that answers."""
+def test_the_mock_of_a_fixture_answers_the_test(launched):
+    """From the first step of a decorated generator to its last, its mock answers."""
     launch("by-the-test")
 
     assert seen() == ["by-the-fixture", "by-the-test"]
 
 
-def test_a_generator_converses_as_before():
-    """What is sent and thrown in, yielded and returned goes through unchanged."""
+def test_a_decorated_generator_passes_values_and_errors_through():
+    """Values and errors that are sent, thrown, yielded and returned arrive unchanged."""
 
     @mock_inference_experiment
-    def conversation():
-        heard = yield "hello"
+    def echo():
+        sent = yield "first"
         try:
-            yield heard
+            yield sent
         except KeyError as error:
             yield error
-        return "goodbye"
+        return "last"
 
-    generator = conversation()
-    assert next(generator) == "hello"
-    assert generator.send("news") == "news"
+    generator = echo()
+    assert next(generator) == "first"
+    assert generator.send("sent") == "sent"
     assert generator.throw(error := KeyError()) is error
     with pytest.raises(StopIteration) as end:
         next(generator)
-    assert end.value.value == "goodbye"
+    assert end.value.value == "last"
     assert seen() == [ON_AWS]
 
 
-def test_closing_a_generator_ends_its_world():
-    """Its own clean-up still runs inside."""
+def test_closing_a_generator_exits_its_mock():
+    """The generator's clean-up still runs in the mock."""
     cleaned_up = []
 
     @mock_inference_experiment
@@ -233,22 +233,22 @@ def test_closing_a_generator_ends_its_world():
 
 
 @pytest.mark.asyncio
-async def test_an_async_generator_converses_as_before():
-    """What is sent and thrown in and yielded goes through unchanged, and the world holds in between."""
+async def test_a_decorated_async_generator_passes_values_and_errors_through():
+    """Values and errors that are sent, thrown and yielded arrive unchanged, and the mock answers in between."""
 
     @mock_inference_experiment
-    async def conversation():
-        launch("conversation")
-        heard = yield "hello"
+    async def echo():
+        launch("in-echo")
+        sent = yield "first"
         try:
-            yield heard
+            yield sent
         except KeyError as error:
             yield error
 
-    generator = conversation()
-    assert await anext(generator) == "hello"
-    assert seen() == ["conversation"]
-    assert await generator.asend("news") == "news"
+    generator = echo()
+    assert await anext(generator) == "first"
+    assert seen() == ["in-echo"]
+    assert await generator.asend("sent") == "sent"
     assert await generator.athrow(error := KeyError()) is error
     with pytest.raises(StopAsyncIteration):
         await anext(generator)
@@ -256,8 +256,8 @@ async def test_an_async_generator_converses_as_before():
 
 
 @pytest.mark.asyncio
-async def test_closing_an_async_generator_ends_its_world():
-    """Its own clean-up still runs inside."""
+async def test_closing_an_async_generator_exits_its_mock():
+    """The generator's clean-up still runs in the mock."""
     cleaned_up = []
 
     @mock_inference_experiment
@@ -278,23 +278,23 @@ async def test_closing_an_async_generator_ends_its_world():
     assert seen() == [ON_AWS]
 
 
-# --- what cannot be decorated
+# --- objects that cannot be decorated
 
 
 @pytest.mark.parametrize("scope", ["function", "session"])
-def test_a_fixture_is_decorated_below_pytests_decorator(scope):
-    """Above it there is no function left to decorate; the error says where to put it."""
+def test_the_decorator_above_pytest_fixture_is_refused(scope):
+    """The error says that the decorator belongs below @pytest.fixture, where it gets a function."""
 
     @pytest.fixture(scope=scope)
     def fixture():
-        """Never used."""
+        """Return nothing."""
 
     with pytest.raises(TypeError, match=r"below @pytest\.fixture"):
         mock_inference_experiment(fixture)
 
 
 @pytest.mark.parametrize("target", ["2026-01-01T09:00:00Z", 1, {"account_id": "123456789012"}])
-def test_what_is_no_function_is_refused(target):
-    """An option without its name, say."""
+def test_an_object_that_is_not_callable_is_refused(target):
+    """For example, an option without its name cannot be decorated."""
     with pytest.raises(TypeError, match="cannot decorate"):
         mock_inference_experiment(target)

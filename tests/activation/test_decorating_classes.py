@@ -1,6 +1,6 @@
-"""The decorator on plain test classes: every test runs in a copy of the world in which its class was set up.
+"""The decorator on plain test classes: each test runs in a copy of the mock in which its class was set up.
 
-These are such classes, as pytest runs them.
+The test classes here are themselves the examples.
 """
 
 from __future__ import annotations
@@ -15,25 +15,25 @@ ACCOUNT = "210987654321"
 
 
 class InheritedTests:
-    """Tests for classes to inherit, which say what is there when they begin."""
+    """Tests that classes inherit; `existing` are the experiments that exist when each test begins."""
 
-    there = ()
+    existing = ()
 
-    def test_begins_with_what_set_up_made(self):
-        """What set-up made is there."""
-        assert seen() == list(self.there)
+    def test_begins_with_the_experiments_of_set_up(self):
+        """The experiments that set-up created exist."""
+        assert seen() == list(self.existing)
 
     @pytest.mark.parametrize("number", [1, 2])
-    def test_sees_nothing_of_its_neighbours(self, number):
-        """What another test made is not there, nor what another set of parameters did."""
-        launch("of-a-neighbour")
+    def test_does_not_see_experiments_of_other_tests(self, number):
+        """Experiments of another test, or of the same test with other parameters, do not exist."""
+        launch("of-this-test")
 
-        assert seen() == [*self.there, "of-a-neighbour"]
+        assert seen() == [*self.existing, "of-this-test"]
 
 
 @mock_inference_experiment
 class TestPlain(InheritedTests):
-    """A class without any set-up: its tests, inherited and its own, begin with an empty world."""
+    """A class without set-up: its tests, inherited and its own, begin with an empty mock."""
 
     def test_of_its_own(self):
         assert seen() == []
@@ -53,7 +53,7 @@ class TestPlain(InheritedTests):
 
 @mock_inference_experiment(account_id=ACCOUNT)
 class TestWithOptions:
-    """Options hold for set-up and tests alike."""
+    """Options apply to set-up and to tests."""
 
     def setup_class(self):
         self.account_in_set_up = account()
@@ -66,9 +66,9 @@ class TestWithOptions:
 
 @mock_inference_experiment
 class TestSetUp(InheritedTests):
-    """All that pytest does before and after a test of the class happens in the test's world."""
+    """Set-up, fixtures and tear-down of a test run in the test's mock."""
 
-    there = ("of-the-class", "of-the-method", "of-the-fixture")
+    existing = ("of-the-class", "of-the-method", "of-the-fixture")
 
     @classmethod
     def setup_class(cls):
@@ -82,18 +82,18 @@ class TestSetUp(InheritedTests):
     def _fixture(self):
         launch("of-the-fixture")
         yield
-        assert seen()[:3] == list(self.there)
+        assert seen()[:3] == list(self.existing)
 
-    def test_what_set_up_left_on_the_instance(self):
-        assert self.tested == "test_what_set_up_left_on_the_instance"
+    def test_attributes_that_set_up_assigned(self):
+        assert self.tested == "test_attributes_that_set_up_assigned"
 
     @pytest.mark.parametrize("number", [1, 2])
-    def test_may_change_what_set_up_made(self, number):
-        """It changes a copy, so what can be done once can be done in each test."""
+    def test_changes_a_copy_of_the_experiments_of_set_up(self, number):
+        """Each test can stop the experiment that the class launched once."""
         client().stop_inference_experiment(**stop("of-the-class"))
 
     def teardown_method(self):
-        assert seen()[:3] == list(self.there)
+        assert seen()[:3] == list(self.existing)
 
     @classmethod
     def teardown_class(cls):
@@ -102,9 +102,9 @@ class TestSetUp(InheritedTests):
 
 @mock_inference_experiment
 class TestSetUpWithoutArguments(InheritedTests):
-    """Set-up methods may be static, or take no more than they need."""
+    """Set-up methods may be static and take no arguments."""
 
-    there = ("of-the-class", "of-the-method")
+    existing = ("of-the-class", "of-the-method")
 
     @staticmethod
     def setup_class():
@@ -116,7 +116,7 @@ class TestSetUpWithoutArguments(InheritedTests):
 
 
 class SetUp:
-    """Set-up for classes to inherit."""
+    """Set-up that classes inherit."""
 
     def setup_class(self):
         launch("of-the-class")
@@ -130,16 +130,16 @@ class SetUp:
 
 @mock_inference_experiment
 class TestInheritedSetUp(InheritedTests, SetUp):
-    """Set-up may come from a base that knows no mock."""
+    """Set-up may be inherited from a class that is not decorated."""
 
-    there = ("of-the-class", "of-the-method")
+    existing = ("of-the-class", "of-the-method")
 
 
 @mock_inference_experiment
 class TestFixtureNamedAsSetUp(InheritedTests):
-    """pytest lets a fixture have any name."""
+    """A fixture may have the name of a set-up method."""
 
-    there = ("of-the-fixture",)
+    existing = ("of-the-fixture",)
 
     @pytest.fixture(autouse=True)
     def setup_method(self):
@@ -147,9 +147,9 @@ class TestFixtureNamedAsSetUp(InheritedTests):
 
 
 class TestUndecoratedSubclass(TestPlain):
-    """A class inherits its base's decoration with its tests, and whatever it does in set-up is mocked too."""
+    """A subclass of a decorated class is mocked, its own set-up included."""
 
-    there = ("of-the-class", "of-the-method")
+    existing = ("of-the-class", "of-the-method")
 
     @classmethod
     def setup_class(cls):
@@ -162,9 +162,9 @@ class TestUndecoratedSubclass(TestPlain):
 
 
 class TestSubclassThatCallsSuper(TestInheritedSetUp):
-    """Set-up that calls super(), as it would without the decorator, adds to what its base does."""
+    """Set-up may call super(), as without the decorator."""
 
-    there = ("of-the-class", "of-the-method", "of-the-subclass")
+    existing = ("of-the-class", "of-the-method", "of-the-subclass")
 
     def setup_method(self):
         super().setup_method()
@@ -172,12 +172,12 @@ class TestSubclassThatCallsSuper(TestInheritedSetUp):
 
     def teardown_method(self):
         super().teardown_method()
-        assert seen()[:3] == list(self.there)
+        assert seen()[:3] == list(self.existing)
 
 
 @mock_inference_experiment
 class TestDecoratedSubclass(TestWithOptions):
-    """Where base and subclass are decorated, the subclass's options are the nearer ones."""
+    """The options of a decorated subclass replace those of its decorated base class."""
 
     def test_options(self):
         assert self.account_in_set_up == "123456789012"
@@ -186,7 +186,7 @@ class TestDecoratedSubclass(TestWithOptions):
 
 @mock_inference_experiment
 class TestDecoratedMethod:
-    """A method's own decorator is the nearest."""
+    """The decorator of a method replaces that of its class."""
 
     def setup_method(self):
         launch("of-the-method")
@@ -196,7 +196,7 @@ class TestDecoratedMethod:
         assert seen() == []
         assert account() == ACCOUNT
 
-    def test_its_neighbour(self):
+    def test_another_method(self):
         assert seen() == ["of-the-method"]
 
 
@@ -210,8 +210,8 @@ class TestDecoratedMethod:
         ("teardown_class", {"errors": 1, "passed": 2}),
     ],
 )
-def test_a_failure_anywhere_ends_the_world(pytester, hook, outcomes):
-    """Whatever of a class fails, the report is its own, and the next test is not mocked by what remained."""
+def test_a_failure_in_any_hook_exits_the_mock(pytester, hook, outcomes):
+    """Wherever a class fails, pytest reports that failure, and the next test is not mocked."""
     pytester.makepyfile(f"""
         from mock_sagemaker_ie import mock_inference_experiment
         from tests.aws import ON_AWS, seen
@@ -233,6 +233,6 @@ def test_a_failure_anywhere_ends_the_world(pytester, hook, outcomes):
     result.assert_outcomes(**outcomes)
 
 
-def test_nothing_of_the_classes_above_remains():
-    """When a class's tests are over, so is its world."""
+def test_after_its_tests_the_mock_of_a_class_is_exited():
+    """No mock of the classes above answers."""
     assert seen() == [ON_AWS]

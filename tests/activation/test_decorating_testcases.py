@@ -1,6 +1,6 @@
-"""The decorator on unittest's TestCases: every test runs in a copy of the world in which its class was set up.
+"""The decorator on unittest's TestCases: each test runs in a copy of the mock in which its class was set up.
 
-The classes at the top level are run by pytest and by unittest; those in functions by unittest only.
+Both pytest and unittest run the classes of this module; only unittest runs the classes in functions.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ ACCOUNT = "210987654321"
 
 
 class InheritedCase:
-    """Tests and set-up for TestCases to inherit; every hook checks that it runs in the world it should."""
+    """Tests and set-up that TestCases inherit; each hook checks which experiments exist."""
 
     of_the_class = ["of-the-class"]  # noqa: RUF012 - never changed
     of_the_test = ["of-the-class", "of-the-test"]  # noqa: RUF012
@@ -30,17 +30,17 @@ class InheritedCase:
         launch("of-the-test")
         self.addCleanup(self.check_test)
 
-    def test_sees_what_set_up_made(self):
+    def test_begins_with_the_experiments_of_set_up(self):
         self.check_test()
 
-    def test_sees_nothing_of_its_neighbours(self):
-        launch("of-a-neighbour")
-        assert seen() == [*self.of_the_test, "of-a-neighbour"]
+    def test_does_not_see_experiments_of_other_tests(self):
+        launch("of-one-test")
+        assert seen() == [*self.of_the_test, "of-one-test"]
 
-    def test_neither_does_this_one(self):
-        launch("of-a-neighbour")
+    def test_launches_the_same_experiment(self):
+        launch("of-one-test")
 
-    def test_subtests_share_the_world_of_their_test(self):
+    def test_subtests_share_the_mock_of_their_test(self):
         for number in range(2):
             with self.subTest(number=number):
                 launch(f"subtest-{number}")
@@ -63,12 +63,12 @@ class InheritedCase:
 
 @mock_inference_experiment
 class TestUnittest(InheritedCase, unittest.TestCase):
-    """A TestCase: setUpClass, setUp, the test, tearDown, tearDownClass and clean-ups of both kinds are mocked."""
+    """A TestCase is mocked in setUpClass, setUp, the test, tearDown, tearDownClass and both kinds of clean-up."""
 
 
 @mock_inference_experiment
 class TestAsyncUnittest(InheritedCase, unittest.IsolatedAsyncioTestCase):
-    """So are they, and their asynchronous kin, for an IsolatedAsyncioTestCase."""
+    """An IsolatedAsyncioTestCase is mocked in the same hooks and in their asynchronous counterparts."""
 
     async def asyncSetUp(self):
         launch("of-the-async-set-up")
@@ -83,12 +83,12 @@ class TestAsyncUnittest(InheritedCase, unittest.IsolatedAsyncioTestCase):
     async def check_async(self):
         assert seen() == [*self.of_the_test, "of-the-async-set-up"]
 
-    test_sees_nothing_of_its_neighbours = test_neither_does_this_one = None
-    test_subtests_share_the_world_of_their_test = None
+    test_does_not_see_experiments_of_other_tests = test_launches_the_same_experiment = None
+    test_subtests_share_the_mock_of_their_test = None
 
 
 class TestUndecoratedSubclassOfUnittest(TestUnittest):
-    """A subclass inherits the decoration, also where its own set-up does not call super()."""
+    """A subclass is mocked too, even if its own set-up does not call super()."""
 
     of_the_class = ["of-the-subclass"]  # noqa: RUF012
     of_the_test = ["of-the-subclass", "of-the-test"]  # noqa: RUF012
@@ -100,7 +100,7 @@ class TestUndecoratedSubclassOfUnittest(TestUnittest):
 
 @mock_inference_experiment(account_id=ACCOUNT)
 class TestDecoratedSubclassOfUnittest(TestUnittest):
-    """Where base and subclass are decorated, the subclass's options are the nearer ones."""
+    """The options of a decorated subclass replace those of its decorated base class."""
 
     def test_options(self):
         assert account() == ACCOUNT
@@ -108,7 +108,7 @@ class TestDecoratedSubclassOfUnittest(TestUnittest):
 
 @mock_inference_experiment
 class TestFixturesOfUnittest(unittest.TestCase):
-    """pytest's fixtures are a TestCase's too, and belong to its tests."""
+    """pytest's fixtures of a TestCase run in the mock of each test."""
 
     @classmethod
     def setUpClass(cls):
@@ -120,16 +120,16 @@ class TestFixturesOfUnittest(unittest.TestCase):
         yield
         assert seen() == ["of-the-class", "of-the-fixture", "of-the-test"]
 
-    def test_sees_what_its_fixture_made(self):
+    def test_sees_the_experiment_of_its_fixture(self):
         launch("of-the-test")
         assert seen() == ["of-the-class", "of-the-fixture", "of-the-test"]
 
-    def test_sees_nothing_of_its_neighbours_fixture(self):
-        self.test_sees_what_its_fixture_made()
+    def test_does_not_see_the_fixture_of_another_test(self):
+        self.test_sees_the_experiment_of_its_fixture()
 
 
 def outcome(case):
-    """What unittest says of a class: how many tests it ran, and the texts of failures, errors and skips."""
+    """Run a class by unittest; return the number of tests, and the texts of failures and errors and of skips."""
     result = unittest.TestResult()
     unittest.defaultTestLoader.loadTestsFromTestCase(case).run(result)
     problems = [text for _, text in [*result.failures, *result.errors]]
@@ -139,8 +139,8 @@ def outcome(case):
 @pytest.mark.parametrize(
     "case", [TestUnittest, TestAsyncUnittest, TestUndecoratedSubclassOfUnittest, TestDecoratedSubclassOfUnittest]
 )
-def test_unittest_runs_them_as_pytest_does(case):
-    """The classes above pass when unittest runs them, and leave nothing behind."""
+def test_unittest_runs_decorated_classes(case):
+    """The classes above pass when unittest runs them, and afterwards no mock answers."""
     tests_run, problems, _ = outcome(case)
 
     assert tests_run > 0
@@ -149,8 +149,8 @@ def test_unittest_runs_them_as_pytest_does(case):
 
 
 @pytest.mark.parametrize("hook", ["setUpClass", "setUp", "test", "tearDown", "tearDownClass"])
-def test_a_failure_anywhere_ends_the_world(hook):
-    """Whatever of a TestCase fails, the report is its own, and nothing of the mock stays behind."""
+def test_a_failure_in_any_hook_exits_the_mock(hook):
+    """Wherever a TestCase fails, unittest reports that failure, and no mock answers afterwards."""
 
     def fail(_):
         assert seen() == []
@@ -166,8 +166,8 @@ def test_a_failure_anywhere_ends_the_world(hook):
 
 
 @pytest.mark.parametrize("hook", ["setUpClass", "setUp", "test"])
-def test_skipping_anywhere_ends_the_world(hook):
-    """A test that is skipped half-way is skipped, not failed, and nothing of the mock stays behind."""
+def test_a_skip_in_any_hook_exits_the_mock(hook):
+    """A test that raises SkipTest is reported as skipped, and no mock answers afterwards."""
 
     def skip(_):
         launch()
@@ -181,12 +181,12 @@ def test_skipping_anywhere_ends_the_world(hook):
 
 
 @pytest.mark.parametrize("order", ["skip above", "skip below"])
-def test_a_skipped_class_is_skipped(order):
+def test_unittest_skip_skips_a_decorated_class(order):
     """unittest.skip works above and below the decorator."""
 
     class Case(unittest.TestCase):
         def test(self):
-            raise AssertionError("it was to be skipped")
+            raise AssertionError("this test is skipped")
 
     skip = unittest.skip("not today")
     case = skip(mock_inference_experiment(Case)) if order == "skip above" else mock_inference_experiment(skip(Case))
@@ -194,8 +194,8 @@ def test_a_skipped_class_is_skipped(order):
     assert outcome(case)[1:] == ([], ["not today"])
 
 
-def test_debug_runs_a_test_inside_the_mock():
-    """TestCase.debug(), which runs a test without collecting its outcome, is mocked from setUp to clean-up."""
+def test_debug_runs_a_test_in_the_mock():
+    """TestCase.debug(), which runs a test without a result, is mocked from setUp to clean-up."""
     steps = []
 
     @mock_inference_experiment
@@ -213,8 +213,8 @@ def test_debug_runs_a_test_inside_the_mock():
     assert seen() == [ON_AWS]
 
 
-def test_a_decorated_class_stays_what_it_is():
-    """It is the same class, so that isinstance, super() and pickle go on working."""
+def test_the_decorator_returns_the_class_itself():
+    """isinstance, super() and pickle work as without the decorator."""
 
     class Case(unittest.TestCase):
         """A docstring."""

@@ -1,14 +1,13 @@
-"""Entering a mock: every way in gives a fresh world and leaves things as they were; options are checked on the spot."""
+"""Entering a mock by `with`, `async with` or start(): each entry is an empty mock, and options are checked early."""
 
 from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import time
 
 import pytest
 
-from mock_sagemaker_ie import Durations, FrozenClock, InferenceExperimentMock, MockClock, mock_inference_experiment
+from mock_sagemaker_ie import InferenceExperimentMock, MockClock, mock_inference_experiment
 from tests.aws import ON_AWS, launch, seen
 
 START = "2026-01-01T09:00:00Z"
@@ -38,13 +37,13 @@ async def by_start_and_stop(entry):
 every_way = pytest.mark.parametrize("way", [by_with, by_async_with, by_start_and_stop])
 
 
-# --- every way in
+# --- every way to enter a mock
 
 
 @every_way
 @pytest.mark.asyncio
-async def test_inside_the_mock_answers_and_outside_it_does_not(way):
-    """The world is empty when entered, holds what is made in it, and is gone when left."""
+async def test_a_mock_answers_from_entry_to_exit(way):
+    """A mock is empty when it is entered, has what is created in it, and answers no calls after its exit."""
     async with way(mock_inference_experiment()) as mock:
         assert isinstance(mock, InferenceExperimentMock)
         assert seen() == []
@@ -56,8 +55,8 @@ async def test_inside_the_mock_answers_and_outside_it_does_not(way):
 
 @every_way
 @pytest.mark.asyncio
-async def test_one_mock_is_entered_as_often_as_you_like(way):
-    """Each entry is a fresh world with the options given once."""
+async def test_a_mock_can_be_entered_again(way):
+    """Each entry begins with an empty mock and the same options."""
     entry = mock_inference_experiment(account_id="210987654321")
 
     for _ in range(2):
@@ -69,8 +68,8 @@ async def test_one_mock_is_entered_as_often_as_you_like(way):
 
 @every_way
 @pytest.mark.asyncio
-async def test_one_mock_is_entered_again_while_it_is_active(way):
-    """Each entry of the same object is a world of its own, too."""
+async def test_a_mock_can_be_entered_while_it_is_active(way):
+    """The inner entry begins with an empty mock; after its exit the outer one answers again."""
     entry = mock_inference_experiment()
 
     async with way(entry) as outer:
@@ -85,19 +84,8 @@ async def test_one_mock_is_entered_again_while_it_is_active(way):
 
 @every_way
 @pytest.mark.asyncio
-async def test_an_error_inside_ends_the_mock_and_is_raised(way):
-    """The error is the body's own; nothing of the mock stays behind."""
-    with pytest.raises(ZeroDivisionError):
-        async with way(mock_inference_experiment(virtual_sleep=True)):
-            raise ZeroDivisionError
-
-    assert seen() == [ON_AWS]
-
-
-@every_way
-@pytest.mark.asyncio
-async def test_what_was_seen_inside_can_be_looked_at_outside(way):
-    """A mock that was left answers no calls, but still tells what happened in it."""
+async def test_an_exited_mock_still_shows_its_calls_and_experiments(way):
+    """After its exit a mock answers no calls, but `.calls` and `.experiments` remain."""
     async with way(mock_inference_experiment(clock=START)) as mock:
         launch("inside")
 
@@ -108,8 +96,8 @@ async def test_what_was_seen_inside_can_be_looked_at_outside(way):
 # --- start and stop
 
 
-def test_what_was_not_started_cannot_be_stopped():
-    """A stop too many is a mistake in a test's set-up, so it is reported."""
+def test_stopping_a_stopped_mock_is_an_error():
+    """stop() without a start() raises RuntimeError, since it is a mistake in a test's set-up."""
     entry = mock_inference_experiment()
     entry.start()
     entry.stop()
@@ -118,63 +106,11 @@ def test_what_was_not_started_cannot_be_stopped():
         entry.stop()
 
 
-@pytest.mark.parametrize("options", [{}, {"virtual_sleep": True}], ids=["", "virtual_sleep"])
-def test_mocks_may_be_stopped_in_any_order(monkeypatch, options):
-    """Whichever remains goes on, and after the last of them everything is as it was."""
-    monkeypatch.setattr(time, "sleep", real_sleep := time.sleep)  # Put back, should this test fail.
-    first, second = mock_inference_experiment(**options), mock_inference_experiment(**options)
-    first.start()
-    second.start()
-    launch("in-second")
-    sleep_of_second = time.sleep
-
-    first.stop()
-    with_second = seen(), time.sleep
-    second.stop()
-    with_none = seen(), time.sleep
-
-    assert with_second == (["in-second"], sleep_of_second)
-    assert with_none == ([ON_AWS], real_sleep)
-
-
 # --- options
 
 
-def test_virtual_sleep_lasts_as_long_as_the_mock():
-    """Inside, time.sleep passes time on the mock's clock; outside it is the very function it was."""
-    real_sleep = time.sleep
-
-    with mock_inference_experiment(clock=START, virtual_sleep=True) as mock:
-        before = mock.clock.now()
-        time.sleep(3600)
-        assert mock.clock.now() - before == dt.timedelta(hours=1)
-
-    assert time.sleep is real_sleep
-
-
-def test_virtual_sleep_needs_a_clock_that_can_be_moved():
-    """A clock that only tells the time cannot sleep; the error says what it lacks, and nothing is left half-entered."""
-
-    class Watch:
-        def now(self):
-            return dt.datetime(2026, 1, 1, tzinfo=dt.timezone.utc)
-
-    with pytest.raises(TypeError, match=r"no sleep\(\)"), mock_inference_experiment(clock=Watch(), virtual_sleep=True):
-        pass
-
-    assert seen() == [ON_AWS]
-
-
-def test_durations_hold_for_every_experiment():
-    """durations= is how long transitional statuses last."""
-    with mock_inference_experiment(clock=START, durations=Durations(creating=dt.timedelta(minutes=1))) as mock:
-        launch("slow")
-
-        assert mock.experiments["slow"]["Status"] == "Creating"
-
-
-def test_an_unknown_option_is_refused_with_the_known_ones():
-    """A misspelt option would otherwise change nothing, silently."""
+def test_an_unknown_option_is_refused():
+    """The error names the misspelt option, the nearest option and all others."""
     with pytest.raises(TypeError) as refusal:
         mock_inference_experiment(acount_id="123456789012")
 
@@ -185,12 +121,12 @@ def test_an_unknown_option_is_refused_with_the_known_ones():
 
 
 @pytest.mark.parametrize(
-    ("option", "value", "error", "says"),
+    ("option", "value", "error", "message"),
     [
         ("clock", 1, TypeError, "clock=1"),
         ("clock", MockClock, TypeError, "clock="),
         ("clock", "tomorrow", ValueError, "'tomorrow'.*ISO 8601"),
-        ("clock", dt.datetime(2026, 1, 1), ValueError, "naive.*time zone"),  # noqa: DTZ001 - that is the mistake
+        ("clock", dt.datetime(2026, 1, 1), ValueError, "naive.*time zone"),  # noqa: DTZ001 - the mistake under test
         ("durations", "realistic", TypeError, "durations='realistic'"),
         ("durations", dt.timedelta(minutes=1), TypeError, "durations="),
         ("account_id", 123456789012, ValueError, "account_id=123456789012.*12 digits"),
@@ -205,15 +141,15 @@ def test_an_unknown_option_is_refused_with_the_known_ones():
         ("quotas", {"ml.m5.xlarge": "2"}, TypeError, "quotas=.*'2'"),
     ],
 )
-def test_an_option_that_makes_no_sense_is_refused_on_the_spot(option, value, error, says):
-    """Not when the mock is entered but where the option is written, in words that name the option or the remedy."""
-    with pytest.raises(error, match=says):
+def test_an_invalid_option_is_refused_before_entry(option, value, error, message):
+    """The error is raised where the option is given, and names the option or what to write instead."""
+    with pytest.raises(error, match=message):
         mock_inference_experiment(**{option: value})
 
 
 @pytest.mark.parametrize("clock", [START, dt.datetime(2026, 1, 1, 9, tzinfo=dt.timezone.utc)], ids=["text", "datetime"])
-def test_an_instant_for_a_clock_stands_still_there_at_each_entry(clock):
-    """An ISO string or an aware datetime means a clock of the world's own, which begins there again each time."""
+def test_a_mock_with_an_instant_begins_there_at_each_entry(clock):
+    """An ISO 8601 string or an aware datetime gives each entry a new clock that stands still at that instant."""
     entry = mock_inference_experiment(clock=clock)
 
     for _ in range(2):
@@ -222,8 +158,8 @@ def test_an_instant_for_a_clock_stands_still_there_at_each_entry(clock):
             mock.clock.advance(days=1)
 
 
-def test_a_clock_of_yours_is_used_as_it_is():
-    """A clock object is shared by all that use it, so it goes on from world to world."""
+def test_a_given_clock_object_is_used_itself():
+    """A clock object keeps its time from one entry to the next."""
     clock = MockClock(START, tick=False)
     entry = mock_inference_experiment(clock=clock)
 
@@ -232,11 +168,3 @@ def test_a_clock_of_yours_is_used_as_it_is():
     with entry as mock:
         assert mock.clock is clock
         assert mock.clock.now().isoformat() == "2026-01-02T09:00:00+00:00"
-
-
-def test_a_frozen_clock_freezes_the_process_only_inside():
-    """FrozenClock is entered and left with the mock."""
-    with mock_inference_experiment(clock=FrozenClock("2001-01-01T00:00:00Z")):
-        assert dt.datetime.now(dt.timezone.utc).year == 2001
-
-    assert dt.datetime.now(dt.timezone.utc).year > 2001

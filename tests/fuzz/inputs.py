@@ -1,4 +1,4 @@
-"""Inputs of the fuzz run, as they come off the wire: from what a client may send to what only an attacker would."""
+"""Requests for the fuzz test as they arrive over HTTP: valid ones, and ones that only an attacker would send."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     Strategy = st.SearchStrategy[Any]
 
-# Text of any characters, halves of surrogate pairs included, which JSON can spell and UTF-8 cannot.
+# Text of any characters, with unpaired surrogates, which JSON can express and UTF-8 cannot.
 texts = st.text(st.characters(exclude_categories=())) | st.sampled_from(
     [
         "",
@@ -53,12 +53,15 @@ def _nested(depth: int) -> Any:
     return value
 
 
-# Any JSON, in any place: wrong types, huge and deep values.
-junk = st.recursive(scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3))
-junk |= st.builds(_nested, st.just(100)) | st.builds(lambda: [{}] * 1000) | st.builds(lambda: dict.fromkeys("abc", "x"))
+# Any JSON value, to replace a part of a request: of a wrong type, huge or deeply nested.
+json_values = st.recursive(
+    scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3)
+)
+json_values |= st.builds(_nested, st.just(100)) | st.builds(lambda: [{}] * 1000)
+json_values |= st.builds(lambda: dict.fromkeys("abc", "x"))
 
-# Whole bodies that are no request at all.
-bodies = st.binary(max_size=100) | st.sampled_from(
+# Whole bodies that are not a request.
+raw_bodies = st.binary(max_size=100) | st.sampled_from(
     [
         b"",
         b"null",
@@ -77,39 +80,41 @@ bodies = st.binary(max_size=100) | st.sampled_from(
 )
 
 
-def likely(model: OperationModel, known: Mapping[str, Strategy]) -> Strategy:
-    """Requests of an operation that obey its shape.
+def valid_requests(model: OperationModel, known: Mapping[str, Strategy]) -> Strategy:
+    """Return requests of an operation that obey its input shape.
 
-    `known`: by the name of a shape, what to draw for it, say names of things that exist.
+    `known`: strategies by the name of a shape, for example for the names of resources that exist.
     """
-    return st.builds(written, st.just(model), shapes.values(model.input_shape, known=known))
+    return st.builds(serialized, st.just(model), shapes.values(model.input_shape, known=known))
 
 
-def inputs(model: OperationModel, known: Mapping[str, Strategy]) -> Strategy:
-    """Requests of an operation, most of them wrong in one way or another."""
-    obedient = shapes.values(model.input_shape, known=known)
+def requests(model: OperationModel, known: Mapping[str, Strategy]) -> Strategy:
+    """Return requests of an operation, most of which are invalid."""
+    valid = shapes.values(model.input_shape, known=known)
     typed = shapes.values(model.input_shape, valid=False)
-    right = st.builds(copy.deepcopy, st.just(REQUESTS[model.name]))
-    values = mix((2, obedient), (1, typed), (2, spoilt(obedient)), (5, spoilt(right)))
-    requests = st.builds(written, st.just(model), values)
-    return mix((7, requests), (2, broken(requests)), (1, st.builds(WireRequest, bodies)))
+    complete = st.builds(copy.deepcopy, st.just(REQUESTS[model.name]))
+    values = weighted((4, valid), (1, typed), (2, with_wrong_part(valid)), (5, with_wrong_part(complete)))
+    serialized_values = st.builds(serialized, st.just(model), values)
+    return weighted(
+        (7, serialized_values), (2, with_wrong_bytes(serialized_values)), (1, st.builds(WireRequest, raw_bodies))
+    )
 
 
-def mix(*shares: tuple[int, Strategy]) -> Strategy:
-    """Draw from each as often as its share says; `one_of` would count one once, however often it is named."""
-    choices = [strategy for share, strategy in shares for _ in range(share)]
+def weighted(*weights: tuple[int, Strategy]) -> Strategy:
+    """Draw from each strategy by its weight; `one_of` would count a strategy once, however often it is listed."""
+    choices = [strategy for weight, strategy in weights for _ in range(weight)]
     return st.integers(0, len(choices) - 1).flatmap(choices.__getitem__)
 
 
 @st.composite
-def spoilt(draw: st.DrawFn, values: Strategy) -> Any:
-    """Values of which something, somewhere, is something else."""
-    place: Any = {"whole": draw(values)}
-    whole, key = place, "whole"
-    while (inside := _keys(place[key])) and draw(st.integers(0, 9)):
-        place, key = place[key], draw(st.sampled_from(inside))
-    number = isinstance(place[key], (int, float)) and draw(st.booleans())
-    place[key] = draw(numbers if number else junk)
+def with_wrong_part(draw: st.DrawFn, values: Strategy) -> Any:
+    """Draw values and replace one part of them, at any depth."""
+    parent: Any = {"whole": draw(values)}
+    whole, key = parent, "whole"
+    while (keys := _keys(parent[key])) and draw(st.integers(0, 9)):
+        parent, key = parent[key], draw(st.sampled_from(keys))
+    number = isinstance(parent[key], (int, float)) and draw(st.booleans())
+    parent[key] = draw(numbers if number else json_values)
     return whole["whole"]
 
 
@@ -118,25 +123,25 @@ def _keys(value: Any) -> list[Any]:
 
 
 @st.composite
-def broken(draw: st.DrawFn, requests: Strategy) -> WireRequest:
-    """Requests some bytes of whose bodies were lost or changed on the way."""
+def with_wrong_bytes(draw: st.DrawFn, requests: Strategy) -> WireRequest:
+    """Draw a request and replace some bytes of its body."""
     request = draw(requests)
     first = draw(st.integers(0, len(request.body)))
     last = draw(st.integers(first, len(request.body)))
     return request._replace(body=request.body[:first] + draw(st.binary(max_size=5)) + request.body[last:])
 
 
-def written(model: OperationModel, values: Any) -> WireRequest:
-    """Values, which may be of any type, where the operation's protocol puts them."""
+def serialized(model: OperationModel, values: Any) -> WireRequest:
+    """Serialize values of any type as the operation's protocol does."""
     if model.service_model.metadata["protocol"] != "rest-json":
         return WireRequest(json.dumps(values, default=_epoch_seconds).encode())
     members = values if isinstance(values, dict) else {}
     path, headers = model.http["requestUri"], {}
     for name in members.keys() & model.input_shape.members.keys():
-        place = model.input_shape.members[name].serialization
-        if place.get("location") == "header":
-            headers[place["name"].lower()] = _text(members[name])
-        elif place.get("location") == "uri":
+        location = model.input_shape.members[name].serialization
+        if location.get("location") == "header":
+            headers[location["name"].lower()] = _text(members[name])
+        elif location.get("location") == "uri":
             path = path.replace(f"{{{name}}}", quote(_text(members[name]), safe="", errors="replace"))
     body = members.get("Body", b"")
     return WireRequest(body if isinstance(body, bytes) else json.dumps(body, default=_text).encode(), path, headers)

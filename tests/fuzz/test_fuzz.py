@@ -1,6 +1,6 @@
-"""The fuzz run: whatever comes in, the service answers validly or refuses by name, and a refusal changes nothing.
+"""The fuzz test: the service answers any input with a valid answer or a declared error, and an error changes nothing.
 
-CI runs it short. To run it long, say how many inputs every operation is to get:
+By default it is short. For a long run, set the number of inputs for each operation:
 
     MOCK_SAGEMAKER_IE_FUZZ=5000 pytest tests/fuzz -s
 """
@@ -18,31 +18,40 @@ from botocore.validate import ParamValidator
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
-from mock_sagemaker_ie.protocol.errors import COMMON_ERRORS, AWSError
+from mock_sagemaker_ie import Status
+from mock_sagemaker_ie.protocol.errors import AWSError
 from mock_sagemaker_ie.protocol.validation import violations
 from mock_sagemaker_ie.protocol.wire import WireRequest, encode, encode_answer, error_body
 from mock_sagemaker_ie.service.service import INVOKE_ENDPOINT
 from tests.every_operation import REQUESTS
-from tests.fuzz.inputs import inputs, likely, written
-from tests.fuzz.worlds import MODELS, REGION, another, everything, known, live_on
+from tests.fuzz.inputs import requests, serialized
+from tests.fuzz.populated_service import (
+    MODELS,
+    REGION,
+    everything,
+    known,
+    populated_service,
+    use_for_60_days,
+    valid_requests_of,
+)
 
 EXAMPLES = int(os.environ.get("MOCK_SAGEMAKER_IE_FUZZ", "20"))
-LONGEST = 2  # Seconds of the processor's time for one input.
+MAX_SECONDS = 2  # Of processor time for one input.
 
 
 class TooSlowError(Exception):
-    """An input took too long to answer: a pattern that backtracks, a list that is walked too often."""
+    """An input took too long, for example in a pattern that backtracks."""
 
 
 @contextmanager
-def bounded():
-    """Raise TooSlowError in what takes the processor more than LONGEST seconds, even within a regular expression."""
+def time_limit():
+    """Raise TooSlowError after MAX_SECONDS of processor time, even within a regular expression."""
 
     def stop(*_):
         raise TooSlowError
 
     before = signal.signal(signal.SIGVTALRM, stop)
-    signal.setitimer(signal.ITIMER_VIRTUAL, LONGEST)
+    signal.setitimer(signal.ITIMER_VIRTUAL, MAX_SECONDS)
     try:
         yield
     finally:
@@ -51,24 +60,24 @@ def bounded():
 
 
 def outcome(service, model, request):
-    """How the service met an input: `answered`, `not ours` or an error's code, once that is known to be right."""
+    """Send an input, check what comes back, and return "answered", "not answered" or the error's code."""
     before = everything(service)
     try:
-        with bounded():
+        with time_limit():
             answer = service.answer(model, request, region=REGION)
-    except AWSError as error:
-        refused = error
+    except AWSError as raised:
+        error = raised
     else:
         if answer is not None:
             check_answer(model, answer.values)
             return "answered"
-        refused = None
+        error = None
     assert everything(service) == before
-    return "not ours" if refused is None else check_error(model, refused)
+    return "not answered" if error is None else check_error(model, error)
 
 
 def check_answer(model, values):
-    """An answer obeys the operation's output shape, constraints included, and can be sent."""
+    """Check that an answer obeys the operation's output shape, constraints included, and can be serialized."""
     if model.output_shape is not None:
         report = ParamValidator().validate(values, model.output_shape)
         assert not report.has_errors(), report.generate_report()
@@ -77,60 +86,65 @@ def check_answer(model, values):
 
 
 def check_error(model, error):
-    """An error is one that AWS knows, the operation's own or common to all, and can be sent. Returns its code."""
+    """Check that an error is one that the operation may answer with, and can be serialized; return its code."""
     modelled = [shape.metadata.get("error", {}).get("code", shape.name) for shape in model.error_shapes]
-    assert error.code in {*modelled, *COMMON_ERRORS, "SerializationException"}
+    assert error.code in {*modelled, "ValidationException", "SerializationException"}
     assert 400 <= error.status < 600
     assert encode(error_body(error, model.service_model))
     return error.code
 
 
-bounds = pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="nothing bounds an input's time here")
+needs_timer = pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system has no timer for the time limit")
 
 
-@bounds
+@needs_timer
 @pytest.mark.parametrize("operation", REQUESTS)
-def test_a_right_request_is_answered(operation):
-    """What is spoilt below would have been answered, or the fuzz run would be blind."""
-    service = another()
+def test_a_complete_request_is_answered(operation):
+    """The requests that the next test changes are valid before the change; otherwise it would test little."""
+    service = populated_service()
     service.clock.advance(hours=1)
 
-    assert outcome(service, MODELS[operation], written(MODELS[operation], REQUESTS[operation])) == "answered"
+    assert outcome(service, MODELS[operation], serialized(MODELS[operation], REQUESTS[operation])) == "answered"
 
 
-@bounds
-def test_an_invocation_needs_no_header():
-    """Its path alone says which endpoint it is for."""
-    service = another()
+@needs_timer
+def test_an_invocation_without_headers_is_answered():
+    """The path alone names the endpoint."""
+    service = populated_service()
     service.clock.advance(hours=1)
 
     assert outcome(service, MODELS[INVOKE_ENDPOINT], WireRequest(b"1,2", "/endpoints/a/invocations")) == "answered"
 
 
-@bounds
+@needs_timer
 @pytest.mark.parametrize("operation", MODELS)
-def test_whatever_comes_in_is_answered_or_refused(operation, capsys):
-    """After any few calls, any input is answered as the output shape says, or refused with an error AWS knows.
+def test_any_input_is_answered_or_refused(operation, capsys):
+    """Any input gets a valid answer or a declared error, and the service then works for 60 days.
 
-    And with what was accepted the world can live on.
+    The input comes when an experiment has any status, and after up to two other calls.
     """
     tally = Counter()
-    stories = st.lists(
-        st.sampled_from(sorted(MODELS)).flatmap(lambda name: st.tuples(st.just(name), likely(MODELS[name], known()))),
+    earlier_calls = st.lists(
+        st.sampled_from(sorted(MODELS)).flatmap(lambda name: st.tuples(st.just(name), valid_requests_of(name))),
         max_size=2,
     )
     hours = st.sampled_from([0, 0, 0.01, 1, 24, 200])
 
     @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
-    @given(stories, inputs(MODELS[operation], known()), st.lists(hours, min_size=3, max_size=3))
-    def run(story, last, pauses):
-        service = another()
-        for (name, request), pause in zip([*story, (operation, last)], pauses, strict=False):
+    @given(
+        st.sampled_from(Status),
+        earlier_calls,
+        requests(MODELS[operation], known()),
+        st.lists(hours, min_size=3, max_size=3),
+    )
+    def run(status, calls, last, pauses):
+        service = populated_service(status)
+        for (name, request), pause in zip([*calls, (operation, last)], pauses, strict=False):
             service.clock.advance(dt.timedelta(hours=pause))
             result = outcome(service, MODELS[name], request)
             note(f"{name}: {result}")
             tally[result] += 1
-        live_on(service)
+        use_for_60_days(service)
 
     run()
 

@@ -1,4 +1,4 @@
-"""Decorated functions and classes keep their types. mypy checks this file; nobody runs it."""
+"""Decorated functions and classes keep their types. mypy checks this file; no test runs it."""
 
 from __future__ import annotations
 

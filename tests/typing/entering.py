@@ -1,4 +1,4 @@
-"""Options, the mock they give and what it tells have types. mypy checks this file; nobody runs it."""
+"""Options, the mock and its properties have types. mypy checks this file; no test runs it."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from mock_sagemaker_ie import (
 NOON = dt.datetime(2026, 1, 1, 12, tzinfo=dt.timezone.utc)
 
 
-class Watch:
-    """Anything that tells the time is a clock."""
+class OwnClock:
+    """A clock: it has now(), which returns a datetime."""
 
     def now(self) -> dt.datetime:
         return NOON
 
 
-class Hourglass:
-    """This tells something else."""
+class NotAClock:
+    """Not a clock: its now() returns a float."""
 
     def now(self) -> float:
         return 0.5
 
 
-# --- every way in gives an InferenceExperimentMock
+# --- every way to enter a mock gives an InferenceExperimentMock
 
 entry = mock_inference_experiment()
 assert_type(entry.start(), InferenceExperimentMock)
@@ -45,19 +45,19 @@ with mock_inference_experiment() as mock:
     assert_type(mock, InferenceExperimentMock)
 
 
-async def asynchronously() -> InferenceExperimentMock:
+async def entered_asynchronously() -> InferenceExperimentMock:
     async with mock_inference_experiment() as mock:
         return mock
 
 
-def an_error_is_never_swallowed() -> int:
+def errors_are_not_suppressed() -> int:
     with mock_inference_experiment():
         return 1
 
 
 # --- options
 
-clocks: list[Clock] = [Watch(), MockClock(), FrozenClock(NOON)]
+clocks: list[Clock] = [OwnClock(), MockClock(), FrozenClock(NOON)]
 for clock in (*clocks, NOON, "2026-01-01T12:00:00Z", None):
     mock_inference_experiment(clock=clock)
 mock_inference_experiment(
@@ -67,7 +67,7 @@ mock_inference_experiment(
     passthrough=["ListTrainingJobs"],
 )
 
-mock_inference_experiment(clock=Hourglass())  # type: ignore[call-overload]
+mock_inference_experiment(clock=NotAClock())  # type: ignore[call-overload]
 mock_inference_experiment(clock=0.5)  # type: ignore[call-overload]
 mock_inference_experiment(durations="realistic")  # type: ignore[call-overload]
 mock_inference_experiment(account_id=123456789012)  # type: ignore[call-overload]
