@@ -197,14 +197,13 @@ class ReferenceModel:
             self.deploy(experiment.endpoint, deployment, when, getattr(self.durations, status.lower()))
 
     def cancel(self, experiment, reason, when):
-        """Let an experiment fail: the endpoint gets back what it served before, or loses the shadow variant."""
+        """Let an experiment fail: the endpoint rolls back to what it served before, or loses the shadow variant."""
         endpoint = self.endpoints[experiment.endpoint]
         experiment.reason = reason
         if endpoint.status == "Creating":
             endpoint.enter("Failed", when, pending=endpoint.pending, reason=reason)
         elif experiment.started or endpoint.deploying:
-            serving = experiment.before or endpoint.serving._replace(shadow={})
-            endpoint.enter("InService", when, serving=serving, reason=reason)
+            self.roll_back(endpoint, experiment.before or endpoint.serving._replace(shadow={}), reason, when)
         self.enter(experiment, "Cancelled", when)
 
     # --- deployments
@@ -224,10 +223,8 @@ class ReferenceModel:
             del self.endpoints[name]
         elif endpoint.pending_failure is not None:
             self.fail_deployment(name, endpoint.pending_failure, when)
-        elif endpoint.deploying:
-            endpoint.enter("InService", when, serving=endpoint.pending)
         else:
-            endpoint.enter("InService", when)
+            endpoint.enter("InService", when, serving=endpoint.pending)
 
     def fail_deployment(self, name, reason, when):
         """Let the present deployment of an endpoint fail, and with it the experiment that deploys."""
@@ -237,7 +234,12 @@ class ReferenceModel:
         elif endpoint.status == "Creating":
             endpoint.enter("Failed", when, pending=endpoint.pending, reason=reason)
         else:
-            endpoint.enter("RollingBack", when, until=when + self.durations.endpoint_rolling_back, reason=reason)
+            self.roll_back(endpoint, endpoint.serving, reason, when)
+
+    def roll_back(self, endpoint, deployment, reason, when):
+        """Let an endpoint roll back to a deployment."""
+        until = when + self.durations.endpoint_rolling_back
+        endpoint.enter("RollingBack", when, until=until, pending=deployment, reason=reason)
 
     # --- operations on experiments
 

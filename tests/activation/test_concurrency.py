@@ -197,8 +197,8 @@ async def test_tasks_create_and_list_concurrently(mock):
 # --- overlapping mocks
 
 
-def test_the_mock_entered_last_answers_every_thread():
-    """All threads share one stack of mocks; an outer mock may exit before an inner one."""
+def test_a_thread_gets_its_answers_from_its_own_mock_else_from_the_last():
+    """Each thread sees the mock that it has entered. After its exit it sees the mock of the other thread."""
     entered, exited = threading.Event(), threading.Event()
 
     def other_thread():
@@ -213,7 +213,7 @@ def test_the_mock_entered_last_answers_every_thread():
             launch("this-thread")
             result = thread.submit(other_thread)
             assert entered.wait(timeout=30)
-            assert seen() == ["other-thread"]
+            assert seen() == ["this-thread"]
         assert seen() == ["other-thread"]
         exited.set()
         assert result.result() == ["other-thread"]
