@@ -173,7 +173,7 @@ def test_advance_until_refuses_a_finished_experiment(slow_mock, status):
     bring_to(slow_mock, "Cancelled")
     before = slow_mock.clock.now()
 
-    with pytest.raises(ValueError, match=f"{NAME}.* {status} .*Cancelled, where it stays"):
+    with pytest.raises(ValueError, match=f"{NAME}.* {status} .*it stays Cancelled"):
         slow_mock.advance_until(NAME, status)
 
     assert slow_mock.clock.now() == before
@@ -183,7 +183,7 @@ def test_advance_until_refuses_a_status_that_takes_no_time(mock, sagemaker):
     """The error refers to `durations=`."""
     sagemaker.create_inference_experiment(**create())
 
-    with pytest.raises(ValueError, match=r"Stopping in no time.*durations="):
+    with pytest.raises(ValueError, match=r"Stopping takes no time.*durations="):
         mock.advance_until(NAME, "Stopping")
 
 
@@ -204,7 +204,7 @@ def test_advance_until_names_no_operation_for_a_past_status(slow_mock, wanted):
     """The error names no operation when none leads a running experiment back to the status."""
     bring_to(slow_mock, "Running")
 
-    with pytest.raises(ValueError, match=f"not be {wanted}.*Running → Stopping → Completed") as caught:
+    with pytest.raises(ValueError, match=f"not become {wanted}.*Running → Stopping → Completed") as caught:
         slow_mock.advance_until(NAME, wanted)
 
     assert "InferenceExperiment" not in str(caught.value)
