@@ -181,6 +181,7 @@ class MockAndReferenceModel(RuleBasedStateMachine):
         if self.observed:
             self.compare()
 
+    @every(4)
     @rule()
     def describe(self):
         """Compare everything, and experiments by DescribeInferenceExperiment too."""
@@ -300,6 +301,7 @@ class MockAndReferenceModel(RuleBasedStateMachine):
         self.model.fail_experiment(name, "Broken")
         self.mock.fail_experiment(name, "Broken")
 
+    @every(2)
     @rule(
         name=names, key=st.sampled_from(["team", "stage"]), value=st.sampled_from(["", "value"]), remove=st.booleans()
     )
