@@ -25,7 +25,7 @@ from tests.every_operation import PREPARATIONS
 from tests.fuzz.inputs import numbers, serialized, texts, valid_requests, weighted
 
 if TYPE_CHECKING:
-    from botocore.model import OperationModel
+    from botocore.model import OperationModel, ServiceModel
 
     from mock_sagemaker_ie.protocol.wire import WireRequest
 
@@ -34,10 +34,16 @@ NAMES = ("a",)  # Of an experiment, a model, an endpoint configuration and an en
 
 
 @cache
+def service_model(service: str) -> ServiceModel:
+    """Return botocore's model of a service."""
+    return botocore.session.get_session().get_service_model(service)
+
+
+@cache
 def model(operation: str) -> OperationModel:
     """Return botocore's model of an operation that the mock answers."""
     service = "sagemaker-runtime" if operation == INVOKE_ENDPOINT else "sagemaker"
-    return botocore.session.get_session().get_service_model(service).operation_model(operation)
+    return service_model(service).operation_model(operation)
 
 
 MODELS = {operation: model(operation) for operation in ANSWERED}
@@ -112,7 +118,7 @@ def populated_service(status: Status = Status.CREATED) -> Service:
 def known() -> dict[str, st.SearchStrategy[Any]]:
     """Return strategies by the name of a shape, for values that `populated_service` usually accepts."""
     values = _known_scalars()
-    shape_for = model("CreateInferenceExperiment").service_model.shape_for
+    shape_for = service_model("sagemaker").shape_for
     return {
         **values,
         **{
