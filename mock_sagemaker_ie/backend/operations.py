@@ -82,13 +82,8 @@ RULES: dict[str, tuple[Rule, ...]] = {
 }
 
 
-def is_read(operation: str) -> bool:
-    """Return whether an operation changes nothing."""
-    return operation.startswith(("Describe", "List"))
-
-
 def operate(backend: SageMakerBackend, operation: str, params: Values, now: dt.datetime) -> Values:
     """Answer an operation, after `backend.as_of(now)`. Raises AWSError when the service refuses it."""
-    if not is_read(operation):
+    if not operation.startswith(("Describe", "List")):  # These change nothing.
         backend.version += 1
     return OPERATIONS[operation](backend, params, now)

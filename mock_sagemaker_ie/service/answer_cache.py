@@ -46,8 +46,11 @@ class CachedAnswer:
         Times are in the time zone of the machine, which a test may change, as freezegun may the datetime class.
         """
         machine = dt.datetime, time.tzname, time.timezone
-        if self._copies is None or self._machine != machine:
-            self._copies, self._machine = _Copies(self._in_local_time(self.values)), machine
+        if self._machine != machine:  # Or this is the first use, which is often the only one.
+            self._machine, self._copies = machine, None
+            return self._in_local_time(self.values)
+        if self._copies is None:
+            self._copies = _Copies(self._in_local_time(self.values))
         return self._copies.make()
 
 
@@ -76,7 +79,7 @@ class _Copies:
 
 
 class AnswerCache:
-    """The answers to the last read operations, by operation and request.
+    """The answers to the last calls, by operation and request.
 
     A model is a weak key: it belongs to a session, which must be freed when nobody uses it.
     """

@@ -16,7 +16,7 @@ import botocore.loaders
 from botocore.endpoint_provider import RuleSetStandardLibrary
 
 from mock_sagemaker_ie.backend.backend import SageMakerBackend
-from mock_sagemaker_ie.backend.operations import OPERATIONS, RESOURCE_TYPES, RULES, is_read, operate
+from mock_sagemaker_ie.backend.operations import OPERATIONS, RESOURCE_TYPES, RULES, operate
 from mock_sagemaker_ie.calls import Call
 from mock_sagemaker_ie.clock import MockClock, movable, read
 from mock_sagemaker_ie.protocol.errors import AWSError
@@ -84,7 +84,7 @@ class Service:
         self._lock = threading.RLock()
         self._latest: dt.datetime | None = None
         self._backends: dict[tuple[str, str], SageMakerBackend] = {}
-        self._cache = AnswerCache()  # A poll loop makes the same call again and again.
+        self._cache = AnswerCache()  # Of Describe operations, which a poll loop calls again and again.
 
     def answer(
         self, model: OperationModel, request: WireRequest, *, region: str, account_id: str | None = None
@@ -163,7 +163,7 @@ class Service:
             self._record(Call(model.name, copy_values(params), account_id, region, now, error=error))
             raise
         answer = CachedAnswer(model, params, values, backend)
-        if is_read(model.name) and len(request.body) <= AnswerCache.MAX_KEY_SIZE:
+        if model.name.startswith("Describe") and len(request.body) <= AnswerCache.MAX_KEY_SIZE:
             self._cache.put(model, (region, account_id, request.body), answer)
         return answer
 
