@@ -13,13 +13,13 @@ from weakref import WeakKeyDictionary
 from mock_sagemaker_ie.protocol.wire import answer_headers, answer_reader, local_time, same
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
-
     from botocore.model import OperationModel
 
     from mock_sagemaker_ie.backend.backend import SageMakerBackend
 
 Values = dict[str, Any]
+# Region, account, and the body of the request.
+Key = tuple[str, str, bytes | str]
 
 
 class CachedAnswer:
@@ -79,24 +79,26 @@ class _Copies:
 
 
 class AnswerCache:
-    """The answers to the last calls, by operation and request.
+    """The answers to the last calls of Describe operations, by operation, and by region, account and request body.
 
     A model is a weak key: it belongs to a session, which must be freed when nobody uses it.
     """
 
     MAX_ANSWERS = 256  # Of each operation.
-    MAX_KEY_SIZE = 256  # A longer request is not worth its memory.
+    MAX_BODY_SIZE = 256  # A longer request is not worth its memory.
 
     def __init__(self) -> None:
-        self._answers: WeakKeyDictionary[OperationModel, dict[Hashable, CachedAnswer]] = WeakKeyDictionary()
+        self._answers: WeakKeyDictionary[OperationModel, dict[Key, CachedAnswer]] = WeakKeyDictionary()
 
-    def find(self, model: OperationModel, key: Hashable) -> CachedAnswer | None:
+    def find(self, model: OperationModel, key: Key) -> CachedAnswer | None:
         """Return the answer to this request, or None."""
         answers = self._answers.get(model)
         return None if answers is None else answers.get(key)
 
-    def put(self, model: OperationModel, key: Hashable, answer: CachedAnswer) -> None:
-        """Keep an answer."""
+    def put(self, model: OperationModel, key: Key, answer: CachedAnswer) -> None:
+        """Keep an answer, if its operation is one that a poll loop repeats."""
+        if not model.name.startswith("Describe") or len(key[-1]) > self.MAX_BODY_SIZE:
+            return
         answers = self._answers.setdefault(model, {})
         if len(answers) >= self.MAX_ANSWERS:
             answers.clear()

@@ -22,7 +22,7 @@ from mock_sagemaker_ie.clock import MockClock, movable, read
 from mock_sagemaker_ie.protocol.errors import AWSError
 from mock_sagemaker_ie.protocol.validation import refuse, violations
 from mock_sagemaker_ie.protocol.wire import copy_values, encode_answer, read_request, whole_milliseconds
-from mock_sagemaker_ie.service.answer_cache import AnswerCache, CachedAnswer
+from mock_sagemaker_ie.service.answer_cache import AnswerCache, CachedAnswer, Key
 from mock_sagemaker_ie.service.faults import Faults
 from mock_sagemaker_ie.service.models import run, run_async
 
@@ -84,7 +84,7 @@ class Service:
         self._lock = threading.RLock()
         self._latest: dt.datetime | None = None
         self._backends: dict[tuple[str, str], SageMakerBackend] = {}
-        self._cache = AnswerCache()  # Of Describe operations, which a poll loop calls again and again.
+        self._cache = AnswerCache()
 
     def answer(
         self, model: OperationModel, request: WireRequest, *, region: str, account_id: str | None = None
@@ -135,13 +135,16 @@ class Service:
         with self._lock:
             now = self.now()
             answer = self._find_answer(model, key, now)
-            if answer is None and (answer := self._make_answer(model, request, region, account_id, now)) is None:
-                return None
+            if answer is None:
+                answer = self._make_answer(model, request, region, account_id, now)
+                if answer is None:
+                    return None
+                self._cache.put(model, key, answer)
             params = copy_values(answer.params)
             self._record(Call(model.name, params, account_id, region, now, None, answer.values, answer.in_utc))
         return Answer(model, answer, now)
 
-    def _find_answer(self, model: OperationModel, key: tuple[Any, ...], now: dt.datetime) -> CachedAnswer | None:
+    def _find_answer(self, model: OperationModel, key: Key, now: dt.datetime) -> CachedAnswer | None:
         """Return the answer that the same call got before, if no record of its account and region has changed since."""
         answer = self._cache.find(model, key)
         if answer is None or answer.backend is None:
@@ -162,10 +165,7 @@ class Service:
         except AWSError as error:
             self._record(Call(model.name, copy_values(params), account_id, region, now, error=error))
             raise
-        answer = CachedAnswer(model, params, values, backend)
-        if model.name.startswith("Describe") and len(request.body) <= AnswerCache.MAX_KEY_SIZE:
-            self._cache.put(model, (region, account_id, request.body), answer)
-        return answer
+        return CachedAnswer(model, params, values, backend)
 
     def _invoke(self, model: OperationModel, request: WireRequest, region: str, account_id: str) -> Steps[Answer]:
         params: Values = {}
