@@ -291,7 +291,7 @@ class MockAndReferenceModel(RuleBasedStateMachine):
     def delete(self, name):
         self.call(self.model.delete(name), "delete_inference_experiment", Name=name)
 
-    @every(4)
+    @every(2)
     @when_any(*UNFINISHED)
     @rule(data=st.data())
     def fail_experiment(self, data):
