@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import sys
 
 import boto3
 import pytest
@@ -31,3 +32,12 @@ def sagemaker():
     return boto3.client(
         "sagemaker", region_name="us-east-1", aws_access_key_id="testing", aws_secret_access_key="testing"
     )
+
+
+@pytest.fixture
+def frequent_thread_switches():
+    """Make threads switch as often as possible, so that a race condition shows."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(interval)

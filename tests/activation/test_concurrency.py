@@ -26,13 +26,7 @@ from tests.requests import ENDPOINT, NAME, PRODUCTION, SHADOW, create, deployed,
 THREADS = 8
 
 
-@pytest.fixture(autouse=True)
-def _frequent_thread_switches():
-    """Switch between threads as often as possible."""
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    yield
-    sys.setswitchinterval(interval)
+pytestmark = pytest.mark.usefixtures("frequent_thread_switches")
 
 
 def in_threads(work, items):

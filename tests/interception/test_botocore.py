@@ -176,15 +176,6 @@ def test_the_answer_of_the_users_handler_has_precedence(mock):
 # --- threads
 
 
-@pytest.fixture
-def frequent_thread_switches():
-    """Make threads switch as often as possible, so that a race condition shows."""
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    yield
-    sys.setswitchinterval(interval)
-
-
 @pytest.mark.usefixtures("frequent_thread_switches")
 def test_concurrent_threads_are_all_answered(mock, sagemaker):
     """Eight threads create 200 experiments, and every experiment and every call is recorded."""
@@ -220,36 +211,6 @@ def test_only_one_of_many_threads_can_use_a_name(mock, sagemaker):
 
 
 # --- the end of a mock
-
-
-@pytest.mark.parametrize("error", [None, RuntimeError, KeyboardInterrupt])
-def test_restores_the_class_of_botocore(error):
-    """After the outermost mock ended, with or without an error, each attribute is the same object as before."""
-    before = dict(vars(EventAliaser))
-
-    expectation = pytest.raises(error) if error else contextlib.nullcontext()
-    with expectation, mock_inference_experiment(), mock_inference_experiment():
-        assert vars(EventAliaser) != before
-        if error:
-            raise error
-
-    after = vars(EventAliaser)
-    assert after.keys() == before.keys()
-    assert [name for name in before if after[name] is not before[name]] == []
-
-
-def test_an_inner_mock_hides_the_outer_one():
-    """The innermost mock answers; when it ends, the outer mock answers again, with its own experiments."""
-    with mock_inference_experiment():
-        launch("outer")
-
-        with mock_inference_experiment():
-            assert seen() == []
-            launch("inner")
-
-        assert seen() == ["outer"]
-
-    assert seen() == [ON_AWS]
 
 
 def test_a_foreign_wrapper_around_ours_stays_in_place(monkeypatch):

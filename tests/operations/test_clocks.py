@@ -90,21 +90,6 @@ def test_virtual_sleep_moves_the_clock_without_waiting(clock, sagemaker):
     assert clock.now() == at(days=7, hours=1)
 
 
-def test_time_sleep_is_restored(clock):
-    """After the mock exits, `time.sleep` is the original function again, even when the body raises."""
-    sleep = time.sleep
-
-    with (
-        pytest.raises(RuntimeError, match="body"),
-        mock_inference_experiment(clock=clock, virtual_sleep=True),
-        mock_inference_experiment(clock=clock, virtual_sleep=True),
-    ):
-        assert time.sleep is not sleep
-        raise RuntimeError("body")
-
-    assert time.sleep is sleep
-
-
 def test_virtual_sleep_needs_a_clock_that_can_sleep():
     """`virtual_sleep` with a clock that cannot sleep raises TypeError when the mock starts."""
     with pytest.raises(TypeError, match="sleep"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -23,15 +22,6 @@ from tests.traffic.shared import (
 )
 
 TIMEOUT = 20  # Seconds after which a test stops waiting for a thread, and fails.
-
-
-@pytest.fixture
-def frequent_thread_switches():
-    """Make threads switch as often as possible, so that a race condition shows."""
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    yield
-    sys.setswitchinterval(interval)
 
 
 def run_with_timeout(function):
