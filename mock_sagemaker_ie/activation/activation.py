@@ -146,6 +146,7 @@ def _activate(options: Options, origin: ActiveMock | None = None, **entry: Any) 
         exits.callback(stack.remove, active, INTERCEPTORS)
         stack.push(active, INTERCEPTORS)
         exits.callback(delivery.close)
+        exits.callback(active.mock._clients.give_back)  # noqa: SLF001 - not for users
         yield active
     report_unused(service.faults, options["unused_faults"])
 
