@@ -84,9 +84,12 @@ class Activation:
         """Decorate a function of any kind or a test class: it runs inside the mock, with an empty state."""
         return decorate(target, self)
 
-    def activate(self) -> AbstractContextManager[ActiveMock]:
-        """Return a context manager of its own, for callers whose contexts overlap, such as generators."""
-        return _activate(self._options)
+    def activate(self, *, origin: ActiveMock | None = None) -> AbstractContextManager[ActiveMock]:
+        """Return a context manager of its own, for callers whose contexts overlap, such as generators.
+
+        The mock starts with a copy of the state of `origin`, or empty.
+        """
+        return _activate(self._options, origin)
 
     def enter(self, entered_by: object, *, owner: object = None, started: bool = False) -> ActiveMock:
         """Enter the mock; `exit` of the result ends it.

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import functools
 import inspect
-from contextlib import aclosing, contextmanager
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+import sys
+from contextlib import _GeneratorContextManagerBase, aclosing, contextmanager
+from types import GeneratorType
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from mock_sagemaker_ie.interception import stack
 
@@ -13,13 +15,22 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator, Iterator
     from contextlib import AbstractContextManager
 
+    from mock_sagemaker_ie.interception.stack import ActiveMock
+
 T = TypeVar("T")
+
+
+class Activate(Protocol):
+    """Returns a context manager that activates a mock with a copy of the state of `origin`, or with an empty one."""
+
+    def __call__(self, *, origin: ActiveMock | None = None) -> AbstractContextManager[ActiveMock]: ...  # noqa: D102
 
 
 class Activator(Protocol):
     """The part of an Activation that the decorators use."""
 
-    def activate(self) -> AbstractContextManager[Any]: ...  # noqa: D102
+    @property
+    def activate(self) -> Activate: ...  # noqa: D102
     def enter(self, entered_by: object, *, owner: object) -> Any: ...  # noqa: D102
 
 
@@ -31,14 +42,23 @@ def decorate(target: T, activator: Activator) -> T:
     if isinstance(target, type):
         _decorate_class(target, activator)
         return target
+    return _decorate_function(target, activator.activate)  # type: ignore[no-any-return]
+
+
+def _decorate_function(target: Any, activate: Activate) -> Any:
+    if isinstance(target, (staticmethod, classmethod)):
+        return type(target)(_decorate_function(target.__func__, activate))
     if _is_fixture(target):
         raise TypeError(f"{target!r} is a fixture already: put @mock_inference_experiment below @pytest.fixture")
     if not callable(target):
-        raise TypeError(f"cannot decorate {target!r}: expected a function or a test class")
-    for is_kind, wrap in _WRAPS:
-        if is_kind(target):
-            return functools.wraps(target)(wrap(target, activator))  # type: ignore[return-value]
-    raise AssertionError("the last kind of function is any callable")
+        below = f"; put @mock_inference_experiment below @{type(target).__name__}" * hasattr(target, "__get__")
+        raise TypeError(f"cannot decorate {target!r}: expected a function or a test class{below}")
+    if _is_hypothesis_test(target):
+        # Hypothesis calls this function for each example, and lets plugins replace it.
+        target.hypothesis.inner_test = _decorate_function(target.hypothesis.inner_test, activate)
+        return target
+    wrap = next((kind.wrap for kind in _KINDS if _is_function_of(kind, target)), _function)
+    return functools.wraps(target)(wrap(target, activate))
 
 
 def _is_fixture(target: Any) -> bool:
@@ -46,37 +66,70 @@ def _is_fixture(target: Any) -> bool:
     return hasattr(target, "_pytestfixturefunction") or hasattr(target, "_fixture_function")
 
 
+def _is_hypothesis_test(target: Any) -> bool:
+    return getattr(target, "is_hypothesis_test", False) is True and hasattr(target, "hypothesis")
+
+
 # --- functions: the mock is active from call to return, or from the first step of a generator to its last
 
 
-def _function(target: Callable[..., Any], activator: Activator) -> Callable[..., Any]:
+def _function(target: Callable[..., Any], activate: Activate) -> Callable[..., Any]:
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        with activator.activate():
-            return target(*args, **kwargs)
+        with activate() as active:
+            result = target(*args, **kwargs)
+        # What the result has still to run continues from the state at the return.
+        return _continue(target, result, functools.partial(activate, origin=active))
 
     return wrapper
 
 
-def _coroutine_function(target: Callable[..., Any], activator: Activator) -> Callable[..., Any]:
+def _continue(target: Any, result: Any, activate: Activate) -> Any:
+    """Return the result of a function so that the work that it has deferred runs inside a mock.
+
+    Raises TypeError for a result that works by itself, after the mock has ended.
+    """
+    if result is None:
+        return None
+    if isinstance(result, _GeneratorContextManagerBase):
+        return type(result)(_decorate_function(result.func, activate), result.args, result.kwds)
+    if _is_pending_future(result):
+        result.cancel()
+        raise TypeError(
+            f"{target!r} returned {result!r}, which would go on outside the mock: wait for it in the decorated function"
+            " (await it in a coroutine function), or decorate the function that it runs"
+        )
+    for kind in _KINDS:
+        if kind.is_result(result):
+            return kind.wrap(lambda: result, activate)()
+    return result
+
+
+def _is_pending_future(result: Any) -> bool:
+    """Return whether it is an unfinished Future (or Task) of asyncio or of concurrent.futures."""
+    modules = [sys.modules[name] for name in ("asyncio", "concurrent.futures") if name in sys.modules]
+    return any(isinstance(result, module.Future) for module in modules) and not result.done()
+
+
+def _coroutine_function(target: Callable[..., Any], activate: Activate) -> Callable[..., Any]:
     async def wrapper(*args: Any, **kwargs: Any) -> Any:
-        with activator.activate():
+        with activate():
             return await target(*args, **kwargs)
 
     return wrapper
 
 
-def _generator_function(target: Callable[..., Any], activator: Activator) -> Callable[..., Any]:
+def _generator_function(target: Callable[..., Any], activate: Activate) -> Callable[..., Any]:
     def wrapper(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
-        with activator.activate():
+        with activate():
             return (yield from target(*args, **kwargs))
 
     return wrapper
 
 
-def _async_generator_function(target: Callable[..., Any], activator: Activator) -> Callable[..., Any]:
+def _async_generator_function(target: Callable[..., Any], activate: Activate) -> Callable[..., Any]:
     async def wrapper(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
         # Python has no `yield from` for async generators; this does the same.
-        with activator.activate():
+        with activate():
             async with aclosing(target(*args, **kwargs)) as generator:
                 step = generator.__anext__()
                 while True:
@@ -96,12 +149,40 @@ def _async_generator_function(target: Callable[..., Any], activator: Activator) 
     return wrapper
 
 
-_WRAPS = (
-    (inspect.iscoroutinefunction, _coroutine_function),
-    (inspect.isasyncgenfunction, _async_generator_function),
-    (inspect.isgeneratorfunction, _generator_function),
-    (callable, _function),
+def _is_awaited(generator_function: Any) -> bool:
+    """Return whether types.coroutine made it: its result is awaited, not iterated."""
+    code = getattr(generator_function, "__code__", None)
+    return bool(code and code.co_flags & inspect.CO_ITERABLE_COROUTINE)
+
+
+class _Kind(NamedTuple):
+    """A kind of function that does its work after the call, when its result is awaited or iterated.
+
+    `is_function`: whether a function is marked as one. `is_result`: whether a function that is not marked gave such a
+    result. `wrap`: makes the function that runs inside a mock.
+    """
+
+    is_function: Callable[[Any], bool]
+    is_result: Callable[[Any], bool]
+    wrap: Callable[[Callable[..., Any], Activate], Callable[..., Any]]
+
+
+_KINDS = (
+    _Kind(inspect.iscoroutinefunction, inspect.isawaitable, _coroutine_function),
+    _Kind(inspect.isasyncgenfunction, inspect.isasyncgen, _async_generator_function),
+    _Kind(
+        lambda target: inspect.isgeneratorfunction(target) and not _is_awaited(target),
+        lambda result: isinstance(result, (GeneratorType, map, filter)),
+        _generator_function,
+    ),
 )
+
+
+def _is_function_of(kind: _Kind, target: Any) -> bool:
+    """Return whether a function, a partial of it, or an object's `__call__` is marked as one of this kind."""
+    while isinstance(target, functools.partial):
+        target = target.func
+    return kind.is_function(target) or kind.is_function(type(target).__call__)
 
 
 # --- classes: a mock for the class, in which its set-up works, and for each test a mock with a copy of that state
