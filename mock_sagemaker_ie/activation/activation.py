@@ -91,13 +91,15 @@ class Activation:
         """
         return _activate(self._options, origin)
 
-    def enter(self, entered_by: object, *, owner: object = None, started: bool = False) -> ActiveMock:
+    def enter(
+        self, entered_by: object, *, owner: object = None, origin: ActiveMock | None = None, started: bool = False
+    ) -> ActiveMock:
         """Enter the mock; `exit` of the result ends it.
 
-        `owner`: a test class, or a test instance, whose mock starts with a copy of the state of its class.
+        `owner`: the test class or the test instance that it is for. It starts with a copy of the state of `origin`, or
+        empty.
         """
-        of_class = None if owner is None else stack.entered_for(type(owner))
-        context = _activate(self._options, of_class, entered_by=entered_by, owner=owner, started=started)
+        context = _activate(self._options, origin, entered_by=entered_by, owner=owner, started=started)
         active = context.__enter__()
         active.exit = context.__exit__
         return active

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import os
 import sys
 from contextlib import _GeneratorContextManagerBase, aclosing, contextmanager
 from types import GeneratorType
@@ -31,7 +32,7 @@ class Activator(Protocol):
 
     @property
     def activate(self) -> Activate: ...  # noqa: D102
-    def enter(self, entered_by: object, *, owner: object) -> Any: ...  # noqa: D102
+    def enter(self, entered_by: object, *, owner: object, origin: ActiveMock | None) -> Any: ...  # noqa: D102
 
 
 def decorate(target: T, activator: Activator) -> T:
@@ -188,17 +189,42 @@ def _is_function_of(kind: _Kind, target: Any) -> bool:
 # --- classes: a mock for the class, in which its set-up works, and for each test a mock with a copy of that state
 
 
+# The attribute of a decorated class with its _ClassMocks.
+_MOCKS = "_mock_inference_experiment"
+
+
 def _decorate_class(cls: type, activator: Activator) -> None:
     from unittest import TestCase  # noqa: PLC0415 - slow, and only classes need it
 
     mocks = _ClassMocks(activator)
     class_hooks = _test_case_hooks if issubclass(cls, TestCase) else _pytest_class_hooks
     hooks = {**_pytest_method_hooks(cls, mocks), **class_hooks(cls, mocks)}
-    for name, hook in {**hooks, "__init_subclass__": _subclass_hook(cls, activator)}.items():
+    for name, hook in {**hooks, "__init_subclass__": _subclass_hook(cls, activator), _MOCKS: mocks}.items():
         if _is_fixture(fixture := inspect.getattr_static(cls, name, None)):
             # A fixture may have the name of a hook; pytest finds it under any name.
             setattr(cls, f"{name}_fixture", fixture)
         setattr(cls, name, hook)
+    for nested in _nested_test_classes(cls):
+        if _MOCKS not in vars(nested):
+            _decorate_class(nested, activator)
+        for each in (nested, *_nested_test_classes(nested, deep=True)):
+            vars(each)[_MOCKS].enclosing.add(cls)
+
+
+def _nested_test_classes(cls: type, *, deep: bool = False) -> Iterator[type]:
+    """Return the classes in the body of a class that pytest takes for tests: it takes none with an `__init__`."""
+    from unittest import TestCase  # noqa: PLC0415
+
+    for each in [*vars(cls).values()]:
+        if not isinstance(each, type) or (each.__module__, each.__qualname__.rpartition(".")[0]) != (
+            cls.__module__,
+            cls.__qualname__,
+        ):
+            continue
+        if issubclass(each, TestCase) or (each.__init__ is object.__init__ and each.__new__ is object.__new__):
+            yield each
+            if deep:
+                yield from _nested_test_classes(each, deep=True)
 
 
 def _subclass_hook(cls: Any, activator: Activator) -> Any:
@@ -219,24 +245,71 @@ class _ClassMocks:
     """Enters and exits mocks for one decorated class and for the instances of its tests, the owners of the mocks.
 
     An owner may descend from several decorated classes. The nearest class is the first to enter a mock for it; the
-    others leave it alone.
+    others leave it alone. `enclosing`: the decorated classes around this class. pytest calls their hooks for its tests
+    too.
     """
 
     def __init__(self, activator: Activator) -> None:
-        self._activator = activator
+        self.activator = activator
+        self.enclosing: set[type] = set()
+        self._set_ups: dict[int, int] = {}
 
     def enter(self, owner: Any) -> bool:
-        """Enter a mock for a class or an instance. Return False when it has one already."""
+        """Enter a mock for a class or an instance. Return False when it has one already.
+
+        It starts with a copy of the state of its class, or, for a class, of the class around it.
+        """
         if stack.entered_for(owner) is not None:
             return False
-        self._activator.enter(self, owner=owner)
+        nearest = _mocks_of(owner, self)
+        nearest.activator.enter(self, owner=owner, origin=nearest.origin(owner))
         return True
+
+    def origin(self, owner: Any) -> ActiveMock | None:
+        """Return the mock with whose state that of an owner starts, if any."""
+        if not isinstance(owner, type):
+            return stack.entered_for(type(owner))
+        enclosing = tuple(self.enclosing)
+        return next(
+            (
+                each
+                for each in reversed(stack.active_mocks())
+                if isinstance(each.owner, type) and issubclass(each.owner, enclosing)
+            ),
+            None,
+        )
 
     def exit(self, owner: Any) -> None:
         """Exit the mock of `owner`, if this object entered it."""
         active = stack.entered_for(owner)
         if active is not None and active.entered_by is self:
             active.exit(None, None, None)
+
+    def begin(self, test: Any) -> bool:
+        """Count a call of setup_method; return whether it is the one for the test's own class.
+
+        pytest first calls the same method of the test for each class around it that has a method of this name.
+        """
+        if _mocks_of(test, self) is self:
+            self._set_ups[id(test)] = self._set_ups.get(id(test), 0) + 1
+        return self.has_begun(test)
+
+    def has_begun(self, test: Any) -> bool:
+        """Return whether setup_method was called for the test's own class, or by super()."""
+        if _mocks_of(test, self) is not self:
+            return True
+        # Such as "tests/test_rollout.py::TestOuter::TestInner::test_launch[1] (setup)". The classes around may be fewer
+        # than at the decoration: a nested class may have another name in the module, or be inherited.
+        classes = os.environ.get("PYTEST_CURRENT_TEST", "").partition("[")[0].count("::") - 1
+        return self._set_ups.get(id(test), 0) > min(len(self.enclosing), classes - 1)
+
+    def end(self, test: Any) -> None:
+        """Exit the mock of a test at the last call of teardown_method."""
+        left = self._set_ups.pop(id(test), 1) - 1
+        if left > 0:
+            self._set_ups[id(test)] = left
+        else:
+            self.exit(test)
 
     @contextmanager
     def around(self, owner: Any) -> Iterator[None]:
@@ -274,48 +347,52 @@ def _test_case_hooks(cls: type, mocks: _ClassMocks) -> dict[str, Any]:
 
 def _pytest_class_hooks(cls: type, mocks: _ClassMocks) -> dict[str, Any]:
     """Return the hooks of a plain class: they run before and after all fixtures of the class."""
-    set_up, tear_down = _set_up_and_tear_down(cls, mocks)
+    inherited = _inherited(cls)
 
     def setup_class(klass: Any) -> None:
-        set_up(klass, "setup_class")
+        mocks.enter(klass)
+        try:
+            inherited("setup_class", klass)
+        except BaseException:
+            mocks.exit(klass)  # pytest tears down only what was set up.
+            raise
 
     def teardown_class(klass: Any) -> None:
-        tear_down(klass, "teardown_class")
+        try:
+            inherited("teardown_class", klass)
+        finally:
+            mocks.exit(klass)
 
     return {"setup_class": classmethod(setup_class), "teardown_class": classmethod(teardown_class)}
 
 
 def _pytest_method_hooks(cls: type, mocks: _ClassMocks) -> dict[str, Any]:
     """Return the hooks of every class: they run before and after the fixtures of a test."""
-    set_up, tear_down = _set_up_and_tear_down(cls, mocks)
+    inherited = _inherited(cls)
 
     def setup_method(test: Any, method: Any = None) -> None:
-        set_up(test, "setup_method", method)
+        mocks.enter(test)
+        if mocks.begin(test):
+            try:
+                inherited("setup_method", test, method)
+            except BaseException:
+                mocks.end(test)  # pytest tears down only what was set up.
+                raise
 
     def teardown_method(test: Any, method: Any = None) -> None:
-        tear_down(test, "teardown_method", method)
+        try:
+            if mocks.has_begun(test):
+                inherited("teardown_method", test, method)
+        finally:
+            mocks.end(test)
 
     return {"setup_method": setup_method, "teardown_method": teardown_method}
 
 
-def _set_up_and_tear_down(cls: type, mocks: _ClassMocks) -> tuple[Callable[..., None], Callable[..., None]]:
-    inherited = _inherited(cls)
-
-    def set_up(owner: Any, hook: str, *args: Any) -> None:
-        mocks.enter(owner)
-        try:
-            inherited(hook, owner, *args)
-        except BaseException:
-            mocks.exit(owner)  # pytest tears down only what was set up.
-            raise
-
-    def tear_down(owner: Any, hook: str, *args: Any) -> None:
-        try:
-            inherited(hook, owner, *args)
-        finally:
-            mocks.exit(owner)
-
-    return set_up, tear_down
+def _mocks_of(owner: Any, default: _ClassMocks) -> _ClassMocks:
+    """Return the mocks of the nearest decorated class of a class or an instance."""
+    mocks: _ClassMocks = getattr(owner if isinstance(owner, type) else type(owner), _MOCKS, default)
+    return mocks
 
 
 def _inherited(cls: type) -> Callable[..., Any]:
@@ -323,12 +400,14 @@ def _inherited(cls: type) -> Callable[..., Any]:
     own = dict(vars(cls))
 
     def call(name: str, owner: Any, *args: Any) -> Any:
+        owner_class = owner if isinstance(owner, type) else type(owner)
         if name in own:
-            hook = own[name].__get__(
-                None if isinstance(owner, type) else owner, owner if isinstance(owner, type) else type(owner)
-            )
-        else:
+            hook = own[name].__get__(None if owner is owner_class else owner, owner_class)
+        elif issubclass(owner_class, cls):
             hook = getattr(super(cls, owner), name, None)
+        else:  # pytest calls setup_class for each nested class too.
+            hook = getattr(super(cls, cls), name, None)
+            hook = getattr(hook, "__func__", hook)
         if hook is None or _is_fixture(hook):
             return None
         if isinstance(owner, type) and not inspect.ismethod(hook):
