@@ -116,6 +116,8 @@ def mock_inference_experiment(target: Any = None, /, **options: Any) -> Any:
 
     Use it as a decorator of functions, coroutine functions, (async) generator functions and test classes, with or
     without parentheses; with `with` or `async with`, which give an InferenceExperimentMock; or by start() and stop().
+    What a decorated function returns runs inside the mock too: a coroutine, a generator, a context manager. Test
+    classes inside a decorated class are decorated with the same options, unless they have a decorator of their own.
     The class Options describes the options. Raises TypeError for an unknown option.
     """
     activation = Activation(complete(options))

@@ -41,6 +41,11 @@ def decorate(target: T, activator: Activator) -> T:
     Raises TypeError for any other target.
     """
     if isinstance(target, type):
+        if not _may_be_test_class(target):
+            raise TypeError(
+                f"cannot decorate {target!r}: it has an __init__ or a __new__, and pytest takes no such class for a"
+                " test class; decorate its methods, or the subclass of unittest.TestCase"
+            )
         _decorate_class(target, activator)
         return target
     return _decorate_function(target, activator.activate)  # type: ignore[no-any-return]
@@ -211,20 +216,25 @@ def _decorate_class(cls: type, activator: Activator) -> None:
             vars(each)[_MOCKS].enclosing.add(cls)
 
 
-def _nested_test_classes(cls: type, *, deep: bool = False) -> Iterator[type]:
-    """Return the classes in the body of a class that pytest takes for tests: it takes none with an `__init__`."""
+def _may_be_test_class(cls: type) -> bool:
     from unittest import TestCase  # noqa: PLC0415
 
+    return issubclass(cls, TestCase) or (cls.__init__ is object.__init__ and cls.__new__ is object.__new__)
+
+
+def _nested_test_classes(cls: type, *, deep: bool = False) -> Iterator[type]:
+    """Return the classes in the body of a class that may be test classes; with `deep`, those in their bodies too."""
     for each in [*vars(cls).values()]:
-        if not isinstance(each, type) or (each.__module__, each.__qualname__.rpartition(".")[0]) != (
-            cls.__module__,
-            cls.__qualname__,
-        ):
-            continue
-        if issubclass(each, TestCase) or (each.__init__ is object.__init__ and each.__new__ is object.__new__):
+        # An attribute may also be a class that is defined elsewhere.
+        if isinstance(each, type) and _body(each) == (cls.__module__, cls.__qualname__) and _may_be_test_class(each):
             yield each
             if deep:
                 yield from _nested_test_classes(each, deep=True)
+
+
+def _body(cls: type) -> tuple[str, str]:
+    """Return the names of the module and of the class in which a class is defined."""
+    return cls.__module__, cls.__qualname__.rpartition(".")[0]
 
 
 def _subclass_hook(cls: Any, activator: Activator) -> Any:

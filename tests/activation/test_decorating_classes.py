@@ -5,8 +5,10 @@ The test classes here are themselves the examples.
 
 from __future__ import annotations
 
+import dataclasses
 import unittest
 from enum import Enum
+from typing import NamedTuple
 
 import pytest
 
@@ -201,6 +203,22 @@ class TestDecoratedMethod:
 
     def test_another_method(self):
         assert seen() == ["of-the-method"]
+
+
+class WithInit:
+    """A class that pytest does not take for a test class."""
+
+    def __init__(self, name="name"):
+        self.name = name
+
+
+@pytest.mark.parametrize(
+    "target", [WithInit, dataclasses.make_dataclass("Data", ["name"]), NamedTuple("Tuple", [("name", str)]), Enum, str]
+)
+def test_a_class_that_is_no_test_class_is_refused(target):
+    """pytest would never run it, so nothing in it would be mocked."""
+    with pytest.raises(TypeError, match="pytest takes no such class for a test class; decorate its methods"):
+        mock_inference_experiment(target)
 
 
 # --- classes within classes
