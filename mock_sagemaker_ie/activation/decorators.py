@@ -118,8 +118,9 @@ def _is_pending_future(result: Any) -> bool:
 
 def _coroutine_function(target: Callable[..., Any], activate: Activate) -> Callable[..., Any]:
     async def wrapper(*args: Any, **kwargs: Any) -> Any:
-        with activate():
-            return await target(*args, **kwargs)
+        with activate() as active:
+            result = await target(*args, **kwargs)
+        return _continue(target, result, functools.partial(activate, origin=active))
 
     return wrapper
 
@@ -161,6 +162,11 @@ def _is_awaited(generator_function: Any) -> bool:
     return bool(code and code.co_flags & inspect.CO_ITERABLE_COROUTINE)
 
 
+def _is_lazy_iterator(result: Any) -> bool:
+    """Return whether it is a generator, or an iterator of Python's own that calls functions or iterates generators."""
+    return isinstance(result, (GeneratorType, map, filter, zip, enumerate)) or type(result).__module__ == "itertools"
+
+
 class _Kind(NamedTuple):
     """A kind of function that does its work after the call, when its result is awaited or iterated.
 
@@ -178,7 +184,7 @@ _KINDS = (
     _Kind(inspect.isasyncgenfunction, inspect.isasyncgen, _async_generator_function),
     _Kind(
         lambda target: inspect.isgeneratorfunction(target) and not _is_awaited(target),
-        lambda result: isinstance(result, (GeneratorType, map, filter)),
+        _is_lazy_iterator,
         _generator_function,
     ),
 )
@@ -308,10 +314,7 @@ class _ClassMocks:
         """Return whether setup_method was called for the test's own class, or by super()."""
         if _mocks_of(test, self) is not self:
             return True
-        # Such as "tests/test_rollout.py::TestOuter::TestInner::test_launch[1] (setup)". The classes around may be fewer
-        # than at the decoration: a nested class may have another name in the module, or be inherited.
-        classes = os.environ.get("PYTEST_CURRENT_TEST", "").partition("[")[0].count("::") - 1
-        return self._set_ups.get(id(test), 0) > min(len(self.enclosing), classes - 1)
+        return self._set_ups.get(id(test), 0) > min(len(self.enclosing), _outer_classes())
 
     def end(self, test: Any) -> None:
         """Exit the mock of a test at the last call of teardown_method."""
@@ -397,6 +400,18 @@ def _pytest_method_hooks(cls: type, mocks: _ClassMocks) -> dict[str, Any]:
             mocks.end(test)
 
     return {"setup_method": setup_method, "teardown_method": teardown_method}
+
+
+def _outer_classes() -> int:
+    """Return the number of classes around the class of the test that pytest runs, for whose sake it calls our hooks.
+
+    They may be fewer than at the decoration: a nested class may have another name in the module.
+    """
+    pytest = sys.modules.get("pytest")
+    if pytest is None or pytest.version_tuple < (8, 2):  # It called the hooks of the outer class itself.
+        return 0
+    # For example "tests/test_rollout.py::TestOuter::TestInner::test_launch[1] (setup)".
+    return os.environ.get("PYTEST_CURRENT_TEST", "").partition("[")[0].count("::") - 2
 
 
 def _mocks_of(owner: Any, default: _ClassMocks) -> _ClassMocks:

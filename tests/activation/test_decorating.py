@@ -7,6 +7,7 @@ import concurrent.futures
 import contextlib
 import functools
 import inspect
+import itertools
 import types
 import unittest.mock
 
@@ -256,6 +257,7 @@ UNMARKED = {
     "function that returns an awaitable": lambda name: Awaitable(name),  # noqa: PLW0108
     "generator expression": lambda name: (function(each) for each in [name]),
     "map": lambda name: map(function, [name]),
+    "itertools": lambda name: itertools.starmap(function, [[name]]),
     "cached function": functools.lru_cache(plain(coroutine_function)),
     "patched generator function": unittest.mock.patch("os.sep")(lambda name, _: generator_function(name)),
 }
@@ -294,6 +296,18 @@ def test_deferred_work_continues_from_the_state_at_the_return():
         return coroutine_function("of-the-coroutine")
 
     assert run(decorated()) == ["of-the-function", "of-the-coroutine"]
+
+
+def test_what_a_coroutine_gives_runs_in_the_mock():
+    """A coroutine function may return a generator, an async generator or another coroutine."""
+
+    @mock_inference_experiment
+    async def decorated(target):
+        launch("of-the-function")
+        return target("of-the-result")
+
+    for target in (coroutine_function, generator_function, async_generator_function):
+        assert run(run(decorated(target))) == ["of-the-function", "of-the-result"]
 
 
 def test_deferred_work_side_by_side_has_a_mock_each():
