@@ -12,7 +12,7 @@ from mock_sagemaker_ie.backend.transitions import Call as Called
 from mock_sagemaker_ie.calls import Calls
 from mock_sagemaker_ie.clock import ZERO, instant, movable
 from mock_sagemaker_ie.protocol.wire import MILLISECOND, copy_values, whole_milliseconds
-from mock_sagemaker_ie.service.clients import shared_client
+from mock_sagemaker_ie.service.clients import Clients
 from mock_sagemaker_ie.service.faults import Fault, aws_error, connection_error, require_operation
 from mock_sagemaker_ie.service.service import ANSWERED, INVOKE_ENDPOINT
 
@@ -38,6 +38,7 @@ class InferenceExperimentMock:
 
     def __init__(self, service: Service) -> None:
         self._service = service
+        self._clients = Clients()
 
     @property
     def clock(self) -> Any:
@@ -91,8 +92,11 @@ class InferenceExperimentMock:
         return self._service.scopes()
 
     def client(self, service: str = "sagemaker", region_name: str = DEFAULT_REGION) -> Any:
-        """Return a botocore client with keys of its own. It is kept from test to test, because making one is slow."""
-        return shared_client(service, region_name)
+        """Return the mock's botocore client of a service in a region. No setting of the machine changes it.
+
+        Making a client is slow, so the process keeps it. Another mock gets it only if nobody has left a handler on it.
+        """
+        return self._clients.get(service, region_name)
 
     def serve(self, model_name: str, handler: Handler | AsyncHandler) -> None:
         """Let `handler` answer for a model, on every endpoint of every account and region.

@@ -84,17 +84,22 @@ class Activation:
         """Decorate a function of any kind or a test class: it runs inside the mock, with an empty state."""
         return decorate(target, self)
 
-    def activate(self) -> AbstractContextManager[ActiveMock]:
-        """Return a context manager of its own, for callers whose contexts overlap, such as generators."""
-        return _activate(self._options)
+    def activate(self, *, origin: ActiveMock | None = None) -> AbstractContextManager[ActiveMock]:
+        """Return a context manager of its own, for callers whose contexts overlap, such as generators.
 
-    def enter(self, entered_by: object, *, owner: object = None, started: bool = False) -> ActiveMock:
+        The mock starts with a copy of the state of `origin`, or empty.
+        """
+        return _activate(self._options, origin)
+
+    def enter(
+        self, entered_by: object, *, owner: object = None, origin: ActiveMock | None = None, started: bool = False
+    ) -> ActiveMock:
         """Enter the mock; `exit` of the result ends it.
 
-        `owner`: a test class, or a test instance, whose mock starts with a copy of the state of its class.
+        `owner`: the test class or the test instance that it is for. It starts with a copy of the state of `origin`, or
+        empty.
         """
-        of_class = None if owner is None else stack.entered_for(type(owner))
-        context = _activate(self._options, of_class, entered_by=entered_by, owner=owner, started=started)
+        context = _activate(self._options, origin, entered_by=entered_by, owner=owner, started=started)
         active = context.__enter__()
         active.exit = context.__exit__
         return active
@@ -111,6 +116,8 @@ def mock_inference_experiment(target: Any = None, /, **options: Any) -> Any:
 
     Use it as a decorator of functions, coroutine functions, (async) generator functions and test classes, with or
     without parentheses; with `with` or `async with`, which give an InferenceExperimentMock; or by start() and stop().
+    What a decorated function returns runs inside the mock too: a coroutine, a generator, a context manager. Test
+    classes inside a decorated class are decorated with the same options, unless they have a decorator of their own.
     The class Options describes the options. Raises TypeError for an unknown option.
     """
     activation = Activation(complete(options))
@@ -146,6 +153,7 @@ def _activate(options: Options, origin: ActiveMock | None = None, **entry: Any) 
         exits.callback(stack.remove, active, INTERCEPTORS)
         stack.push(active, INTERCEPTORS)
         exits.callback(delivery.close)
+        exits.callback(active.mock._clients.give_back)  # noqa: SLF001 - not for users
         yield active
     report_unused(service.faults, options["unused_faults"])
 

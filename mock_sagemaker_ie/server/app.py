@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit
 
 from mock_sagemaker_ie.activation.activation import make_service, report_unused
 from mock_sagemaker_ie.activation.options import complete
@@ -15,7 +18,6 @@ from mock_sagemaker_ie.server.journal import Journal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from werkzeug.serving import BaseWSGIServer
 
@@ -33,15 +35,55 @@ class RunningServer(NamedTuple):
 
     @property
     def environment(self) -> dict[str, str]:
-        """The environment variables with which any AWS SDK finds the server."""
+        """The environment variables with which any AWS SDK finds the server, whatever else its process inherits.
+
+        They replace inherited settings that would lead elsewhere or change the number of attempts: profiles, files,
+        credentials, endpoints, retries. Proxies stay, except for this server.
+        """
+        no_proxy = _no_proxy(urlsplit(self.url).hostname or "")
         return {
             "AWS_ENDPOINT_URL_SAGEMAKER": self.url,
             "AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME": self.url,
-            "AWS_ACCESS_KEY_ID": "testing",
-            "AWS_SECRET_ACCESS_KEY": "testing",
-            "AWS_REGION": "us-east-1",
-            "AWS_DEFAULT_REGION": "us-east-1",
+            **_SETTINGS,
+            "NO_PROXY": no_proxy,
+            "no_proxy": no_proxy,
         }
+
+
+# A variable that is inherited can be replaced, but not removed. So the profile must be one that exists.
+_FILE = str(Path(__file__).with_name("aws_config"))
+_SETTINGS = {
+    "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "false",
+    "AWS_USE_FIPS_ENDPOINT": "false",
+    "AWS_USE_DUALSTACK_ENDPOINT": "false",
+    "AWS_PROFILE": "default",
+    "AWS_DEFAULT_PROFILE": "default",
+    "AWS_CONFIG_FILE": _FILE,
+    "AWS_SHARED_CREDENTIALS_FILE": _FILE,
+    "AWS_ACCESS_KEY_ID": "testing",
+    "AWS_SECRET_ACCESS_KEY": "testing",
+    "AWS_SESSION_TOKEN": "",
+    "AWS_SECURITY_TOKEN": "",
+    "AWS_CREDENTIAL_EXPIRATION": "",
+    "AWS_REGION": "us-east-1",
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_DEFAULTS_MODE": "legacy",
+    "AWS_RETRY_MODE": "standard",
+    "AWS_MAX_ATTEMPTS": "3",
+}
+
+
+def _no_proxy(host: str) -> str:
+    """Return the hosts that need no proxy: those of this process, and `host`."""
+    hosts = [
+        each.strip()
+        for name in ("NO_PROXY", "no_proxy")
+        for each in os.environ.get(name, "").split(",")
+        if each.strip()
+    ]
+    if "*" in hosts:
+        return "*"  # It counts only alone.
+    return ",".join(dict.fromkeys([*hosts, host, *([f"[{host}]"] if ":" in host else [])]))
 
 
 @contextmanager

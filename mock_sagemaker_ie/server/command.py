@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import signal
 import sys
 from contextlib import suppress
@@ -95,7 +96,7 @@ def _serve(options: argparse.Namespace) -> int:
     ):
         print(f"Serving SageMaker at {server.url} - press Ctrl+C to end", flush=True)  # noqa: T201
         for name, value in server.environment.items():
-            print(f"  export {name}={value}", flush=True)  # noqa: T201
+            print(f"  export {name}={shlex.quote(value)}", flush=True)  # noqa: T201
         server.http.serve_forever(poll_interval=0.1)  # Until a KeyboardInterrupt.
     print("Ended.", flush=True)  # noqa: T201
     return 0

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import os
 import threading
+from collections import deque
 from functools import lru_cache
-from typing import Any
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _lock = threading.Lock()
 
@@ -20,15 +25,32 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 
-def shared_client(service: str, region_name: str) -> Any:
-    """Return the process's botocore client of a service in a region; the first call creates it.
+class Clients:
+    """The clients of one mock. No other mock gets them before they are given back.
 
-    The client has fixed test credentials, and ignores the AWS configuration files and the profile.
+    The process keeps clients that were given back and are as they were made. So a test does not see what another test
+    did to its client.
     """
-    from botocore.handlers import BUILTIN_HANDLERS  # noqa: PLC0415 - slow, and needed only here
 
-    with _lock:
-        return _client(service, region_name, len(BUILTIN_HANDLERS))
+    def __init__(self) -> None:
+        self._lent: dict[tuple[str, str], _Client] = {}
+
+    def get(self, service: str, region_name: str) -> Any:
+        """Return the botocore client of a service in a region, always the same one.
+
+        The client has fixed test credentials. No file, profile or variable of the machine changes it.
+        """
+        with _lock:
+            key = (service, region_name)
+            if key not in self._lent:
+                self._lent[key] = _take(key)
+            return self._lent[key].client
+
+    def give_back(self) -> None:
+        """Let other mocks use the clients."""
+        with _lock:
+            _idle.extend(self._lent.values())
+            self._lent.clear()
 
 
 def service_model(service: str) -> Any:
@@ -50,31 +72,87 @@ def _loader() -> Any:
     """Return the loader of botocore's data, which the models and the clients share, so that each is read once."""
     from botocore.loaders import Loader  # noqa: PLC0415 - slow, and needed only here
 
-    return Loader()
+    # Not those of ~/.aws/models.
+    return Loader([Loader.BUILTIN_DATA_PATH], include_default_search_paths=False)
 
 
-@lru_cache(maxsize=32)
-def _client(service: str, region_name: str, handlers: int) -> Any:
-    return _session(handlers).create_client(
-        service,
-        region_name=region_name,
-        aws_access_key_id="testing",
-        aws_secret_access_key="testing",  # noqa: S106 - not a secret
-    )
+class _Client:
+    """A botocore client, and what was done to it since it was made."""
+
+    def __init__(self, key: tuple[str, str], handlers: int) -> None:
+        from botocore.config import Config  # noqa: PLC0415 - slow, and needed only here
+
+        service, region_name = key
+        self.made_for = (key, handlers)
+        self.client = _session(handlers).create_client(
+            service,
+            region_name=region_name,
+            aws_access_key_id="testing",
+            aws_secret_access_key="testing",  # noqa: S106 - not a secret
+            verify=True,
+            # These read the environment variables of endpoints and proxies, whatever the session says.
+            config=Config(ignore_configured_endpoint_urls=True, proxies={}),
+        )
+        self._failed = False
+        # The handlers that were registered and are still there, or were there at first and were removed.
+        self._handlers: list[Any] = []
+        events = self.client.meta.events
+        events.register(f"needs-retry.{self.client.meta.service_model.service_id.hyphenize()}", self._note_attempt)
+        for name in ("register", "register_first", "register_last", "unregister"):
+            setattr(events, name, self._noting(getattr(events, name)))
+        self._attributes = self.client.__dict__.keys() | ()
+
+    def is_as_made(self) -> bool:
+        """Return whether nobody has left a handler or an attribute on it, or used up a part of its retries."""
+        return not self._handlers and not self._failed and self.client.__dict__.keys() == self._attributes
+
+    def _noting(self, change: Callable[..., Any]) -> Callable[..., Any]:
+        """Return `change`, a method that registers or removes a handler, so that the change is noted."""
+        removes = change.__name__ == "unregister"
+
+        def noting(event_name: str, handler: Any = None, unique_id: Any = None, *args: Any, **kwargs: Any) -> Any:
+            change(event_name, handler, unique_id, *args, **kwargs)
+            noted = (event_name, handler if unique_id is None else unique_id)
+            if removes and noted in self._handlers:
+                self._handlers.remove(noted)
+            else:
+                self._handlers.append(noted)
+
+        return noting
+
+    def _note_attempt(self, response: Any = None, **_: Any) -> None:
+        """Note an attempt that failed: botocore allows a client a limited number of retries."""
+        self._failed |= response is None or response[0].status_code >= HTTPStatus.BAD_REQUEST
+
+
+# The clients that no mock uses at present.
+_idle: deque[_Client] = deque(maxlen=32)
+
+
+def _take(key: tuple[str, str]) -> _Client:
+    """Take an idle client that is as it was made, or make one."""
+    from botocore.handlers import BUILTIN_HANDLERS  # noqa: PLC0415 - slow, and needed only here
+
+    made_for = (key, len(BUILTIN_HANDLERS))
+    for each in [each for each in _idle if each.made_for == made_for]:
+        _idle.remove(each)
+        if each.is_as_made():
+            return each
+    return _Client(*made_for)
 
 
 @lru_cache(maxsize=2)
 def _session(handlers: int) -> Any:  # noqa: ARG001 - part of the cache's key
-    """Return a session that reads no configuration file and no profile, so that a test runs alike on every machine.
+    """Return a session that reads no file, profile or variable, so that a test runs alike on every machine.
 
     `handlers`: the number of botocore's built-in handlers. moto adds its own when it is imported, and only a session
     created later has them.
     """
     from botocore.session import Session  # noqa: PLC0415 - slow, and needed only here
 
-    session = Session()
+    # A variable: its names in the configuration file and in the environment, its default, and its conversion.
+    defaults = {name: (None, None, *rest) for name, (_, _, *rest) in Session.SESSION_VARIABLES.items()}
+    no_file = (None, None, os.devnull, None)
+    session = Session(session_vars={**defaults, "config_file": no_file, "credentials_file": no_file})
     session.register_component("data_loader", _loader())
-    for variable in ("config_file", "credentials_file"):
-        session.set_config_variable(variable, os.devnull)
-    session.set_config_variable("profile", None)
     return session

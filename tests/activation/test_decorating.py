@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
+import contextlib
 import functools
 import inspect
+import itertools
+import types
+import unittest.mock
 
+import hypothesis
 import pytest
 
 from mock_sagemaker_ie import mock_inference_experiment
@@ -170,6 +176,236 @@ def test_any_callable_can_be_decorated(target):
     assert seen() == [ON_AWS]
 
 
+@pytest.mark.parametrize("order", ["above", "below"])
+@pytest.mark.parametrize("kind", [staticmethod, classmethod])
+def test_static_and_class_methods_can_be_decorated(order, kind):
+    """The decorator works above and below @staticmethod and @classmethod."""
+
+    def names(*arguments):
+        return *arguments, *function("first")
+
+    class Tests:
+        method = mock_inference_experiment(kind(names)) if order == "above" else kind(mock_inference_experiment(names))
+
+    expected = (Tests, "first") if kind is classmethod else ("first",)
+    assert (Tests.method(), Tests().method(), seen()) == (expected, expected, [ON_AWS])
+
+
+# --- callables that are not marked as what they are
+
+
+class AsyncCallable:
+    """An object that is called like a coroutine function."""
+
+    async def __call__(self, name):
+        return await coroutine_function(name)
+
+
+class GeneratorCallable:
+    """An object that is called like a generator function."""
+
+    def __call__(self, name):
+        yield from generator_function(name)
+
+
+class AsyncGeneratorCallable:
+    """An object that is called like an async generator function."""
+
+    async def __call__(self, name):
+        async for names in async_generator_function(name):
+            yield names
+
+
+class Awaitable:
+    """An awaitable object that is not a coroutine."""
+
+    def __init__(self, name):
+        self.name = name
+
+    def __await__(self):
+        return coroutine_function(self.name).__await__()
+
+
+def plain(target):
+    """Return a plain function that calls another one, as decorators do."""
+
+    @functools.wraps(target)
+    def wrapper(*arguments):
+        return target(*arguments)
+
+    return wrapper
+
+
+@types.coroutine
+def generator_based_coroutine_function(name):
+    """Launch an experiment and return the names of all experiments, after another step of the event loop."""
+    yield
+    return function(name)
+
+
+UNMARKED = {
+    "partial of a coroutine function": functools.partial(coroutine_function),
+    "object with async __call__": AsyncCallable(),
+    "partial of an object with async __call__": functools.partial(AsyncCallable()),
+    "object with a generator as __call__": GeneratorCallable(),
+    "object with an async generator as __call__": AsyncGeneratorCallable(),
+    "wrapped coroutine function": plain(coroutine_function),
+    "wrapped generator function": plain(generator_function),
+    "wrapped async generator function": plain(async_generator_function),
+    "generator-based coroutine function": generator_based_coroutine_function,
+    "wrapped generator-based coroutine function": plain(generator_based_coroutine_function),
+    "function that returns an awaitable": lambda name: Awaitable(name),  # noqa: PLW0108
+    "generator expression": lambda name: (function(each) for each in [name]),
+    "map": lambda name: map(function, [name]),
+    "itertools": lambda name: itertools.starmap(function, [[name]]),
+    "cached function": functools.lru_cache(plain(coroutine_function)),
+    "patched generator function": unittest.mock.patch("os.sep")(lambda name, _: generator_function(name)),
+}
+
+
+@pytest.mark.parametrize("target", UNMARKED.values(), ids=UNMARKED)
+def test_deferred_work_runs_in_the_mock(target):
+    """A callable runs in the mock to its end, also when it only gives what runs later, and is not marked as such."""
+    decorated = mock_inference_experiment(target)
+
+    assert run(decorated("first")) == ["first"]
+    assert run(decorated("second")) == ["second"]
+    assert seen() == [ON_AWS]
+
+
+@pytest.mark.parametrize(
+    ("target", "kind"),
+    [
+        (functools.partial(coroutine_function), inspect.iscoroutinefunction),
+        (AsyncCallable(), inspect.iscoroutinefunction),
+        (GeneratorCallable(), inspect.isgeneratorfunction),
+        (AsyncGeneratorCallable(), inspect.isasyncgenfunction),
+    ],
+)
+def test_partials_and_objects_become_functions_of_their_kind(target, kind):
+    """Plugins recognize what is decorated: pytest-asyncio runs a decorated object with async __call__."""
+    assert kind(mock_inference_experiment(target))
+
+
+def test_deferred_work_continues_from_the_state_at_the_return():
+    """A function may launch an experiment and return a coroutine that sees it."""
+
+    @mock_inference_experiment
+    def decorated():
+        launch("of-the-function")
+        return coroutine_function("of-the-coroutine")
+
+    assert run(decorated()) == ["of-the-function", "of-the-coroutine"]
+
+
+def test_what_a_coroutine_gives_runs_in_the_mock():
+    """A coroutine function may return a generator, an async generator or another coroutine."""
+
+    @mock_inference_experiment
+    async def decorated(target):
+        launch("of-the-function")
+        return target("of-the-result")
+
+    for target in (coroutine_function, generator_function, async_generator_function):
+        assert run(run(decorated(target))) == ["of-the-function", "of-the-result"]
+
+
+def test_deferred_work_side_by_side_has_a_mock_each():
+    """Coroutines that plain functions gave, and that run at the same time, share nothing."""
+    decorated = mock_inference_experiment(plain(coroutine_function))
+
+    async def together():
+        return await asyncio.gather(*[decorated(name) for name in ("first", "second", "third")])
+
+    assert asyncio.run(together()) == [["first"], ["second"], ["third"]]
+
+
+@pytest.mark.parametrize("start", [asyncio.ensure_future, asyncio.gather])
+def test_a_task_is_refused(start):
+    """A task goes on by itself, after the mock has ended: it is cancelled, and the error says what to do."""
+    started = []
+
+    async def work():
+        started.append(seen())
+
+    async def call():
+        with pytest.raises(TypeError, match="wait for it in the decorated function"):
+            mock_inference_experiment(lambda: start(work()))()
+        await asyncio.sleep(0)
+
+    asyncio.run(call())
+
+    assert started == []
+
+
+def test_a_future_of_a_pool_is_refused_unless_it_is_done():
+    """Work that another thread goes on with after the mock has ended is refused."""
+    done = concurrent.futures.Future()
+    done.set_result("done")
+
+    with pytest.raises(TypeError, match="wait for it in the decorated function"):
+        mock_inference_experiment(lambda: concurrent.futures.Future())()  # noqa: PLW0108
+
+    assert mock_inference_experiment(lambda: done)() is done
+
+
+@contextlib.contextmanager
+def context_manager(name):
+    """Launch an experiment and give the names of all experiments."""
+    launch(name)
+    yield seen()
+
+
+@contextlib.asynccontextmanager
+async def async_context_manager(name):
+    """Launch an experiment and give the names of all experiments."""
+    launch(name)
+    yield seen()
+
+
+@pytest.mark.parametrize("target", [context_manager, plain(context_manager), functools.partial(context_manager)])
+def test_a_context_manager_is_in_the_mock_from_its_enter_to_its_exit(target):
+    """The decorator above @contextmanager does the same as below it, also when the result is used as a decorator."""
+    decorated = mock_inference_experiment(target)
+
+    with decorated("first") as names:
+        assert (names, seen()) == (["first"], ["first"])
+    assert seen() == [ON_AWS]
+
+    inside = decorated("second")(seen)
+    assert (inside(), inside()) == (["second"], ["second"])
+
+
+@pytest.mark.asyncio
+async def test_an_async_context_manager_is_in_the_mock_from_its_enter_to_its_exit():
+    """The decorator above @asynccontextmanager does the same as below it."""
+    async with mock_inference_experiment(async_context_manager)("first") as names:
+        assert (names, seen()) == (["first"], ["first"])
+
+    assert seen() == [ON_AWS]
+
+
+# --- Hypothesis
+
+
+@pytest.mark.parametrize("order", ["above", "below"])
+def test_each_example_of_hypothesis_runs_in_an_empty_mock(order):
+    """The decorator does the same above and below @given."""
+    examples = []
+
+    def test(number):
+        assert seen() == []
+        launch("of-one-example")
+        examples.append(number)
+
+    given = hypothesis.given(number=hypothesis.strategies.integers())
+    test = mock_inference_experiment(given(test)) if order == "above" else given(mock_inference_experiment(test))
+    hypothesis.settings(max_examples=5, database=None, deadline=None)(test)()
+
+    assert len(examples) == 5
+    assert seen() == [ON_AWS]
+
+
 # --- generators, above all fixtures
 
 
@@ -291,6 +527,13 @@ def test_the_decorator_above_pytest_fixture_is_refused(scope):
 
     with pytest.raises(TypeError, match=r"below @pytest\.fixture"):
         mock_inference_experiment(fixture)
+
+
+@pytest.mark.parametrize("kind", [property, functools.cached_property, functools.singledispatchmethod])
+def test_a_descriptor_is_refused(kind):
+    """The error says that the decorator belongs below it, where it gets a function."""
+    with pytest.raises(TypeError, match=f"put @mock_inference_experiment below @{kind.__name__}"):
+        mock_inference_experiment(kind(function))
 
 
 @pytest.mark.parametrize("target", ["2026-01-01T09:00:00Z", 1, {"account_id": "123456789012"}])

@@ -5,6 +5,11 @@ The test classes here are themselves the examples.
 
 from __future__ import annotations
 
+import dataclasses
+import unittest
+from enum import Enum
+from typing import NamedTuple
+
 import pytest
 
 from mock_sagemaker_ie import mock_inference_experiment
@@ -198,6 +203,186 @@ class TestDecoratedMethod:
 
     def test_another_method(self):
         assert seen() == ["of-the-method"]
+
+
+class WithInit:
+    """A class that pytest does not take for a test class."""
+
+    def __init__(self, name="name"):
+        self.name = name
+
+
+@pytest.mark.parametrize(
+    "target", [WithInit, dataclasses.make_dataclass("Data", ["name"]), NamedTuple("Tuple", [("name", str)]), Enum, str]
+)
+def test_a_class_that_is_no_test_class_is_refused(target):
+    """pytest would never run it, so nothing in it would be mocked."""
+    with pytest.raises(TypeError, match="pytest takes no such class for a test class; decorate its methods"):
+        mock_inference_experiment(target)
+
+
+# --- classes within classes
+
+
+@mock_inference_experiment(account_id=ACCOUNT)
+class TestOuter:
+    """The decorator applies to the classes inside too, with its options."""
+
+    class TestInner(InheritedTests):
+        """Without set-up, tests begin with an empty mock."""
+
+        def test_options(self):
+            assert account() == ACCOUNT
+
+        class TestInnermost(InheritedTests):
+            """The same holds at any depth."""
+
+            def test_options(self):
+                assert account() == ACCOUNT
+
+    @mock_inference_experiment(account_id="222222222222")
+    class TestDecoratedInner(InheritedTests):
+        """The options of a decorated inner class replace those of the outer class."""
+
+        def test_options(self):
+            assert account() == "222222222222"
+
+    class TestInnerSubclass(TestSetUp):
+        """A subclass of a decorated class, with its own set-up and options."""
+
+    @mock_inference_experiment
+    class TestInnerSubclassWithSetUp(SetUp):
+        """A class whose set-up is inherited."""
+
+        def test_set_up(self):
+            assert seen() == ["of-the-class", "of-the-method"]
+
+    class TestCase(unittest.TestCase):
+        """A TestCase."""
+
+        def setUp(self):
+            launch("of-the-test")
+
+        def test_set_up(self):
+            assert seen() == ["of-the-test"]
+
+        def test_options(self):
+            assert account() == ACCOUNT
+
+    class Color(Enum):
+        """A class that is no test class is left alone."""
+
+        RED = "red"
+
+    def test_the_class_of_another_purpose(self):
+        assert [*self.Color] == [self.Color.RED]
+        assert not hasattr(self.Color, "setup_method")
+
+
+class OuterSetUp:
+    """An outer class with set-up and fixtures, and an inner class with its own."""
+
+    @classmethod
+    def setup_class(cls):
+        launch("of-the-outer-class")
+
+    @pytest.fixture(autouse=True)
+    def _outer_fixture(self):
+        launch("of-the-outer-fixture")
+        yield
+        assert "of-the-outer-fixture" in seen()
+
+    @classmethod
+    def teardown_class(cls):
+        assert seen()[0] == "of-the-outer-class"
+
+
+class InnerSetUp(InheritedTests):
+    """pytest runs the set-up of the outer class, its fixtures, and then the set-up of the inner class."""
+
+    pytestmark = pytest.mark.skipif(
+        pytest.version_tuple < (8, 2), reason="this pytest gives fixtures of the outer class another instance"
+    )
+    existing = ("of-the-outer-class", "of-the-inner-class", "of-the-outer-fixture", "of-the-method", "of-the-fixture")
+
+    def setup_class(self):
+        launch("of-the-inner-class")
+
+    def setup_method(self, method):
+        launch("of-the-method")
+        self.tested = method.__name__
+
+    @pytest.fixture(autouse=True)
+    def _fixture(self):
+        launch("of-the-fixture")
+        yield
+        assert seen()[:5] == [*self.existing]
+
+    def test_attributes_that_set_up_assigned(self):
+        assert self.tested == "test_attributes_that_set_up_assigned"
+
+    def teardown_method(self):
+        assert seen()[:5] == [*self.existing]
+
+    def teardown_class(self):
+        assert seen() == ["of-the-outer-class", "of-the-inner-class"]
+
+
+@mock_inference_experiment
+class TestOuterSetUp(OuterSetUp):
+    """An inner class starts with a copy of the state of the outer class, which has tests of its own before."""
+
+    def test_of_the_outer_class(self):
+        assert seen() == ["of-the-outer-class", "of-the-outer-fixture"]
+
+    class TestInner(InnerSetUp):
+        """Each set-up has run once, in pytest's order."""
+
+
+@mock_inference_experiment
+class TestOuterWithoutTests(OuterSetUp):
+    """pytest sets up the outer class for each inner class, because it has no tests of its own."""
+
+    class TestInner(InnerSetUp):
+        """Each set-up has run once, in pytest's order."""
+
+    class TestAnotherInner(InnerSetUp):
+        """A second class begins anew."""
+
+
+class TestSubclassOfOuter(TestOuterSetUp):
+    """Inner classes are inherited as other attributes are."""
+
+
+TestInnerByAnotherName = TestOuter.TestInner
+TestInnerWithSetUpByAnotherName = TestOuter.TestInnerSubclassWithSetUp
+
+
+@pytest.mark.parametrize("inner", ["setup_class", "setup_method", "test", "teardown_method", "teardown_class"])
+def test_a_failure_in_any_hook_of_an_inner_class_exits_the_mocks(pytester, inner):
+    """Wherever an inner class fails, the next test is not mocked."""
+    pytester.makepyfile(f"""
+        from mock_sagemaker_ie import mock_inference_experiment
+        from tests.aws import ON_AWS, seen
+
+        @mock_inference_experiment
+        class TestOuter:
+            class TestFailing:
+                def test(self):
+                    assert seen() == []
+
+                def {inner}(self):
+                    assert seen() != []
+
+        def test_after():
+            assert seen() == [ON_AWS]
+    """)
+
+    result = pytester.runpytest_inprocess("-p", "no:hypothesispytest", "-p", "no:asyncio")
+
+    outcomes = result.parseoutcomes()
+    assert outcomes.get("failed", 0) + outcomes.get("errors", outcomes.get("error", 0)) == 1
+    result.stdout.no_fnmatch_line("*test_after*")
 
 
 @pytest.mark.parametrize(
