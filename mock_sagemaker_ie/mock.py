@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from mock_sagemaker_ie.backend.hosting.captures import Capture
-    from mock_sagemaker_ie.backend.hosting.metrics import Datapoint
+    from mock_sagemaker_ie.backend.hosting.metrics import Metrics
     from mock_sagemaker_ie.calls import Call
     from mock_sagemaker_ie.service.models import AsyncHandler, Handler
     from mock_sagemaker_ie.service.service import Service
@@ -38,6 +38,14 @@ class InferenceExperimentMock:
 
     def __init__(self, service: Service) -> None:
         self._service = service
+
+    def __copy__(self) -> InferenceExperimentMock:
+        return self
+
+    def __deepcopy__(self, _memo: dict[int, Any]) -> InferenceExperimentMock:
+        # Test frameworks copy what a test class has, as Django does with what setUpTestData makes. A copy stands for
+        # the same mock.
+        return self
 
     @property
     def clock(self) -> Any:
@@ -113,8 +121,11 @@ class InferenceExperimentMock:
         return self._service.runtime.captured
 
     @property
-    def metrics(self) -> tuple[Datapoint, ...]:
-        """The metrics that CloudWatch would have: every minute of every metric of every variant that was invoked."""
+    def metrics(self) -> Metrics:
+        """The metrics that CloudWatch would have: every minute of every metric of every variant that was invoked.
+
+        `metrics.by_config` has the same data with the dimension EndpointConfigName.
+        """
         return self._service.runtime.metrics
 
     def fail_next(
@@ -145,6 +156,9 @@ class InferenceExperimentMock:
     def slow_next(self, operation: str, seconds: float, *, times: int = 1) -> None:
         """Make the next `times` calls of an operation move the mock's clock by this number of seconds.
 
+        A caller that waits less long (botocore's `read_timeout`, 60 seconds by default; `timeout=` of requests) gets
+        its error for that after that time, and may retry; the call then has no effect. When fail_next arranges an error
+        for the same attempt, the attempt takes the whole delay and gets that error.
         Raises ValueError for an unknown operation or a negative number, TypeError when the clock cannot be moved.
         """
         require_operation(operation, ANSWERED)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
-from mock_sagemaker_ie.protocol.errors import COMMON_ERRORS, AWSError
+from mock_sagemaker_ie.protocol.errors import COMMON_ERRORS, ERROR_STATUSES, AWSError, shown
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 
 ARRANGED = "as arranged by the test"
-ERROR_STATUSES = range(400, 600)
 
 
 class UnusedFaultWarning(UserWarning):
@@ -41,8 +40,15 @@ class Fault(NamedTuple):
     delay: dt.timedelta | None = None
 
     def __str__(self) -> str:
-        what = f"a delay of {self.delay}" if self.error is None else getattr(self.error, "code", repr(self.error))
+        what = f"a delay of {self.delay}" if self.error is None else getattr(self.error, "code", shown(self.error))
         return f"{what} for {self.operation}"
+
+
+class ReadTimeout(NamedTuple):
+    """The seconds that a caller waits for an answer, and the error that it raises then."""
+
+    seconds: float
+    error: Exception
 
 
 class Faults:
@@ -67,9 +73,18 @@ class Faults:
         with self._lock:
             queues.setdefault(fault.operation, deque()).extend([fault] * times)
 
-    def has_error(self, operation: str) -> bool:
-        """Return whether an error is arranged for the next call of the operation."""
-        return bool(self._errors.get(operation))
+    def has_error(self, operation: str, read_timeout: float | None = None) -> bool:
+        """Return whether an error is arranged for the next call of the operation, or a delay longer than a timeout.
+
+        `read_timeout`: the seconds that the caller waits for an answer; None when it waits for ever.
+        """
+        if self._errors.get(operation):
+            return True
+        delays = self._delays.get(operation)
+        if not delays or read_timeout is None:
+            return False
+        with self._lock:  # Another thread may take the last delay.
+            return any(is_longer(fault.delay, read_timeout) for fault in [*delays][:1])
 
     def take_error(self, operation: str) -> Exception | None:
         """Remove the next error of the operation and return it; None when there is none."""
@@ -101,6 +116,11 @@ class Faults:
     def after_fork(self) -> None:
         """Replace the lock in a child process, where no thread is left that could release it."""
         self._lock = threading.Lock()
+
+
+def is_longer(delay: dt.timedelta | None, read_timeout: float) -> bool:
+    """Return whether a call with this delay, or with none, takes longer than the seconds that its caller waits."""
+    return delay is not None and delay.total_seconds() > read_timeout
 
 
 def require_operation(operation: str, known: Collection[str]) -> None:
