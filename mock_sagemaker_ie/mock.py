@@ -106,7 +106,8 @@ class InferenceExperimentMock:
         """Let `handler` answer for a model, on every endpoint of every account and region.
 
         It gets a ModelRequest (the body as bytes, with the content type and more as attributes) and returns bytes, a
-        str, a value that `json.dumps` accepts, or a ModelResponse. If it raises, the caller gets a ModelError. For
+        str, a value that `json.dumps` accepts, or a ModelResponse, whose `status` can be that of an error. If it
+        raises, the caller gets a ModelError; the exception is the `__cause__` of the error in `mock.calls`. For
         callers of aiobotocore it may be a coroutine function. A model without a handler returns the request body. The
         caller waits while a handler runs, also a shadow's handler: use ModelResponse(latency=) for a slow model.
         Raises TypeError for a handler that cannot be called.

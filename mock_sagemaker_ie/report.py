@@ -47,9 +47,9 @@ def _of_mock(mock: InferenceExperimentMock) -> str:
 def _line(call: Call) -> str:
     params = ", ".join(f"{name}={_short(call.params[name])}" for name in _MAIN if name in call.params)
     answer = "ok" if call.error is None else getattr(call.error, "code", type(call.error).__name__)
-    message = f": {getattr(call.error, 'message', None) or error_text(call.error)}" if call.error is not None else ""
+    message = f": {getattr(call.error, 'message', error_text(call.error))}" if call.error is not None else ""
     text = f"  {call.at:%m-%d %H:%M:%S} {call.operation}({params}) -> {answer}{message}"
-    text = "".join(letter if letter.isprintable() else "\ufffd" for letter in text)  # A call has one line.
+    text = _printable(text)
     return text if len(text) <= MAX_LINE_LENGTH else f"{text[: MAX_LINE_LENGTH - 1]}…"
 
 
@@ -60,9 +60,14 @@ def _model_failures(call: Call) -> Iterator[str]:
         if cause is not None:
             frames = traceback.extract_tb(cause.__traceback__)
             place = f"{frames[-1].filename}:{frames[-1].lineno}: " if frames else ""
-            yield f"    {variant}{place}{type(cause).__name__}: {' '.join(error_text(cause).split()):.200}"
+            yield _printable(f"    {variant}{place}{type(cause).__name__}: {error_text(cause):.200}")
         elif variant and error is not None:
-            yield f"    {variant}{' '.join(error_text(error).split()):.200}"
+            yield _printable(f"    {variant}{error_text(error):.200}")
+
+
+def _printable(text: str) -> str:
+    """Return a text in one line, without control characters."""
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in text)
 
 
 def _short(value: Any) -> str:

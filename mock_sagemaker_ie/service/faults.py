@@ -84,7 +84,7 @@ class Faults:
         if not delays or read_timeout is None:
             return False
         with self._lock:  # Another thread may take the last delay.
-            return any(is_longer(fault.delay, read_timeout) for fault in [*delays][:1])
+            return bool(delays) and is_longer(delays[0].delay, read_timeout)
 
     def take_error(self, operation: str) -> Exception | None:
         """Remove the next error of the operation and return it; None when there is none."""
@@ -135,7 +135,7 @@ def aws_error(model: OperationModel, code: str, message: str | None, status: int
     Raises ValueError for a code that is neither modelled for the operation nor common to all AWS actions, and for a
     status outside 400 to 599.
     """
-    if status is not None and status not in ERROR_STATUSES:
+    if status is not None and (not isinstance(status, int) or status not in ERROR_STATUSES):
         raise ValueError(f"status={status!r}: expected the HTTP status of an error, 400 to 599")
     modelled = {shape.metadata.get("error", {}).get("code", shape.name): shape for shape in model.error_shapes}
     if code not in modelled and code not in COMMON_ERRORS:

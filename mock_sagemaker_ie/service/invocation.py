@@ -152,8 +152,9 @@ class Runtime:
 
     def _count(self, invocation: Invocation) -> None:
         minute = invocation.at.replace(second=0, microsecond=0)
+        both = invocation.series()
         for name, value, unit in invocation.data():
-            for series in invocation.series():
+            for series in both:
                 key = name, series, minute
                 if key not in self._metrics:
                     endpoint, variant, config = series
