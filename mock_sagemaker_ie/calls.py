@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import copy
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from mock_sagemaker_ie.protocol.wire import copy_values
@@ -19,7 +20,9 @@ class Call:
     """One call that the mock answered.
 
     `operation`: AWS's name. `params`: the members of the request. `at`: the instant (UTC) at which it was answered.
-    `error`: an AWSError with its `code` and `message`, or the connection error that a test arranged, or None.
+    `error`: an AWSError with its `code` and `message`, or the connection error that a test arranged, or None. The
+    `__cause__` of a ModelError is the exception that the handler of the model raised. `shadow_error`: the ModelError of
+    the shadow variant, which no caller gets.
     """
 
     operation: str
@@ -30,6 +33,7 @@ class Call:
     error: Exception | None = None
     _values: Values | None = None
     _read: Callable[[Values], Values] = copy_values
+    shadow_error: Exception | None = None
 
     @property
     def response(self) -> Values | None:
@@ -38,7 +42,12 @@ class Call:
 
     def __reduce__(self) -> tuple[type[Call], tuple[Any, ...]]:
         # A copy in another process has the response itself: how to read it belongs to a client of this process.
-        return Call, (self.operation, self.params, self.account_id, self.region, self.at, self.error, self.response)
+        request = self.operation, self.params, self.account_id, self.region, self.at
+        return Call, (*request, self.error, self.response, copy_values, self.shadow_error)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Call:
+        # Both share the errors: a traceback, which an error and its cause have, cannot be copied.
+        return replace(self, params=copy.deepcopy(self.params, memo))
 
 
 class Calls(tuple["Call", ...]):

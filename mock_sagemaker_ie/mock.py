@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from mock_sagemaker_ie.backend.hosting.captures import Capture
-    from mock_sagemaker_ie.backend.hosting.metrics import Datapoint
+    from mock_sagemaker_ie.backend.hosting.metrics import Metrics
     from mock_sagemaker_ie.calls import Call
     from mock_sagemaker_ie.service.models import AsyncHandler, Handler
     from mock_sagemaker_ie.service.service import Service
@@ -39,6 +39,14 @@ class InferenceExperimentMock:
     def __init__(self, service: Service) -> None:
         self._service = service
         self._clients = Clients()
+
+    def __copy__(self) -> InferenceExperimentMock:
+        return self
+
+    def __deepcopy__(self, _memo: dict[int, Any]) -> InferenceExperimentMock:
+        # Test frameworks copy what a test class has, as Django does with what setUpTestData makes. A copy stands for
+        # the same mock.
+        return self
 
     @property
     def clock(self) -> Any:
@@ -102,7 +110,8 @@ class InferenceExperimentMock:
         """Let `handler` answer for a model, on every endpoint of every account and region.
 
         It gets a ModelRequest (the body as bytes, with the content type and more as attributes) and returns bytes, a
-        str, a value that `json.dumps` accepts, or a ModelResponse. If it raises, the caller gets a ModelError. For
+        str, a value that `json.dumps` accepts, or a ModelResponse, whose `status` can be that of an error. If it
+        raises, the caller gets a ModelError; the exception is the `__cause__` of the error in `mock.calls`. For
         callers of aiobotocore it may be a coroutine function. A model without a handler returns the request body. The
         caller waits while a handler runs, also a shadow's handler: use ModelResponse(latency=) for a slow model.
         Raises TypeError for a handler that cannot be called.
@@ -117,8 +126,11 @@ class InferenceExperimentMock:
         return self._service.runtime.captured
 
     @property
-    def metrics(self) -> tuple[Datapoint, ...]:
-        """The metrics that CloudWatch would have: every minute of every metric of every variant that was invoked."""
+    def metrics(self) -> Metrics:
+        """The metrics that CloudWatch would have: every minute of every metric of every variant that was invoked.
+
+        `metrics.by_config` has the same data with the dimension EndpointConfigName.
+        """
         return self._service.runtime.metrics
 
     def fail_next(
@@ -149,6 +161,9 @@ class InferenceExperimentMock:
     def slow_next(self, operation: str, seconds: float, *, times: int = 1) -> None:
         """Make the next `times` calls of an operation move the mock's clock by this number of seconds.
 
+        A caller that waits less long (botocore's `read_timeout`, 60 seconds by default; `timeout=` of requests) gets
+        its error for that after that time, and may retry; the call then has no effect. When fail_next arranges an error
+        for the same attempt, the attempt takes the whole delay and gets that error.
         Raises ValueError for an unknown operation or a negative number, TypeError when the clock cannot be moved.
         """
         require_operation(operation, ANSWERED)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import traceback
 from typing import TYPE_CHECKING, Any
 
+from mock_sagemaker_ie.protocol.errors import error_text
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from mock_sagemaker_ie.calls import Call
     from mock_sagemaker_ie.mock import InferenceExperimentMock
@@ -31,7 +34,7 @@ def _of_mock(mock: InferenceExperimentMock) -> str:
     lines = [f"{len(calls)} call{'s'[: len(calls) > 1]}:"]
     if len(calls) > MAX_CALLS:
         lines.append(f"  … {len(calls) - MAX_CALLS} earlier ones")
-    lines += [_line(call) for call in calls[-MAX_CALLS:]]
+    lines += [line for call in calls[-MAX_CALLS:] for line in (_line(call), *_model_failures(call))]
     scopes = dict.fromkeys((call.account_id, call.region) for call in calls)
     names = [(name, *scope) for scope in scopes for name in mock.experiment_names(scope[1], scope[0])]
     for name, account, region in names[-MAX_EXPERIMENTS:]:
@@ -44,10 +47,27 @@ def _of_mock(mock: InferenceExperimentMock) -> str:
 def _line(call: Call) -> str:
     params = ", ".join(f"{name}={_short(call.params[name])}" for name in _MAIN if name in call.params)
     answer = "ok" if call.error is None else getattr(call.error, "code", type(call.error).__name__)
-    message = f": {getattr(call.error, 'message', call.error)}" if call.error is not None else ""
+    message = f": {getattr(call.error, 'message', error_text(call.error))}" if call.error is not None else ""
     text = f"  {call.at:%m-%d %H:%M:%S} {call.operation}({params}) -> {answer}{message}"
-    text = "".join(letter if letter.isprintable() else "\ufffd" for letter in text)  # A call has one line.
+    text = _printable(text)
     return text if len(text) <= MAX_LINE_LENGTH else f"{text[: MAX_LINE_LENGTH - 1]}…"
+
+
+def _model_failures(call: Call) -> Iterator[str]:
+    """Yield a line for each handler that failed: where, the class of its exception, and the message."""
+    for variant, error in (("", call.error), ("shadow: ", call.shadow_error)):
+        cause = None if error is None else error.__cause__
+        if cause is not None:
+            frames = traceback.extract_tb(cause.__traceback__)
+            place = f"{frames[-1].filename}:{frames[-1].lineno}: " if frames else ""
+            yield _printable(f"    {variant}{place}{type(cause).__name__}: {error_text(cause):.200}")
+        elif variant and error is not None:
+            yield _printable(f"    {variant}{error_text(error):.200}")
+
+
+def _printable(text: str) -> str:
+    """Return a text in one line, without control characters."""
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in text)
 
 
 def _short(value: Any) -> str:

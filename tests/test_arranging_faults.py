@@ -47,6 +47,7 @@ def test_an_unknown_code_is_refused(mock, operation, code, message):
         ("ThrottlingException", {"times": 1.5}),
         ("ThrottlingException", {"status": 200}),
         ("ThrottlingException", {"status": 600}),
+        ("ThrottlingException", {"status": 404.0}),
         (ReadTimeoutError, {"message": "Too late"}),
         (ReadTimeoutError, {"status": 500}),
         (IncompleteReadError, {}),  # Its class cannot be constructed without arguments.

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import copy
 import datetime as dt
+import pickle
 
+import boto3
 import pytest
-from botocore.exceptions import ClientError
+from botocore.config import Config
+from botocore.exceptions import (
+    ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    HTTPClientError,
+    IncompleteReadError,
+    ReadTimeoutError,
+    SSLError,
+)
 
 from mock_sagemaker_ie import mock_inference_experiment
 from tests.conftest import START
-from tests.requests import NAME, create, stop
+from tests.requests import NAME, create, deployed, endpoint_config, stop
 
 
 @pytest.fixture
@@ -164,3 +176,105 @@ def test_assertions_cover_the_calls_that_are_kept(sagemaker):
             sagemaker.list_models()
 
         mock.assert_called_once("ListModels")
+
+
+# --- copies
+
+
+def unpickled(value):
+    """Return a copy by pickle, as another process would get it."""
+    return pickle.loads(pickle.dumps(value))  # noqa: S301 - our own pickle
+
+
+every_copy = pytest.mark.parametrize("make_copy", [copy.copy, copy.deepcopy, unpickled])
+
+
+@every_copy
+def test_an_answered_call_can_be_copied(called, make_copy):
+    """A copy has the same request and answer."""
+    members = ("operation", "params", "account_id", "region", "at", "error", "response", "shadow_error")
+    whole = make_copy(called.calls)
+
+    for call, copied, item in zip(called.calls, map(make_copy, called.calls), whole, strict=True):
+        for member in members:
+            assert getattr(copied, member) == getattr(item, member) == getattr(call, member)
+    assert len(whole.of("DescribeInferenceExperiment")) == 2
+
+
+@every_copy
+def test_a_call_with_an_error_of_the_service_can_be_copied(mock, sagemaker, make_copy):
+    """The error in the copy has the same code, message, status, members and instant."""
+    with pytest.raises(ClientError):
+        sagemaker.describe_inference_experiment(Name=NAME)
+    (call,) = mock.calls
+
+    (copied,) = make_copy(mock.calls)
+
+    assert (copied.operation, copied.params, copied.at, copied.response) == (
+        call.operation,
+        {"Name": NAME},
+        START,
+        None,
+    )
+    assert (type(copied.error), vars(copied.error)) == (type(call.error), vars(call.error))
+    assert str(copied.error) == str(call.error)
+
+
+@every_copy
+@pytest.mark.parametrize(
+    "error",
+    [
+        ConnectTimeoutError,
+        ReadTimeoutError,
+        EndpointConnectionError,
+        HTTPClientError,
+        SSLError,
+        ConnectionResetError,
+        IncompleteReadError(actual_bytes=1, expected_bytes=2),
+    ],
+)
+def test_a_call_with_an_error_of_the_connection_can_be_copied(mock, make_copy, error):
+    """The error in the copy has the same class and text."""
+    once = Config(retries={"total_max_attempts": 1})
+    sagemaker = boto3.client(
+        "sagemaker", region_name="us-east-1", config=once, aws_access_key_id="testing", aws_secret_access_key="testing"
+    )
+    mock.fail_next("ListModels", error)
+    with pytest.raises(type(error) if isinstance(error, Exception) else error) as caught:
+        sagemaker.list_models()
+
+    copied = make_copy(mock.calls[-1]).error
+
+    assert (type(copied), str(copied)) == (type(caught.value), str(caught.value))
+
+
+@every_copy
+def test_a_call_of_a_failed_model_can_be_copied(mock, sagemaker, make_copy):
+    """A copy in this process has the handler's exception; another process gets the error of AWS without it."""
+    sagemaker.create_endpoint_config(**endpoint_config("plain", deployed(ModelName="broken")))
+    sagemaker.create_endpoint(EndpointName="plain", EndpointConfigName="plain")
+    mock.serve("broken", lambda request: {}["weights"])
+    runtime = mock.client("sagemaker-runtime")
+    with pytest.raises(runtime.exceptions.ModelError):
+        runtime.invoke_endpoint(EndpointName="plain", Body=b"1")
+
+    copied = make_copy(mock.calls[-1]).error
+
+    assert copied.members["OriginalMessage"] == "'weights'"
+    assert isinstance(copied.__cause__, KeyError) is (make_copy is not unpickled)
+
+
+def test_a_deep_copy_has_params_of_its_own(called):
+    """A change of its params does not change the recorded call."""
+    copied = copy.deepcopy(called.calls)
+
+    copied[0].params["ModelVariants"].clear()
+
+    assert len(called.calls[0].params["ModelVariants"]) == 2
+
+
+@pytest.mark.parametrize("make_copy", [copy.copy, copy.deepcopy])
+def test_a_copy_of_the_mock_is_the_mock(mock, make_copy):
+    """Django copies what setUpTestData makes, for each test: so each test has the mock that is active."""
+    assert make_copy(mock) is mock
+    assert make_copy({"mock": mock, "calls": mock.calls})["mock"] is mock

@@ -9,6 +9,8 @@ from __future__ import annotations
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from botocore.exceptions import ReadTimeoutError
+
 from mock_sagemaker_ie.interception.botocore_http import (
     HTTPResponse,
     ImmediateResponse,
@@ -17,6 +19,7 @@ from mock_sagemaker_ie.interception.botocore_http import (
 )
 from mock_sagemaker_ie.protocol.errors import AWSError
 from mock_sagemaker_ie.protocol.wire import WireRequest, encode, error_body, error_headers, response_headers
+from mock_sagemaker_ie.service.faults import ReadTimeout
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -66,17 +69,24 @@ def _uses_wire(active: ActiveMock, model: OperationModel, arguments: Arguments, 
     A client without credentials cannot sign, so its call gets the fault here: the fault is raised.
     """
     _in_flight.set(None)
-    if not active.service.faults.has_error(model.name):
+    read_timeout = getattr(arguments["context"].get("client_config"), "read_timeout", None)
+    if not active.service.faults.has_error(model.name, read_timeout):
         active.service.delay(model.name)
         return False
     call = _call(arguments)
     if getattr(arguments["request_signer"], "_credentials", None) is None:
-        error = active.service.take_fault(model, **call)
+        timeout = _read_timeout(read_timeout, arguments["params"].get("url", ""))
+        error = active.service.take_fault(model, **call, read_timeout=timeout)
         if error is not None:
             raise error
         return False
-    _in_flight.set(_InFlightCall(active, model, call, asynchronous))
+    _in_flight.set(_InFlightCall(active, model, call, asynchronous, read_timeout))
     return True
+
+
+def _read_timeout(seconds: float | None, url: str) -> ReadTimeout | None:
+    """Return what a client does that waits this long for an answer; None for a client that waits for ever."""
+    return None if seconds is None else ReadTimeout(seconds, ReadTimeoutError(endpoint_url=url))
 
 
 # --- before-send, of calls that use the wire
@@ -89,6 +99,7 @@ class _InFlightCall(NamedTuple):
     model: OperationModel
     call: dict[str, Any]
     asynchronous: bool
+    read_timeout: float | None
 
 
 _in_flight: ContextVar[_InFlightCall | None] = ContextVar("_in_flight", default=None)
@@ -110,7 +121,7 @@ def before_send(active: ActiveMock, operation: str, arguments: Arguments) -> Any
 
 def _answer_attempt(call: _InFlightCall, url: str) -> HTTPResponse | None:
     try:
-        _raise_fault(call)
+        _raise_fault(call, url)
         answer = call.active.service.answer(call.model, **call.call)
     except AWSError as error:
         return _http_error(call.model, error, error.at or call.active.service.now(), url)
@@ -119,16 +130,17 @@ def _answer_attempt(call: _InFlightCall, url: str) -> HTTPResponse | None:
 
 async def _answer_attempt_async(call: _InFlightCall, url: str) -> HTTPResponse | None:
     try:
-        _raise_fault(call)
+        _raise_fault(call, url)
         answer = await call.active.service.answer_async(call.model, **call.call)
     except AWSError as error:
         return _http_error(call.model, error, error.at or call.active.service.now(), url)
     return None if answer is None else _http_answer(answer, url)
 
 
-def _raise_fault(call: _InFlightCall) -> None:
+def _raise_fault(call: _InFlightCall, url: str) -> None:
     """Raise the fault that is arranged for this attempt, if there is one."""
-    error = call.active.service.take_fault(call.model, **call.call)
+    read_timeout = _read_timeout(call.read_timeout, url)
+    error = call.active.service.take_fault(call.model, **call.call, read_timeout=read_timeout)
     if error is not None:
         raise error
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+import requests
 from requests.adapters import HTTPAdapter
 
 from mock_sagemaker_ie.interception.botocore_hook import unanswered
 from mock_sagemaker_ie.service.aws_http import BrokenConnection, HTTPRequest, NotAnswered, answer, is_sagemaker_host
+from mock_sagemaker_ie.service.faults import ReadTimeout
 
 if TYPE_CHECKING:
     from mock_sagemaker_ie.interception.stack import ActiveMock
@@ -30,8 +32,9 @@ class Adapter:
     def send(self, request: Any, **options: Any) -> Any:
         """Return the answer to a prepared request, as requests reads it."""
         received, active = _read(request), self._active
+        timeout = _read_timeout(options.get("timeout"), request)
         try:
-            return _response(request, answer(active.service, received, active.passthrough))
+            return _response(request, answer(active.service, received, active.passthrough, timeout))
         except BrokenConnection as broken:
             raise broken.error from None
         except NotAnswered as other:
@@ -50,6 +53,15 @@ def _read(request: Any) -> HTTPRequest:
         headers={name.lower(): _text(value) for name, value in request.headers.items()},
         body=_content(request.body or b""),
     )
+
+
+def _read_timeout(timeout: Any, request: Any) -> ReadTimeout | None:
+    """Return what a caller does that passed this `timeout=`: seconds, a pair whose second is for reading, or None."""
+    seconds = timeout[1] if isinstance(timeout, tuple) else getattr(timeout, "read_timeout", timeout)
+    if not isinstance(seconds, (int, float)):
+        return None
+    error = requests.ReadTimeout(f"{request.url}: Read timed out. (read timeout={seconds})", request=request)
+    return ReadTimeout(seconds, error)
 
 
 def _content(body: Any) -> bytes:

@@ -31,6 +31,9 @@ COMMON_ERRORS: dict[str, tuple[int, str]] = {
 }
 
 
+ERROR_STATUSES = range(400, 600)  # The HTTP statuses of errors.
+
+
 class AWSError(Exception):
     """An error of the service.
 
@@ -46,6 +49,26 @@ class AWSError(Exception):
         self.status = status
         self.members = members or {}
         self.at: dt.datetime | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # By default an exception is made again from its text alone. A pickle has no traceback and no cause.
+        return AWSError, (self.code, self.message, self.status, self.members), {"at": self.at}
+
+
+def error_text(error: BaseException) -> str:
+    """Return the message of an exception, or the name of its class when it has no message or cannot give it."""
+    try:
+        return str(error) or type(error).__name__
+    except Exception:  # noqa: BLE001 - the __str__ of a user's exception may fail in any way
+        return type(error).__name__
+
+
+def shown(value: object) -> str:
+    """Return the start of a value's repr, or the name of its class when it cannot give one."""
+    try:
+        return f"{value!r:.200}"
+    except Exception:  # noqa: BLE001 - the __repr__ of a user's object may fail in any way
+        return type(value).__name__
 
 
 def common_error(code: str, message: str | None = None) -> AWSError:

@@ -9,14 +9,14 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mock_sagemaker_ie.protocol.cache import per_shape
 from mock_sagemaker_ie.protocol.errors import AWSError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from botocore.model import Shape
 
@@ -120,11 +120,35 @@ def _constraints(shape: Shape) -> tuple[tuple[str, Callable[[Any], bool]], ...]:
     if low is not None:
         found.append((f"Member must have {noun} greater than or equal to {low}", lambda v: measure(v) >= low))
     if (pattern := traits.get("pattern")) is not None:
-        matches = compile_pattern(pattern).fullmatch
-        found.append((f"Member must satisfy regular expression pattern: {pattern}", lambda v: matches(v) is not None))
+        matches, shown = compile_pattern(pattern).fullmatch, _without_anchors(pattern)
+        found.append((f"Member must satisfy regular expression pattern: {shown}", lambda v: matches(v) is not None))
     if (allowed := traits.get("enum")) is not None:
-        found.append((f"Member must satisfy enum value set: [{', '.join(allowed)}]", lambda v: v in allowed))
+        is_allowed = _is_listed_or_newer_instance_type if any(map(INSTANCE_TYPE.fullmatch, allowed)) else _is_listed
+        found.append((f"Member must satisfy enum value set: [{', '.join(allowed)}]", partial(is_allowed, allowed)))
     return tuple(found)
+
+
+# The form of an instance type (AWS: Amazon EC2 instance type naming conventions): series, generation, processor and
+# capabilities, size. A service model lists the types of its time only, and clients have models of any age.
+INSTANCE_TYPE = re.compile(
+    r"ml\.(?:a|c|d|dl|f|g|gr|h|hpc|i|im|inf|is|m|p|r|t|trn|u|vt|x|z)[1-9][abdeginqsz]*(?:-[a-z0-9]+)?"
+    r"\.(?:nano|micro|small|medium|large|(?:[2-4689]|[1-9][0-9]?[02468])?xlarge|metal)"
+)
+
+
+def _is_listed(allowed: Sequence[str], value: str) -> bool:
+    return value in allowed
+
+
+def _is_listed_or_newer_instance_type(allowed: Sequence[str], value: str) -> bool:
+    return value in allowed or INSTANCE_TYPE.fullmatch(value) is not None
+
+
+def _without_anchors(pattern: str) -> str:
+    """Return a pattern as the service writes it in messages; models of older clients have anchors around it."""
+    pattern = pattern.removeprefix("^")
+    # A dollar sign after an odd number of backslashes is a character, not an anchor.
+    return pattern[:-1] if re.search(r"(?<!\\)(?:\\\\)*\$$", pattern) else pattern
 
 
 def _identity(value: Any) -> Any:

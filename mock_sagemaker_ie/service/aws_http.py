@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from botocore.loaders import Loader
 
-from mock_sagemaker_ie.protocol.errors import AWSError, common_error
+from mock_sagemaker_ie.protocol.errors import AWSError, common_error, error_text
 from mock_sagemaker_ie.protocol.wire import (
     WireRequest,
     encode,
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from botocore.model import OperationModel, ServiceModel
 
+    from mock_sagemaker_ie.service.faults import ReadTimeout
     from mock_sagemaker_ie.service.service import Service
 
 DEFAULT_REGION = "us-east-1"
@@ -64,12 +65,19 @@ class BrokenConnection(Exception):  # noqa: N818 - not an error: a test arranged
     """A test arranged `error`, an error of the connection, so there is no answer to send."""
 
     def __init__(self, error: Exception) -> None:
-        super().__init__(str(error))
+        super().__init__(error_text(error))
         self.error = error
 
 
-def answer(service: Service, request: HTTPRequest, passthrough: Collection[str] = ()) -> HTTPAnswer:
+def answer(
+    service: Service,
+    request: HTTPRequest,
+    passthrough: Collection[str] = (),
+    read_timeout: ReadTimeout | None = None,
+) -> HTTPAnswer:
     """Answer a request. An error, for example of a request that cannot be read, is an answer in AWS's format.
+
+    `read_timeout`: of the caller. None when it waits for ever, or when it waits in another process: then nobody knows.
 
     Raises NotAnswered for an operation that the mock does not answer or that is in `passthrough`, BrokenConnection for
     an arranged error of the connection, and HandlerError for a faulty handler of a model.
@@ -84,7 +92,7 @@ def answer(service: Service, request: HTTPRequest, passthrough: Collection[str] 
         rest = model.metadata["protocol"] == "rest-json"
         # In JSON 1.1 all members are in the body.
         call = WireRequest(request.body, request.path, request.headers) if rest else WireRequest(request.body)
-        fault = service.take_fault(operation, call, region=region, account_id=account_id)
+        fault = service.take_fault(operation, call, region=region, account_id=account_id, read_timeout=read_timeout)
         if fault is not None:
             raise fault if isinstance(fault, AWSError) else BrokenConnection(fault)
         answered = service.answer(operation, call, region=region, account_id=account_id)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from mock_sagemaker_ie.backend.hosting.captures import new_key
 from mock_sagemaker_ie.backend.hosting.metrics import NAMESPACE
+from mock_sagemaker_ie.protocol.errors import error_text
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -117,24 +118,28 @@ class Delivery:
                 encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": file.kms_key} if file.kms_key else {}
                 self._s3.put_object(Bucket=file.bucket, Key=file.key, Body=content, **encryption)
         except Exception as error:  # noqa: BLE001 - no error of the delivery may fail the invocation
-            return f"captures for s3://{file.bucket}/{file.key} could not be written; see mock.captures: {error}"
+            place = f"s3://{file.bucket}/{file.key}"
+            return f"captures for {place} could not be written; see mock.captures: {error_text(error)}"
         file.delivered = len(file.lines) == count  # The call of the user's client may have added a line.
         return None
 
     def _put_metrics(self, invocation: Invocation) -> Iterator[str]:
         """Put the metrics of one invocation, and yield the problem if it fails."""
-        dimensions = [
-            {"Name": "EndpointName", "Value": invocation.endpoint},
-            {"Name": "VariantName", "Value": invocation.variant},
-        ]
         data = [
-            {"MetricName": name, "Value": value, "Unit": unit, "Timestamp": invocation.at, "Dimensions": dimensions}
+            {
+                "MetricName": name,
+                "Value": value,
+                "Unit": unit,
+                "Timestamp": invocation.at,
+                "Dimensions": series.dimensions,
+            }
+            for series in invocation.series()
             for name, value, unit in invocation.data()
         ]
         try:
             self._cloudwatch.put_metric_data(Namespace=NAMESPACE, MetricData=data)
         except Exception as error:  # noqa: BLE001 - no error of the delivery may fail the invocation
-            yield f"metrics of {invocation.endpoint} could not be put; see mock.metrics: {error}"
+            yield f"metrics of {invocation.endpoint} could not be put; see mock.metrics: {error_text(error)}"
 
 
 def _minute(capture: Capture) -> dt.datetime:

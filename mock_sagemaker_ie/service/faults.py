@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
-from mock_sagemaker_ie.protocol.errors import COMMON_ERRORS, AWSError
+from mock_sagemaker_ie.protocol.errors import COMMON_ERRORS, ERROR_STATUSES, AWSError, shown
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 
 ARRANGED = "as arranged by the test"
-ERROR_STATUSES = range(400, 600)
 
 
 class UnusedFaultWarning(UserWarning):
@@ -41,8 +40,15 @@ class Fault(NamedTuple):
     delay: dt.timedelta | None = None
 
     def __str__(self) -> str:
-        what = f"a delay of {self.delay}" if self.error is None else getattr(self.error, "code", repr(self.error))
+        what = f"a delay of {self.delay}" if self.error is None else getattr(self.error, "code", shown(self.error))
         return f"{what} for {self.operation}"
+
+
+class ReadTimeout(NamedTuple):
+    """The seconds that a caller waits for an answer, and the error that it raises then."""
+
+    seconds: float
+    error: Exception
 
 
 class Faults:
@@ -67,9 +73,18 @@ class Faults:
         with self._lock:
             queues.setdefault(fault.operation, deque()).extend([fault] * times)
 
-    def has_error(self, operation: str) -> bool:
-        """Return whether an error is arranged for the next call of the operation."""
-        return bool(self._errors.get(operation))
+    def has_error(self, operation: str, read_timeout: float | None = None) -> bool:
+        """Return whether an error is arranged for the next call of the operation, or a delay longer than a timeout.
+
+        `read_timeout`: the seconds that the caller waits for an answer; None when it waits for ever.
+        """
+        if self._errors.get(operation):
+            return True
+        delays = self._delays.get(operation)
+        if not delays or read_timeout is None:
+            return False
+        with self._lock:  # Another thread may take the last delay.
+            return bool(delays) and is_longer(delays[0].delay, read_timeout)
 
     def take_error(self, operation: str) -> Exception | None:
         """Remove the next error of the operation and return it; None when there is none."""
@@ -103,6 +118,11 @@ class Faults:
         self._lock = threading.Lock()
 
 
+def is_longer(delay: dt.timedelta | None, read_timeout: float) -> bool:
+    """Return whether a call with this delay, or with none, takes longer than the seconds that its caller waits."""
+    return delay is not None and delay.total_seconds() > read_timeout
+
+
 def require_operation(operation: str, known: Collection[str]) -> None:
     """Raise ValueError for an operation that the mock does not answer."""
     if operation not in known:
@@ -115,7 +135,7 @@ def aws_error(model: OperationModel, code: str, message: str | None, status: int
     Raises ValueError for a code that is neither modelled for the operation nor common to all AWS actions, and for a
     status outside 400 to 599.
     """
-    if status is not None and status not in ERROR_STATUSES:
+    if status is not None and (not isinstance(status, int) or status not in ERROR_STATUSES):
         raise ValueError(f"status={status!r}: expected the HTTP status of an error, 400 to 599")
     modelled = {shape.metadata.get("error", {}).get("code", shape.name): shape for shape in model.error_shapes}
     if code not in modelled and code not in COMMON_ERRORS:

@@ -6,13 +6,14 @@ import threading
 import warnings
 from collections import deque
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mock_sagemaker_ie.backend.hosting import captures
-from mock_sagemaker_ie.backend.hosting.metrics import Datapoint, Invocation
+from mock_sagemaker_ie.backend.hosting.metrics import Datapoint, Invocation, Metrics, Series
 from mock_sagemaker_ie.protocol.errors import AWSError
 from mock_sagemaker_ie.protocol.wire import copy_values
 from mock_sagemaker_ie.service.models import (
+    OK,
     HandlerError,
     ModelCall,
     ModelRequest,
@@ -33,7 +34,16 @@ if TYPE_CHECKING:
 
 Values = dict[str, Any]
 
-OK, FAILED = 200, 500
+
+class Invoked(NamedTuple):
+    """The result of an invocation: the members of its answer, or the ModelError that the caller gets.
+
+    `shadow_error`: the ModelError of the shadow, which no caller gets.
+    """
+
+    values: Values | None = None
+    error: AWSError | None = None
+    shadow_error: AWSError | None = None
 
 
 class Runtime:
@@ -46,15 +56,15 @@ class Runtime:
     def __init__(self, delivery: Delivery, keep: int | None) -> None:
         self.handlers: dict[str, Handler | AsyncHandler] = {}
         self.captures: deque[Capture] = deque(maxlen=keep)
-        self._metrics: dict[tuple[str, str, str, dt.datetime], Datapoint] = {}
+        self._metrics: dict[tuple[str, Series, dt.datetime], Datapoint] = {}
         self._delivery = delivery
         self._lock = threading.Lock()
 
     @property
-    def metrics(self) -> tuple[Datapoint, ...]:
+    def metrics(self) -> Metrics:
         """Every minute of every metric of every variant so far, in the order of the first samples."""
         with self._lock:
-            return tuple(replace(datapoint) for datapoint in self._metrics.values())
+            return Metrics(replace(datapoint) for datapoint in self._metrics.values())
 
     @property
     def captured(self) -> tuple[Capture, ...]:
@@ -76,10 +86,10 @@ class Runtime:
 
     def invoke(
         self, route: Route, params: Values, at: dt.datetime, now: Callable[[], dt.datetime], log_group: str
-    ) -> Steps[Values]:
-        """Call production and, if the route has one, the shadow; keep captures and metrics; return the answer.
+    ) -> Steps[Invoked]:
+        """Call production and, if the route has one, the shadow; keep captures and metrics; return the result.
 
-        Raises AWSError (ModelError) when the production model fails, HandlerError when its handler is wrong.
+        Raises HandlerError when the handler of the production model is wrong.
         """
         answer, took = yield from self._call_model(route.production, params, now)
         if isinstance(answer.error, HandlerError):
@@ -88,12 +98,9 @@ class Runtime:
         if route.shadow is not None:
             outcomes.append((route.shadow, *(yield from self._call_model(route.shadow, params, now))))
         self._keep(route, params, at, outcomes)
-        for _, shadow, _ in outcomes[1:]:  # Last, because a warning may be an error, which must lose nothing.
-            if isinstance(shadow.error, HandlerError):
-                warnings.warn(f"in the shadow, {shadow.error}", HandlerWarning, stacklevel=2)
-        if answer.response is None:
-            raise _model_error(answer.error, params["EndpointName"], log_group)
-        return _answer_values(answer.response, route.production)
+        errors = [_model_error(outcome, params["EndpointName"], log_group) for _, outcome, _ in outcomes]
+        values = None if answer.response is None else _answer_values(answer.response, route.production)
+        return Invoked(values, *errors)
 
     def _call_model(
         self, target: Target, params: Values, now: Callable[[], dt.datetime]
@@ -120,9 +127,9 @@ class Runtime:
         endpoint, request = params["EndpointName"], captures.Message(params["Body"], params.get("ContentType"))
         kept, invocations = [], []
         for target, outcome, took in outcomes:
-            status = FAILED if outcome.response is None else OK
-            invocations.append(Invocation(endpoint, target.variant, at, status, took, target.instances))
-            if outcome.response is None:
+            status = outcome.status
+            invocations.append(Invocation(endpoint, target.variant, route.config, at, status, took, target.instances))
+            if outcome.response is None or status != OK:
                 continue  # A failed answer is not captured (inferred).
             kept += [
                 captures.capture(
@@ -145,15 +152,27 @@ class Runtime:
 
     def _count(self, invocation: Invocation) -> None:
         minute = invocation.at.replace(second=0, microsecond=0)
+        both = invocation.series()
         for name, value, unit in invocation.data():
-            key = name, invocation.endpoint, invocation.variant, minute
-            if key not in self._metrics:
-                self._metrics[key] = Datapoint(*key, unit)
-            self._metrics[key].add(value)
+            for series in both:
+                key = name, series, minute
+                if key not in self._metrics:
+                    endpoint, variant, config = series
+                    self._metrics[key] = Datapoint(name, endpoint, variant, minute, unit, endpoint_config=config)
+                self._metrics[key].add(value)
 
 
 class HandlerWarning(UserWarning):
     """The handler of a shadow model is wrong. No caller sees that, so a warning says it."""
+
+
+def warn_of(shadow_error: AWSError | None) -> None:
+    """Warn with HandlerWarning when the shadow has failed because its handler is wrong.
+
+    Call it last, because a warning may be an error, which must lose nothing.
+    """
+    if shadow_error is not None and isinstance(shadow_error.__cause__, HandlerError):
+        warnings.warn(f"in the shadow, {shadow_error.__cause__}", HandlerWarning, stacklevel=2)
 
 
 def _answer_values(response: ModelResponse, target: Target) -> Values:
@@ -165,13 +184,19 @@ def _answer_values(response: ModelResponse, target: Target) -> Values:
     return values
 
 
-def _model_error(error: Exception | None, endpoint: str, log_group: str) -> AWSError:
-    message = str(error) or type(error).__name__
+def _model_error(outcome: Outcome, endpoint: str, log_group: str) -> AWSError | None:
+    """Return the error for what a container did, with the handler's exception as its cause; None when it answered."""
+    status, message = outcome.status, outcome.failure
+    if status == OK:
+        return None
+    side = "client" if 400 <= status < 500 else "server"  # noqa: PLR2004
     *_, region, account, _, _ = log_group.split(":")
     text = (
-        f'Received server error ({FAILED}) from primary with message "{message}". See https://{region}.console.aws.'
+        f'Received {side} error ({status}) from primary with message "{message}". See https://{region}.console.aws.'
         f"amazon.com/cloudwatch/home?region={region}#logEventViewer:group=/aws/sagemaker/Endpoints/{endpoint} in "
         f"account {account} for more information."
     )
-    members = {"OriginalStatusCode": FAILED, "OriginalMessage": message, "LogStreamArn": log_group}
-    return AWSError("ModelError", text, 424, members)
+    members = {"OriginalStatusCode": status, "OriginalMessage": message, "LogStreamArn": log_group}
+    error = AWSError("ModelError", text, 424, members)
+    error.__cause__ = outcome.error
+    return error

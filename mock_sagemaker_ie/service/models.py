@@ -9,6 +9,8 @@ from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from mock_sagemaker_ie.protocol.errors import ERROR_STATUSES, error_text, shown
+
 if TYPE_CHECKING:
     from typing_extensions import Self
 
@@ -59,12 +61,16 @@ class ModelResponse:
     `latency`: the time that the model took, in seconds or as a timedelta, zero or more. By default it is the time that
     passed on the mock's clock while the handler ran.
     `custom_attributes`: the CustomAttributes of the response, a str of printable ASCII characters.
+    `status`: the HTTP status with which the container answers: 200, or that of an error, 400 to 599. The caller then
+    gets a ModelError with this OriginalStatusCode and the body as its message. With 0 the container does not answer in
+    time.
     """
 
     body: Any
     content_type: str | None = None
     latency: dt.timedelta | float | None = None
     custom_attributes: str | None = None
+    status: int = 200
 
 
 # Returns bytes, a str, a value that json.dumps accepts, or a ModelResponse. An exception counts as an error of the
@@ -82,11 +88,32 @@ class HandlerError(TypeError):
     """A handler returned a value that cannot be a response, or is asynchronous although the caller is not."""
 
 
+OK, FAILED, SILENT = 200, 500, 0
+# AWS's message for a container that does not answer.
+TIMED_OUT = (
+    "Your invocation timed out while waiting for a response from container primary. Review the latency metrics for "
+    "each container in Amazon CloudWatch, resolve the issue, and try again."
+)
+
+
 class Outcome(NamedTuple):
     """The result of calling a handler: either a response, whose body is bytes, or an error."""
 
     response: ModelResponse | None = None
     error: Exception | None = None
+
+    @property
+    def status(self) -> int:
+        """The HTTP status of the container: 500 when the handler raised an exception, 0 when it does not answer."""
+        return FAILED if self.response is None else self.response.status
+
+    @property
+    def failure(self) -> str:
+        """The message of a container that did not answer with 200."""
+        if self.response is None:
+            return "" if self.error is None else error_text(self.error)
+        silence = TIMED_OUT if self.status == SILENT else ""
+        return self.response.body.decode(errors="replace") or silence
 
 
 class ModelCall(NamedTuple):
@@ -130,7 +157,7 @@ class ModelCall(NamedTuple):
         response = result if isinstance(result, ModelResponse) else ModelResponse(result)
         for name, (is_valid, expected) in _CHECKS.items():
             if not is_valid(value := getattr(response, name)):
-                raise HandlerError(f"{self._name} returned {response!r:.200} with {name}={value!r}: {expected}")
+                raise HandlerError(f"{self._name} returned {shown(response)} with {name}={shown(value)}: {expected}")
         body, content_type = response.body, response.content_type
         if isinstance(body, (bytes, bytearray, memoryview, str)):
             accepted = self.request.accept if self.request.accept not in (None, "*/*") else None
@@ -148,9 +175,13 @@ class ModelCall(NamedTuple):
             return json.dumps(body, allow_nan=False).encode()
         except (TypeError, ValueError, RecursionError) as error:
             raise HandlerError(
-                f"{self._name} returned {body!r:.200}: expected bytes, str, a value that json.dumps accepts, or a "
-                f"ModelResponse ({error})"
+                f"{self._name} returned {shown(body)}: expected bytes, str, a value that json.dumps accepts, or a "
+                f"ModelResponse ({error_text(error)})"
             ) from None
+
+
+def _is_status(value: Any) -> bool:
+    return isinstance(value, int) and (value in (OK, SILENT) or value in ERROR_STATUSES) and value is not False
 
 
 def _is_header_value(value: Any) -> bool:
@@ -170,6 +201,10 @@ _CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "content_type": _HEADER_VALUE,
     "latency": (_is_latency, "expected a number of seconds or a timedelta, zero or more"),
     "custom_attributes": _HEADER_VALUE,
+    "status": (
+        _is_status,
+        "expected 200, the HTTP status of an error, 400 to 599, or 0 for a container that does not answer",
+    ),
 }
 
 

@@ -6,6 +6,7 @@ invocation may take more time: no lock is held while its models run.
 
 from __future__ import annotations
 
+import datetime as dt
 import threading
 from collections import deque
 from contextlib import contextmanager
@@ -23,11 +24,11 @@ from mock_sagemaker_ie.protocol.errors import AWSError
 from mock_sagemaker_ie.protocol.validation import refuse, violations
 from mock_sagemaker_ie.protocol.wire import copy_values, encode_answer, read_request, whole_milliseconds
 from mock_sagemaker_ie.service.answer_cache import AnswerCache, CachedAnswer, Key
-from mock_sagemaker_ie.service.faults import Faults
+from mock_sagemaker_ie.service.faults import Faults, is_longer
+from mock_sagemaker_ie.service.invocation import Invoked, warn_of
 from mock_sagemaker_ie.service.models import run, run_async
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Callable, Iterator
 
     from botocore.model import OperationModel
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from mock_sagemaker_ie.backend.settings import Settings
     from mock_sagemaker_ie.clock import Clock
     from mock_sagemaker_ie.protocol.wire import WireRequest
+    from mock_sagemaker_ie.service.faults import ReadTimeout
     from mock_sagemaker_ie.service.invocation import Runtime
     from mock_sagemaker_ie.service.models import Steps
 
@@ -110,15 +112,30 @@ class Service:
 
     def delay(self, operation: str) -> None:
         """Move the clock by the delay that was arranged for this call or attempt, if there is one."""
-        if (delay := self.faults.take_delay(operation)) is not None:
+        self._sleep(self.faults.take_delay(operation))
+
+    def _sleep(self, delay: dt.timedelta | None) -> None:
+        if delay is not None:
             movable(self.clock, "sleep")(delay.total_seconds())
 
     def take_fault(
-        self, model: OperationModel, request: WireRequest, *, region: str, account_id: str | None = None
+        self,
+        model: OperationModel,
+        request: WireRequest,
+        *,
+        region: str,
+        account_id: str | None = None,
+        read_timeout: ReadTimeout | None = None,
     ) -> Exception | None:
-        """Return the error that was arranged for this call or attempt, and record it; None when there is none."""
-        self.delay(model.name)
-        error = self.faults.take_error(model.name)
+        """Return the error that was arranged for this call or attempt, and record it; None when there is none.
+
+        The clock moves by the delay that was arranged for it. A delay longer than `read_timeout` ends there, with the
+        error that the caller then gets, unless another error was arranged for the same attempt.
+        """
+        delay, error = self.faults.take_delay(model.name), self.faults.take_error(model.name)
+        if error is None and read_timeout is not None and is_longer(delay, read_timeout.seconds):
+            delay, error = dt.timedelta(seconds=read_timeout.seconds), read_timeout.error
+        self._sleep(delay)
         if error is None:
             return None
         try:
@@ -169,6 +186,7 @@ class Service:
 
     def _invoke(self, model: OperationModel, request: WireRequest, region: str, account_id: str) -> Steps[Answer]:
         params: Values = {}
+        invoked = Invoked()
         now = self.now()
         try:
             params = read_request(model, request)
@@ -176,12 +194,17 @@ class Service:
             with self._lock:
                 route = self.backend(region, account_id).as_of(now).route(params)
             arn = f"arn:{partition(region)}:logs:{region}:{account_id}:log-group:/aws/sagemaker/Endpoints"
-            values = yield from self.runtime.invoke(route, params, now, self.now, f"{arn}/{params['EndpointName']}")
+            invoked = yield from self.runtime.invoke(route, params, now, self.now, f"{arn}/{params['EndpointName']}")
+            if invoked.error is not None:
+                raise invoked.error
         except AWSError as error:
-            self._record(Call(model.name, params, account_id, region, now, error=error))
+            self._record(Call(model.name, params, account_id, region, now, error, shadow_error=invoked.shadow_error))
+            warn_of(invoked.shadow_error)
             raise
-        answer = CachedAnswer(model, params, values)
-        self._record(Call(model.name, params, account_id, region, now, None, values, answer.in_utc))
+        answer = CachedAnswer(model, params, invoked.values or {})
+        response = invoked.values, answer.in_utc, invoked.shadow_error
+        self._record(Call(model.name, params, account_id, region, now, None, *response))
+        warn_of(invoked.shadow_error)
         return Answer(model, answer, now)
 
     def _record(self, call: Call) -> None:

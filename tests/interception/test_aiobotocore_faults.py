@@ -23,9 +23,9 @@ RETRYABLE = ["ThrottlingException", "InternalFailure", ConnectTimeoutError, Read
 both_retry_modes = pytest.mark.parametrize("mode", ["standard", "legacy"])
 
 
-def make_client(service="sagemaker", *, attempts=3, mode="standard", keys=KEYS):
+def make_client(service="sagemaker", *, attempts=3, mode="standard", keys=KEYS, **options):
     """Return an asynchronous client, for `async with`, that makes `attempts` and would connect to NOWHERE."""
-    config = Config(retries={"total_max_attempts": attempts, "mode": mode})
+    config = Config(retries={"total_max_attempts": attempts, "mode": mode}, **options)
     session = aiobotocore_session.get_session()
     return session.create_client(service, region_name="us-east-1", endpoint_url=NOWHERE, config=config, **keys)
 
@@ -70,6 +70,31 @@ async def test_the_caller_gets_the_error_when_every_attempt_fails(mock_without_w
             await client.create_inference_experiment(**create())
 
     assert (len(mock_without_waits.calls), dict(mock_without_waits.experiments)) == (3, {})
+
+
+@both_retry_modes
+async def test_a_delay_beyond_the_read_timeout_is_retried(mock_without_waits, mode):
+    """Two attempts end at the read timeout, as the clock shows, and the third is answered."""
+    mock_without_waits.slow_next("ListModels", 120, times=2)
+
+    async with make_client(mode=mode, read_timeout=5) as client:
+        answer = await client.list_models()
+
+    assert (answer["Models"], answer["ResponseMetadata"]["RetryAttempts"]) == ([], 2)
+    first, second, _ = mock_without_waits.calls
+    assert [type(call.error) for call in (first, second)] == [ReadTimeoutError] * 2
+    assert (first.at - START).total_seconds() == 5
+
+
+async def test_a_delay_up_to_the_read_timeout_is_answered(mock_without_waits):
+    """The call succeeds in its first attempt."""
+    mock_without_waits.slow_next("ListModels", 5)
+
+    async with make_client(read_timeout=5) as client:
+        answer = await client.list_models()
+
+    assert answer["ResponseMetadata"]["RetryAttempts"] == 0
+    assert (mock_without_waits.clock.now() - START).total_seconds() == 5
 
 
 async def test_a_retried_invocation_returns_the_whole_body(mock_without_waits):

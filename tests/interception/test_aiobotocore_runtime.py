@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import io
+import traceback
 
 import boto3
 import pytest
 
-from mock_sagemaker_ie import HandlerError, HandlerWarning, mock_inference_experiment
+from mock_sagemaker_ie import HandlerError, HandlerWarning, ModelResponse, mock_inference_experiment
 from tests.requests import ENDPOINT, PRODUCTION, SHADOW, create, shadow_mode
 
 aiobotocore_session = pytest.importorskip("aiobotocore.session")
@@ -63,6 +64,39 @@ async def test_both_clients_get_the_same_answer(mock, experiment):
     assert await asynchronous["Body"].read() == synchronous["Body"].read() == b'{"score": 5}'
     first, second = mock.calls[-2:]
     assert (first.params, first.response) == (second.params, second.response)
+
+
+async def test_the_exception_of_a_coroutine_function_is_the_cause_of_the_recorded_error(mock, experiment):
+    """It is the same as for a function: the caller gets a ModelError."""
+
+    async def without_weights(request):
+        await asyncio.sleep(0)
+        raise KeyError("weights")
+
+    mock.serve("model-prod", without_weights)
+
+    async with make_client() as client:
+        with pytest.raises(client.exceptions.ModelError):
+            await client.invoke_endpoint(EndpointName=ENDPOINT, Body=b"")
+
+    cause = mock.calls[-1].error.__cause__
+    assert repr(cause) == "KeyError('weights')"
+    assert traceback.extract_tb(cause.__traceback__)[-1].name == "without_weights"
+
+
+async def test_a_coroutine_function_can_answer_with_an_error_of_its_container(mock, experiment):
+    """ModelResponse has the status for asynchronous handlers too."""
+
+    async def refuse(request):
+        return ModelResponse("bad request", status=400)
+
+    mock.serve("model-prod", refuse)
+
+    async with make_client() as client:
+        with pytest.raises(client.exceptions.ModelError, match=r"Received client error \(400\)") as caught:
+            await client.invoke_endpoint(EndpointName=ENDPOINT, Body=b"")
+
+    assert caught.value.response["OriginalStatusCode"] == 400
 
 
 async def read(body):

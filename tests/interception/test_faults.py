@@ -310,6 +310,119 @@ def test_a_call_can_be_slow_and_fail(mock_without_waits, slow_first):
     assert second.at - first.at < dt.timedelta(minutes=10)
 
 
+# --- delays beyond the read timeout of the client
+
+
+@cache
+def client_that_waits(read_timeout, *, attempts=1, mode="standard"):
+    """Return a client that waits this number of seconds for an answer."""
+    retries = {"total_max_attempts": attempts, "mode": mode}
+    config = Config(retries=retries, read_timeout=read_timeout)
+    return boto3.client("sagemaker", region_name="us-east-1", config=config, **KEYS)
+
+
+def seconds_of(mock):
+    """Return the seconds on the clock since START, without the waits between attempts, which take no time here."""
+    return (mock.clock.now() - START).total_seconds()
+
+
+def test_a_client_that_waits_less_long_gets_a_read_timeout(mock):
+    """The clock moves by the read timeout, and the recorded call has the error."""
+    mock.slow_next("DescribeInferenceExperiment", 120)
+
+    with pytest.raises(ReadTimeoutError, match=r"Read timeout on endpoint URL: .*sagemaker\.us-east-1") as caught:
+        client_that_waits(5).describe_inference_experiment(Name=NAME)
+
+    assert seconds_of(mock) == 5
+    assert mock.calls[-1].error is caught.value
+    assert mock.calls[-1].params == {"Name": NAME}
+
+
+@pytest.mark.parametrize("mode", ["standard", "legacy"])
+def test_a_read_timeout_is_retried(mock, monkeypatch, mode):
+    """The client's own retries run; each attempt has its own delay, and the third is answered at once."""
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+    mock.slow_next("ListModels", 120, times=2)
+
+    answer = client_that_waits(5, attempts=3, mode=mode).list_models()
+
+    assert (answer["Models"], answer["ResponseMetadata"]["RetryAttempts"]) == ([], 2)
+    assert seconds_of(mock) == 10
+    assert [type(each.error) for each in mock.calls] == [ReadTimeoutError, ReadTimeoutError, type(None)]
+
+
+def test_a_retry_may_be_slow_and_succeed(mock, monkeypatch):
+    """The second delay is shorter than the read timeout."""
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+    mock.slow_next("ListModels", 120)
+    mock.slow_next("ListModels", 4)
+
+    assert client_that_waits(5, attempts=2).list_models()["ResponseMetadata"]["RetryAttempts"] == 1
+    assert seconds_of(mock) == 9
+
+
+@pytest.mark.parametrize("delay", [0, 4.9, 5])
+def test_a_client_that_waits_long_enough_gets_the_answer(mock, delay):
+    """A delay up to the read timeout is as before: the call succeeds in its first attempt."""
+    mock.slow_next("ListModels", delay)
+
+    assert client_that_waits(5).list_models()["ResponseMetadata"]["RetryAttempts"] == 0
+    assert seconds_of(mock) == delay
+
+
+def test_the_read_timeout_is_60_seconds_by_default(mock):
+    """It is botocore's default."""
+    mock.slow_next("ListModels", 60)
+    mock.slow_next("ListModels", 61)
+
+    client_of().list_models()
+    with pytest.raises(ReadTimeoutError):
+        client_of().list_models()
+
+    assert seconds_of(mock) == 120
+
+
+def test_a_client_without_a_read_timeout_waits_for_ever(mock):
+    """With read_timeout=None a call may take a day."""
+    mock.slow_next("ListModels", 86_400)
+
+    assert client_that_waits(None).list_models()["Models"] == []
+    assert seconds_of(mock) == 86_400
+
+
+def test_a_call_that_timed_out_has_no_effect(mock):
+    """As for fail_next with ReadTimeoutError, nothing is created."""
+    mock.slow_next("CreateInferenceExperiment", 120)
+
+    with pytest.raises(ReadTimeoutError):
+        client_that_waits(5).create_inference_experiment(**create())
+
+    assert dict(mock.experiments) == {}
+
+
+def test_an_invocation_can_time_out(mock):
+    """The client of the runtime waits 60 seconds by default; the model is not called."""
+    client_of().create_endpoint_config(**endpoint_config())
+    client_of().create_endpoint(EndpointName=ENDPOINT, EndpointConfigName=CONFIG)
+    mock.slow_next(INVOKE_ENDPOINT, 61)
+
+    with pytest.raises(ReadTimeoutError):
+        client_of(INVOKE_ENDPOINT).invoke_endpoint(EndpointName=ENDPOINT, Body=b"")
+
+    assert mock.metrics == ()
+
+
+def test_an_arranged_error_comes_after_the_whole_delay(mock):
+    """A test that arranges both for one attempt gets both."""
+    mock.slow_next("ListModels", 120)
+    mock.fail_next("ListModels", "InternalFailure")
+
+    with pytest.raises(ClientError, match="InternalFailure"):
+        client_that_waits(5).list_models()
+
+    assert seconds_of(mock) == 120
+
+
 # --- credentials and moto
 
 

@@ -22,6 +22,7 @@ from botocore.loaders import Loader
 from botocore.parsers import create_parser
 from botocore.serialize import create_serializer
 from moto import mock_aws
+from urllib3 import Timeout
 
 from mock_sagemaker_ie import ModelResponse, UnansweredCallError, mock_inference_experiment
 from mock_sagemaker_ie.service.clients import service_model
@@ -46,6 +47,7 @@ def unsigned(request: AWSRequest) -> AWSRequest:
     return request
 
 
+LIST_MODELS = {"X-Amz-Target": "SageMaker.ListModels", "Content-Type": "application/x-amz-json-1.1"}
 signed_and_unsigned = pytest.mark.parametrize("sign", [signed, unsigned])
 
 
@@ -299,6 +301,30 @@ def test_an_arranged_connection_error_is_raised(mock, error):
 
     with pytest.raises(error if isinstance(error, type) else type(error)):
         call("ListInferenceExperiments")
+
+
+@pytest.mark.parametrize("timeout", [5, 5.0, (3, 5), Timeout(connect=3, read=5)], ids=repr)
+def test_a_caller_gets_its_read_timeout(mock, timeout):
+    """A longer delay of slow_next raises the ReadTimeout of requests, and the clock moves by the timeout."""
+    before = mock.clock.now()
+    mock.slow_next("ListModels", 120)
+
+    with pytest.raises(requests.ReadTimeout, match=r"Read timed out. \(read timeout=5") as caught:
+        requests.post(CONTROL, headers=LIST_MODELS, data=b"{}", timeout=timeout)
+
+    assert (mock.clock.now() - before).total_seconds() == 5
+    assert mock.calls[-1].error is caught.value
+    assert caught.value.request.url == f"{CONTROL}/"
+
+
+@pytest.mark.parametrize("timeout", [5, (3, None), None, Timeout(read=None)], ids=repr)
+def test_a_caller_that_waits_long_enough_gets_the_answer(mock, timeout):
+    """A delay up to the timeout moves the clock only; without a timeout the caller waits for ever."""
+    before = mock.clock.now()
+    mock.slow_next("ListModels", 5)
+
+    assert requests.post(CONTROL, headers=LIST_MODELS, data=b"{}", timeout=timeout).json() == {"Models": []}
+    assert (mock.clock.now() - before).total_seconds() == 5
 
 
 # --- features of requests

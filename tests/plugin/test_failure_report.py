@@ -79,6 +79,38 @@ def test_the_report_has_the_timelines(report):
     )
 
 
+FAILING_MODELS = """
+    def without_weights(request):
+        raise KeyError("weights")
+
+    def test_fails(sagemaker_ie):
+        client, runtime = sagemaker_ie.client(), sagemaker_ie.client("sagemaker-runtime")
+        client.create_inference_experiment(**create(EndpointName="ranker"))
+        sagemaker_ie.serve(MODEL, without_weights)
+        for _ in range(2):  # The shadow gets one of two requests.
+            try:
+                runtime.invoke_endpoint(EndpointName="ranker", Body=b"1")
+            except ClientError:
+                assert MODEL == "model-prod"
+        assert not sagemaker_ie.calls
+"""
+
+
+@pytest.mark.parametrize(
+    ("model", "answer", "variant"), [("model-prod", "ModelError: *", ""), ("model-shadow", "ok", "shadow: ")]
+)
+def test_the_report_has_the_exception_of_a_handler(report, model, answer, variant):
+    """The line after the call has the place, the class and the message, for a shadow too."""
+    lines = report(f"\n    MODEL = {model!r}\n", FAILING_MODELS)
+
+    lines.fnmatch_lines(
+        [
+            f"  * InvokeEndpoint(EndpointName=ranker) -> {answer}",
+            f"    {variant}/*/test_the_report_has_the_exception_of_a_handler*.py:*: KeyError: 'weights'",
+        ]
+    )
+
+
 CALL = "    sagemaker_ie.client().list_models()\n"
 FAIL = "    assert not NAME\n"
 

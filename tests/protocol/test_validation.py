@@ -13,7 +13,13 @@ from hypothesis import strategies as st
 
 from mock_sagemaker_ie.backend.operations import OPERATIONS
 from mock_sagemaker_ie.protocol.errors import AWSError
-from mock_sagemaker_ie.protocol.validation import Violation, compile_pattern, refuse, violations
+from mock_sagemaker_ie.protocol.validation import (
+    INSTANCE_TYPE,
+    Violation,
+    compile_pattern,
+    refuse,
+    violations,
+)
 from tests import shapes
 from tests.requests import create, variant
 
@@ -41,6 +47,15 @@ def structure(required=(), **members):
 def broken_constraints(shape, value):
     """Return the text of each constraint that the value breaks."""
     return [violation.constraint for violation in violations(shape, value)]
+
+
+def within(shape):
+    """Yield a shape and the shapes of everything in it."""
+    yield shape
+    kind = shape.type_name
+    parts = {"structure": lambda: shape.members.values(), "list": lambda: [shape.member], "map": lambda: [shape.value]}  # noqa: PLW0108
+    for part in parts.get(kind, tuple)():
+        yield from within(part)
 
 
 # --- one constraint
@@ -99,6 +114,94 @@ def test_a_missing_required_member_is_a_violation():
 def test_a_pattern_matches_the_whole_value(pattern, value):
     """A partial match is not enough, with or without the anchors of older and newer service models."""
     assert broken_constraints(shape({"type": "string", "pattern": pattern}), value) != []
+
+
+@pytest.mark.parametrize(
+    ("pattern", "shown"),
+    [
+        ("^[a-z]+$", "[a-z]+"),
+        ("^[a-z]+", "[a-z]+"),
+        ("[a-z]+$", "[a-z]+"),
+        ("[a-z]+", "[a-z]+"),
+        (r"^[a-z]+\$", r"[a-z]+\$"),
+        ("^(?!x$)[a-z]+$", "(?!x$)[a-z]+"),
+    ],
+)
+def test_a_message_shows_a_pattern_without_anchors(pattern, shown):
+    """AWS writes patterns without the anchors around them, which the service models of older clients have."""
+    assert broken_constraints(shape({"type": "string", "pattern": pattern}), "!") == [
+        f"Member must satisfy regular expression pattern: {shown}"
+    ]
+
+
+@every_operation
+def test_no_message_of_an_operation_shows_an_anchored_pattern(sagemaker, operation):
+    """It holds for the members of every request, also with an old botocore."""
+    patterns = [
+        constraint.partition("pattern: ")[2]
+        for member in within(sagemaker.meta.service_model.operation_model(operation).input_shape)
+        if member.type_name == "string"
+        for constraint in broken_constraints(member, "\0")
+    ]
+
+    assert [pattern for pattern in patterns if pattern.startswith("^") or pattern.endswith("$")] == []
+
+
+# --- instance types
+
+OLD_INSTANCE_TYPES = {"type": "string", "enum": ["ml.t2.medium", "ml.m5.large", "ml.p4d.24xlarge"]}
+
+
+@pytest.mark.parametrize(
+    "newer", ["ml.m7g.large", "ml.c7i-flex.2xlarge", "ml.p6-b200.48xlarge", "ml.trn2.48xlarge", "ml.dl1.24xlarge"]
+)
+def test_an_instance_type_that_the_client_does_not_know_is_accepted(newer):
+    """The enum of an old client is not that of the service."""
+    assert broken_constraints(shape(OLD_INSTANCE_TYPES), newer) == []
+
+
+@pytest.mark.parametrize(
+    "misspelt",
+    [
+        "ml.m5.xlrage",
+        "m5.large",
+        "ml.m5large",
+        "ml.m5",
+        "ml.mm5.large",
+        "ml.M5.large",
+        "ml.m5.1xlarge",
+        "ml.m5.large ",
+        "large",
+        "",
+    ],
+)
+def test_a_misspelt_instance_type_is_refused(misspelt):
+    """The message lists the types that the client knows."""
+    assert broken_constraints(shape(OLD_INSTANCE_TYPES), misspelt) == [
+        "Member must satisfy enum value set: [ml.t2.medium, ml.m5.large, ml.p4d.24xlarge]"
+    ]
+
+
+def test_another_enum_does_not_accept_instance_types():
+    """Only an enum that lists instance types accepts more of them."""
+    accelerators = shape({"type": "string", "enum": ["ml.eia1.medium", "ml.eia2.large"]})
+
+    assert broken_constraints(accelerators, "ml.m5.large") != []
+
+
+def test_every_instance_type_of_the_service_model_has_the_form_of_newer_ones(sagemaker):
+    """So a client that does not know a type of today accepts it, in every request that the mock answers."""
+    model = sagemaker.meta.service_model
+    members = {
+        member.name: member
+        for operation in OPERATIONS
+        for member in within(model.operation_model(operation).input_shape)
+        if member.name.endswith("InstanceType")
+    }
+
+    assert "ProductionVariantInstanceType" in members
+    assert [value for member in members.values() for value in member.enum if not INSTANCE_TYPE.fullmatch(value)] == []
+    assert [name for name, member in members.items() if broken_constraints(member, "ml.m9g.large")] == []
 
 
 # --- patterns in Java's syntax

@@ -186,6 +186,15 @@ def test_a_client_arranges_a_delay(http):
     assert http.get("/_mock/state").values["now"] == after(dt.timedelta(seconds=5))
 
 
+def test_a_server_waits_for_the_whole_delay(http):
+    """It does not know how long its client waits, so the clock moves by the whole delay and the call is answered."""
+    http.post("/_mock/faults", {"operation": "ListInferenceExperiments", "seconds": 600})
+
+    assert http.call("ListInferenceExperiments").status == 200
+
+    assert http.get("/_mock/state").values["now"] == after(dt.timedelta(seconds=600))
+
+
 @pytest.mark.parametrize("target", [{"experiment": NAME}, {"endpoint": create()["EndpointName"]}], ids=str)
 def test_a_client_arranges_a_failure(http, experiment, target):
     """The experiment becomes Cancelled, and the reason is its StatusReason."""

@@ -281,6 +281,7 @@ INVALID_RETURN_VALUES = {
     "negative latency": ModelResponse(b"", latency=-1),
     "latency NaN": ModelResponse(b"", latency=float("nan")),
     "latency too large": ModelResponse(b"", latency=1e300),
+    "status of a wrong type": ModelResponse(b"", status="400"),
     "content type not allowed in a header": ModelResponse(b"", content_type="\ud800"),
     "custom attributes not allowed in a header": ModelResponse(b"", custom_attributes="a\nb"),
 }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import datetime as dt
+import pickle
 import time
 
 import pytest
@@ -10,7 +12,7 @@ from botocore.stub import Stubber
 
 from mock_sagemaker_ie import DeliveryWarning, ModelResponse, mock_inference_experiment
 from tests.conftest import START
-from tests.requests import ENDPOINT, PRODUCTION, SHADOW, deployed
+from tests.requests import ENDPOINT, PRODUCTION, SHADOW, deployed, endpoint_config
 from tests.traffic.shared import create_endpoint, create_experiment, invoke, invoke_times, metric_sums
 
 MINUTE = dt.timedelta(minutes=1)
@@ -158,21 +160,78 @@ def test_metrics_are_a_snapshot(mock, endpoint, runtime):
     assert [point.sum for point in mock.metrics if point.name == "Invocations"] == [2]
 
 
+# --- by endpoint configuration
+
+
+def test_every_metric_comes_with_the_endpoint_configuration_too(mock, sagemaker, runtime):
+    """The alarms of deployment guardrails use that series; the other one continues over the update."""
+    create_endpoint(sagemaker)
+    invoke(runtime)
+    sagemaker.create_endpoint_config(**endpoint_config("next", deployed(InstanceType="ml.c5.large")))
+    sagemaker.update_endpoint(EndpointName=ENDPOINT, EndpointConfigName="next")
+    invoke_times(runtime, 2)
+
+    counts = {point.endpoint_config: point.sum for point in mock.metrics.by_config if point.name == "Invocations"}
+    assert counts == {ENDPOINT: 1, "next": 2}
+    assert [(point.sum, point.endpoint_config) for point in mock.metrics if point.name == "Invocations"] == [(3, None)]
+    assert {point.name for point in mock.metrics.by_config} == SUCCESS.keys()
+
+
+def test_the_shadow_of_an_experiment_has_the_configuration_of_the_experiment(mock, experiment, sagemaker, runtime):
+    """Both variants are in the endpoint configuration that the experiment made."""
+    invoke(runtime)
+
+    config = sagemaker.describe_endpoint(EndpointName=ENDPOINT)["EndpointConfigName"]
+    found = {(point.variant, point.endpoint_config) for point in mock.metrics.by_config}
+    assert found == {(PRODUCTION, config), (SHADOW, config)}
+
+
+@pytest.mark.parametrize("make_copy", [copy.deepcopy, lambda metrics: pickle.loads(pickle.dumps(metrics))])  # noqa: S301
+def test_metrics_can_be_copied(mock, endpoint, runtime, make_copy):
+    """A copy has both series."""
+    invoke(runtime)
+    metrics = mock.metrics
+
+    copied = make_copy(metrics)
+
+    assert (copied, copied.by_config) == (metrics, metrics.by_config)
+    assert copied[0] is not metrics[0]
+
+
 # --- in CloudWatch
 
 
-def statistics(cloudwatch, metric, variant):
-    """Return GetMetricStatistics of a variant for the first ten minutes, sorted by time."""
-    answer = cloudwatch.get_metric_statistics(
-        Namespace="AWS/SageMaker",
-        MetricName=metric,
-        Dimensions=[{"Name": "EndpointName", "Value": ENDPOINT}, {"Name": "VariantName", "Value": variant}],
+STATISTICS = {
+    "SampleCount": "sample_count",
+    "Sum": "sum",
+    "Average": "average",
+    "Minimum": "minimum",
+    "Maximum": "maximum",
+}
+
+
+def statistics(cloudwatch, metric, unit, dimensions):
+    """Return the datapoints of a metric with exactly these dimensions, as dicts, for the first ten minutes.
+
+    GetMetricData matches dimensions exactly. GetMetricStatistics of AWS does so too, but moto's counts all series that
+    have the dimensions.
+    """
+    names = [{"Name": name, "Value": value} for name, value in dimensions.items()]
+    stat = {"Metric": {"Namespace": "AWS/SageMaker", "MetricName": metric, "Dimensions": names}, "Period": 60}
+    answer = cloudwatch.get_metric_data(
+        MetricDataQueries=[
+            {"Id": name.lower(), "MetricStat": {**stat, "Stat": name, "Unit": unit}} for name in STATISTICS
+        ],
         StartTime=START,
         EndTime=START + 10 * MINUTE,
-        Period=60,
-        Statistics=["SampleCount", "Sum", "Average", "Minimum", "Maximum"],
+        ScanBy="TimestampAscending",
     )
-    return sorted(answer["Datapoints"], key=lambda point: point["Timestamp"])
+    (timestamps,) = {tuple(result["Timestamps"]) for result in answer["MetricDataResults"]}
+    columns = [result["Values"] for result in answer["MetricDataResults"]]
+    return [
+        {"timestamp": timestamp, **dict(zip(STATISTICS.values(), row, strict=True))}
+        for timestamp, *row in zip(timestamps, *columns, strict=True)
+    ]
 
 
 def test_metrics_in_cloudwatch_equal_the_metrics_of_the_mock(clock, sagemaker, runtime, cloudwatch):
@@ -185,25 +244,16 @@ def test_metrics_in_cloudwatch_equal_the_metrics_of_the_mock(clock, sagemaker, r
             invoke_times(runtime, requests)
             clock.advance(MINUTE)
         metrics = mock.metrics
+        config_name = sagemaker.describe_endpoint(EndpointName=ENDPOINT)["EndpointConfigName"]
 
     for name, (_, unit) in SUCCESS.items():
         for variant in (PRODUCTION, SHADOW):
-            expected = [point for point in metrics if (point.name, point.variant) == (name, variant)]
-            found = statistics(cloudwatch, name, variant)
-            assert [point["Timestamp"] for point in found] == [START, START + MINUTE, START + 2 * MINUTE]
-            assert [
-                (
-                    point["SampleCount"],
-                    point["Sum"],
-                    point["Average"],
-                    point["Minimum"],
-                    point["Maximum"],
-                    point["Unit"],
-                )
-                for point in found
-            ] == [
-                (point.sample_count, point.sum, point.average, point.minimum, point.maximum, unit) for point in expected
-            ]
+            for points, config in ((metrics, {}), (metrics.by_config, {"EndpointConfigName": config_name})):
+                expected = [point for point in points if (point.name, point.variant) == (name, variant)]
+                dimensions = {"EndpointName": ENDPOINT, "VariantName": variant, **config}
+                found = statistics(cloudwatch, name, unit, dimensions)
+                assert [point["timestamp"] for point in found] == [START, START + MINUTE, START + 2 * MINUTE]
+                assert found == [{member: getattr(point, member) for member in found[0]} for point in expected]
 
 
 def test_no_metric_is_sent_without_the_option_cloudwatch(experiment, runtime, cloudwatch):

@@ -8,24 +8,47 @@ from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+
+    from typing_extensions import Self
 
 NAMESPACE = "AWS/SageMaker"
+
+
+class Series(NamedTuple):
+    """The dimensions of a metric. Every metric comes with and without EndpointConfigName (`endpoint_config`)."""
+
+    endpoint: str
+    variant: str
+    endpoint_config: str | None = None
+
+    @property
+    def dimensions(self) -> list[dict[str, str]]:
+        """The dimensions as CloudWatch takes them."""
+        names = ("EndpointName", "VariantName", "EndpointConfigName")
+        return [{"Name": name, "Value": value} for name, value in zip(names, self, strict=True) if value is not None]
 
 
 class Invocation(NamedTuple):
     """One invocation of a variant, for the metrics.
 
-    `at`: its instant (UTC). `status`: its HTTP status. `latency`: the time that the model took. `instances`: the
-    number of instances of the variant.
+    `endpoint_config`: the name of the endpoint configuration that has the variant. `at`: its instant (UTC). `status`:
+    the HTTP status of the container, 0 when it did not answer. `latency`: the time that the model took. `instances`:
+    the number of instances of the variant.
     """
 
     endpoint: str
     variant: str
+    endpoint_config: str
     at: dt.datetime
     status: int
     latency: dt.timedelta
     instances: int
+
+    def series(self) -> tuple[Series, Series]:
+        """Return the two series to which the invocation adds: of the variant, and of it in its configuration."""
+        whole = Series(self.endpoint, self.variant)
+        return whole, whole._replace(endpoint_config=self.endpoint_config)
 
     def data(self) -> Iterator[tuple[str, float, str]]:
         """Yield the name, value and unit of each metric that the invocation adds to.
@@ -46,6 +69,7 @@ class Datapoint:
     """One minute of one metric of one variant, as in the answer of CloudWatch's GetMetricStatistics.
 
     `timestamp`: the start of the minute (UTC). `unit`: CloudWatch's unit, for example Microseconds.
+    `endpoint_config`: the dimension EndpointConfigName; None in the series that does not have it.
     """
 
     name: str
@@ -57,6 +81,7 @@ class Datapoint:
     sum: float = 0
     minimum: float = math.inf
     maximum: float = -math.inf
+    endpoint_config: str | None = None
 
     @property
     def average(self) -> float:
@@ -68,3 +93,17 @@ class Datapoint:
         self.sample_count += 1
         self.sum += value
         self.minimum, self.maximum = min(self.minimum, value), max(self.maximum, value)
+
+
+class Metrics(tuple["Datapoint", ...]):  # noqa: SLOT001 - it has an attribute
+    """Datapoints of every metric by endpoint and variant. So their sum counts each invocation once."""
+
+    by_config: tuple[Datapoint, ...]
+    """The same data by endpoint, variant and endpoint configuration, as the alarms of deployment guardrails use it."""
+
+    def __new__(cls, datapoints: Iterable[Datapoint]) -> Self:
+        """Create both tuples from the datapoints of both series."""
+        listed = list(datapoints)
+        metrics = super().__new__(cls, (each for each in listed if each.endpoint_config is None))
+        metrics.by_config = tuple(each for each in listed if each.endpoint_config is not None)
+        return metrics

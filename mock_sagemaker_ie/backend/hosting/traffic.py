@@ -76,12 +76,14 @@ class Target(NamedTuple):
 class Route(NamedTuple):
     """The variants that receive a request: production answers, and the shadow, if there is one, gets a copy.
 
-    `captures`: how to capture the request and the responses of both, once for each of the settings.
+    `captures`: how to capture the request and the responses of both, once for each of the settings. `config`: the
+    name of the endpoint configuration that has both.
     """
 
     production: Target
     shadow: Target | None
     captures: tuple[CaptureSettings, ...]
+    config: str
 
 
 class TrafficSplitter:
@@ -155,7 +157,8 @@ def route(
         share = Fraction(config["InitialSamplingPercentage"], 100)
         if splitter.sample(("capture", key), share):
             captures = (*captures, CaptureSettings.of_endpoint(config))
-    return Route(Target.of(production[target]), None if shadow is None else Target.of(shadow), captures)
+    copied = None if shadow is None else Target.of(shadow)
+    return Route(Target.of(production[target]), copied, captures, serving["EndpointConfigName"])
 
 
 def _shadow_share(shadow: Values, production: Values) -> Fraction:
