@@ -58,6 +58,12 @@ class Options(TypedDict, total=False):
     `passthrough` (collection of str; default: empty):
         The operations that the mock neither answers nor refuses, for example `["ListModels"]`. Such a call goes on to
         other mocks or to AWS.
+    `wire` (bool; default: False):
+        With True, every call of a botocore or aiobotocore client travels as far as the event `before-send`: botocore
+        signs it, emits every event and retries it, and a `before-send` handler that answers takes precedence over the
+        mock. With False, calls are answered at `before-call`, unless `fail_next` has arranged an error for them:
+        handlers of `provide-client-params`, `before-parameter-build`, `before-call` and `after-call` run, and those
+        between them do not.
     """
 
     clock: Clock | dt.datetime | str | None
@@ -71,6 +77,7 @@ class Options(TypedDict, total=False):
     keep: int | None
     unused_faults: Literal["warn", "error", "ignore"]
     passthrough: Collection[str]
+    wire: bool
 
 
 def complete(options: dict[str, Any]) -> Options:
@@ -177,4 +184,5 @@ _OPTIONS: dict[str, tuple[Any, Callable[[Any], Any]]] = {
     "keep": (None, _keep),
     "unused_faults": ("warn", _unused_faults),
     "passthrough": ((), _passthrough),
+    "wire": (False, bool),
 }
