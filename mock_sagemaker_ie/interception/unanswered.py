@@ -18,10 +18,10 @@ def unanswered(service: str, operation: str) -> UnansweredCallError:
     )
 
 
-def unanswered_lookup(host: str) -> UnansweredCallError:
-    """Return the error for a request to a host of SageMaker that came to neither botocore's nor requests' hook."""
+def unanswered_connection(host: str) -> UnansweredCallError:
+    """Return the error for a connection to a host of SageMaker that no hook of ours has seen coming."""
     return UnansweredCallError(
-        f"the address of {host} was looked up while mock_inference_experiment is active; nothing was sent to AWS. "
+        f"a connection to {host} was begun while mock_inference_experiment is active; nothing was sent to AWS. "
         "The mock answers calls of boto3, botocore, aiobotocore and requests in this process, and passthrough= lets "
         "operations of these through. Make the call with one of them, stub it in the library that makes it, give that "
         "library the URL of a served mock (`mock-sagemaker-ie serve`), or make the call outside the mock.",

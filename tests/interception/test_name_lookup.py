@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import importlib
 import socket
+import ssl
 import sys
+import threading
 import unittest.mock
 import urllib.request
 from contextlib import ExitStack
@@ -106,13 +109,10 @@ def test_a_request_of_any_library_is_refused(mock, connections, send, url):
 
 
 @pytest.mark.parametrize("url", [value for _, value, _ in (param.values for param in hosts())])
-@pytest.mark.parametrize("function", [socket.getaddrinfo, socket.gethostbyname, socket.gethostbyname_ex])
-def test_every_host_of_sagemaker_is_refused(mock, function, url):
+def test_every_host_of_sagemaker_is_refused(mock, url):
     """Hosts of every partition are refused, also FIPS and dual-stack hosts."""
-    arguments = [443] if function is socket.getaddrinfo else []
-
     with pytest.raises(UnansweredCallError, match=url.removeprefix("https://")):
-        getattr(socket, function.__name__)(url.removeprefix("https://"), *arguments)
+        socket.getaddrinfo(url.removeprefix("https://"), 443)
 
 
 @pytest.mark.parametrize(
@@ -131,6 +131,59 @@ def test_a_host_is_recognised_in_every_form(mock, host):
     """Case, a trailing dot, bytes and VPC endpoints make no difference."""
     with pytest.raises(UnansweredCallError):
         socket.getaddrinfo(host=host, port=443)
+
+
+@pytest.fixture
+def proxy():
+    """Run an HTTP proxy on this machine; return its URL and the list of what it receives."""
+    received = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def accept():
+            connection, _ = server.accept()
+            with connection, contextlib.suppress(OSError):
+                connection.settimeout(5)
+                received.append(connection.recv(4096))
+                connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+                while more := connection.recv(4096):
+                    received.append(more)
+
+        thread = threading.Thread(target=accept)
+        thread.start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}", received
+        socket.create_connection(server.getsockname(), timeout=5).close()  # If the test was skipped.
+        thread.join(timeout=10)
+
+
+def send_with_urllib3_through(proxy):
+    with urllib3.ProxyManager(proxy, retries=False) as pool:
+        pool.request("POST", CONTROL, body=b"{}", headers=HEADERS)
+
+
+def send_with_httpx_through(proxy):
+    pytest.importorskip("httpx").post(CONTROL, content=b"{}", headers=HEADERS, proxy=proxy)
+
+
+def send_with_aiohttp_through(proxy):
+    aiohttp = pytest.importorskip("aiohttp")
+
+    async def send():
+        async with aiohttp.ClientSession() as session, session.post(CONTROL, data=b"{}", headers=HEADERS, proxy=proxy):
+            pass
+
+    asyncio.run(send())
+
+
+@pytest.mark.parametrize("send", [send_with_urllib3_through, send_with_httpx_through, send_with_aiohttp_through])
+def test_a_request_through_a_proxy_is_refused(mock, proxy, send):
+    """The proxy looks up the host itself. It is asked for a connection, but it receives no request."""
+    url, received = proxy
+
+    with pytest.raises(UnansweredCallError):
+        send(url)
+
+    assert len(received) == 1
+    assert received[0].startswith(b"CONNECT ")
 
 
 # --- what goes on as before
@@ -178,13 +231,14 @@ def test_a_lookup_returns_what_the_original_returns():
 
 
 def test_nothing_is_replaced_without_a_mock():
-    """Before and after a mock the functions of `socket` are the original objects."""
-    before = dict(vars(socket))
+    """Before and after a mock the functions of `socket` and `ssl` are the original objects."""
+    before = {**vars(socket), **vars(ssl.SSLContext)}
 
     with mock_inference_experiment(), mock_inference_experiment():
         assert socket.getaddrinfo is not before["getaddrinfo"]
 
-    assert {name: value for name, value in vars(socket).items() if value is not before[name]} == {}
+    after = {**vars(socket), **vars(ssl.SSLContext)}
+    assert [name for name in after if after[name] is not before[name]] == []
 
 
 def test_our_function_refuses_nothing_after_the_mock(lookups):
@@ -355,7 +409,7 @@ def test_a_copy_of_botocore_that_is_no_longer_imported_sends_nothing(import_boto
     client = copy.client("sagemaker", region_name="us-east-1", config=config, **KEYS)
     import_botocore_again()
 
-    with mock_inference_experiment(), pytest.raises(Exception, match=f"{HOST} was looked up"):
+    with mock_inference_experiment(), pytest.raises(Exception, match=f"a connection to {HOST}"):
         client.list_inference_experiments()
 
     assert connections == []
