@@ -240,15 +240,17 @@ async def _run_async(steps: Steps, value: Any) -> Any:
 
 # --- requests of operations in `passthrough`
 
-_passing: ContextVar[str | None] = ContextVar("_passing", default=None)
+# The hosts of the requests that are under way in this thread or task: a handler may make a call of its own.
+_passing: ContextVar[tuple[str, ...]] = ContextVar("_passing", default=())
 
 
 def _let_through(event: _Event, arguments: dict[str, Any]) -> None:
-    """Let the address of the host be looked up from `before-send` to `response-received`, which follows it always."""
+    """Let a host be connected to from `before-send` to `response-received`, which always follows."""
+    hosts = _passing.get()
     if event.kind == "before-send":
-        host = urlsplit(arguments["request"].url).hostname
+        host = urlsplit(arguments["request"].url).hostname or ""
         name_lookup.begin(host)
-        _passing.set(host)
-    elif event.kind == "response-received" and (host := _passing.get()) is not None:
-        name_lookup.end(host)
-        _passing.set(None)
+        _passing.set((*hosts, host))
+    elif event.kind == "response-received" and hosts:
+        name_lookup.end(hosts[-1])
+        _passing.set(hosts[:-1])

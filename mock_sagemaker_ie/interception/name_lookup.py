@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import socket
 import ssl
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from mock_sagemaker_ie.interception import stack
@@ -47,19 +47,23 @@ def _refuse(host: Any) -> None:
     if host is None or not stack.active_mocks():
         return
     name = host.decode("latin-1") if isinstance(host, (bytes, bytearray)) else str(host)
-    if name not in _let_through and is_sagemaker_host(name):
+    if is_sagemaker_host(name) and _key(name) not in _let_through:
         raise unanswered_connection(name)
+
+
+def _key(name: str) -> str:
+    return name.lower().rstrip(".")
 
 
 def begin(host: str) -> None:
     """Let connections to a host through until `end`."""
-    _let_through.append(host)
+    _let_through.append(_key(host))
 
 
 def end(host: str) -> None:
     """Refuse connections to a host again, unless another request to it is under way."""
-    if host in _let_through:
-        _let_through.remove(host)
+    with suppress(ValueError):  # It is not there.
+        _let_through.remove(_key(host))
 
 
 @contextmanager
