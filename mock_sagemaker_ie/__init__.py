@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from mock_sagemaker_ie.backend.experiments.lifecycle import Status
     from mock_sagemaker_ie.backend.settings import Durations
     from mock_sagemaker_ie.clock import Clock, FrozenClock, MockClock
-    from mock_sagemaker_ie.interception.botocore_hook import UnansweredCallError
+    from mock_sagemaker_ie.interception.unanswered import UnansweredCallError
     from mock_sagemaker_ie.mock import InferenceExperimentMock
     from mock_sagemaker_ie.service.delivery import DeliveryWarning
     from mock_sagemaker_ie.service.faults import UnusedFaultError, UnusedFaultWarning
@@ -50,7 +50,7 @@ _HOMES = {
     "ModelRequest": "service.models",
     "ModelResponse": "service.models",
     "Status": "backend.experiments.lifecycle",
-    "UnansweredCallError": "interception.botocore_hook",
+    "UnansweredCallError": "interception.unanswered",
     "UnusedFaultError": "service.faults",
     "UnusedFaultWarning": "service.faults",
     "mock_inference_experiment": "activation.activation",

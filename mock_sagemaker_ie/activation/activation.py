@@ -13,9 +13,10 @@ from mock_sagemaker_ie.activation.decorators import decorate
 from mock_sagemaker_ie.activation.options import complete
 from mock_sagemaker_ie.backend.settings import Durations, Settings
 from mock_sagemaker_ie.clock import FrozenClock, as_clock, movable
-from mock_sagemaker_ie.interception import botocore_hook, requests_hook, sleep, stack
+from mock_sagemaker_ie.interception import botocore_hook, name_lookup, requests_hook, sleep, stack
 from mock_sagemaker_ie.interception.stack import ActiveMock
 from mock_sagemaker_ie.mock import InferenceExperimentMock
+from mock_sagemaker_ie.service.clients import partitions
 from mock_sagemaker_ie.service.delivery import Delivery
 from mock_sagemaker_ie.service.faults import UnusedFaultError, UnusedFaultWarning
 from mock_sagemaker_ie.service.invocation import Runtime
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 C = TypeVar("C", bound=type)
 
-INTERCEPTORS = (botocore_hook.interceptor, requests_hook.interceptor, sleep.interceptor)
+INTERCEPTORS = (botocore_hook.interceptor, requests_hook.interceptor, name_lookup.interceptor, sleep.interceptor)
 
 
 class Activation:
@@ -135,6 +136,7 @@ def make_service(options: Options) -> tuple[Service, Delivery]:
 @contextmanager
 def _activate(options: Options, origin: ActiveMock | None = None, **entry: Any) -> Iterator[ActiveMock]:
     """Activate a mock during the context. It starts with a copy of the state of `origin`, or empty."""
+    partitions()
     service, delivery = make_service(options)
     if origin is not None:
         service.adopt(origin.service)
@@ -145,6 +147,7 @@ def _activate(options: Options, origin: ActiveMock | None = None, **entry: Any) 
         service,
         passthrough=options["passthrough"],
         virtual_sleep=options["virtual_sleep"],
+        wire=options["wire"],
         **entry,
     )
     with ExitStack() as exits:

@@ -57,7 +57,14 @@ class Options(TypedDict, total=False):
         UnusedFaultWarning, "error" raises UnusedFaultError, "ignore" does nothing.
     `passthrough` (collection of str; default: empty):
         The operations that the mock neither answers nor refuses, for example `["ListModels"]`. Such a call goes on to
-        other mocks or to AWS.
+        other mocks or to AWS. It must come from botocore, aiobotocore or `requests`: other libraries only look up the
+        address of the host, which names no operation, and are refused.
+    `wire` (bool; default: False):
+        With True, every call of a botocore or aiobotocore client travels as far as the event `before-send`: botocore
+        signs it, emits every event and retries it, and a `before-send` handler that answers takes precedence over the
+        mock. With False, a call is answered at `before-call`: handlers of the events up to `before-call` and of
+        `after-call` run; those of `request-created`, `choose-signer`, `before-sign`, `before-send`, `before-parse`,
+        `response-received` and `needs-retry` run only for a call for which `fail_next` has arranged an error.
     """
 
     clock: Clock | dt.datetime | str | None
@@ -71,6 +78,7 @@ class Options(TypedDict, total=False):
     keep: int | None
     unused_faults: Literal["warn", "error", "ignore"]
     passthrough: Collection[str]
+    wire: bool
 
 
 def complete(options: dict[str, Any]) -> Options:
@@ -177,4 +185,5 @@ _OPTIONS: dict[str, tuple[Any, Callable[[Any], Any]]] = {
     "keep": (None, _keep),
     "unused_faults": ("warn", _unused_faults),
     "passthrough": ((), _passthrough),
+    "wire": (False, bool),
 }

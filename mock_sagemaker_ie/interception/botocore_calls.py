@@ -1,7 +1,7 @@
 """Answers the calls of botocore's, boto3's and aiobotocore's clients.
 
 Most calls are answered at `before-call`. A call for which a fault is arranged goes on to `before-send`, so that
-botocore's own retries run, and gets HTTP responses there.
+botocore's own retries run, and gets HTTP responses there; with `wire=True` every call does.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from botocore.credentials import ReadOnlyCredentials
 from botocore.exceptions import ReadTimeoutError
 
 from mock_sagemaker_ie.interception.botocore_http import (
@@ -20,10 +21,11 @@ from mock_sagemaker_ie.interception.botocore_http import (
 from mock_sagemaker_ie.protocol.errors import AWSError
 from mock_sagemaker_ie.protocol.wire import WireRequest, encode, error_body, error_headers, response_headers
 from mock_sagemaker_ie.service.faults import ReadTimeout
+from mock_sagemaker_ie.service.service import ANSWERED
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
     from botocore.model import OperationModel
 
@@ -64,24 +66,37 @@ async def before_call_async(active: ActiveMock, arguments: Arguments) -> Parsed 
 
 
 def _uses_wire(active: ActiveMock, model: OperationModel, arguments: Arguments, *, asynchronous: bool) -> bool:
-    """Return whether a call goes on to the wire, where a fault waits for it.
-
-    A client without credentials cannot sign, so its call gets the fault here: the fault is raised.
-    """
-    _in_flight.set(None)
+    """Return whether a call goes on to the wire: a fault waits for it there, or the mock has `wire=True`."""
+    wire = active.wire and model.name in ANSWERED
     read_timeout = getattr(arguments["context"].get("client_config"), "read_timeout", None)
-    if not active.service.faults.has_error(model.name, read_timeout):
+    if not wire and not active.service.faults.has_error(model.name, read_timeout):
         active.service.delay(model.name)
         return False
-    call = _call(arguments)
-    if getattr(arguments["request_signer"], "_credentials", None) is None:
-        timeout = _read_timeout(read_timeout, arguments["params"].get("url", ""))
-        error = active.service.take_fault(model, **call, read_timeout=timeout)
-        if error is not None:
-            raise error
-        return False
-    _in_flight.set(_InFlightCall(active, model, call, asynchronous, read_timeout))
+    context = arguments["context"]
+    context[_CALL] = _InFlightCall(active, model, _call(arguments), asynchronous, read_timeout)
+    if not _can_sign(getattr(arguments["request_signer"], "_credentials", None)):
+        # botocore before 1.35 does not read them, and then the request is not signed.
+        context.setdefault("signing", {})["request_credentials"] = _PlaceholderCredentials()
     return True
+
+
+def _can_sign(credentials: Any) -> bool:
+    """Return whether a client has credentials of its own that need not be fetched from anywhere first."""
+    return credentials is not None and not hasattr(credentials, "refresh_needed")
+
+
+class _PlaceholderCredentials:
+    """The credentials that sign requests of a client that cannot sign, so that a test runs alike on every machine."""
+
+    def get_frozen_credentials(self) -> _FrozenCredentials:
+        """Return the keys. aiobotocore awaits them."""
+        return _FrozenCredentials("testing", "testing", None)
+
+
+class _FrozenCredentials(ReadOnlyCredentials):  # type: ignore[misc]  # botocore is untyped
+    def __await__(self) -> Generator[Any, None, ReadOnlyCredentials]:
+        return self
+        yield  # Never reached; it makes this method a generator, as `await` needs.
 
 
 def _read_timeout(seconds: float | None, url: str) -> ReadTimeout | None:
@@ -93,7 +108,7 @@ def _read_timeout(seconds: float | None, url: str) -> ReadTimeout | None:
 
 
 class _InFlightCall(NamedTuple):
-    """A call that uses the wire. Its attempts come one by one, in the thread or task that made the call."""
+    """A call that uses the wire. The context of its requests keeps it, under the key _CALL."""
 
     active: ActiveMock
     model: OperationModel
@@ -102,21 +117,31 @@ class _InFlightCall(NamedTuple):
     read_timeout: float | None
 
 
-_in_flight: ContextVar[_InFlightCall | None] = ContextVar("_in_flight", default=None)
+_CALL = "mock_sagemaker_ie_call"
+# The call whose attempt is sent next in this thread or task. `request-created` sets it last, after every handler, and
+# `before-send`, whose arguments have no context, follows at once: calls that handlers make cannot come between.
+_next_attempt: ContextVar[_InFlightCall | None] = ContextVar("_next_attempt", default=None)
 
 
-def in_flight(active: ActiveMock, operation: str) -> bool:
-    """Return whether a request of the operation is an attempt of a call that uses the wire."""
-    call = _in_flight.get()
-    return call is not None and call.active is active and call.model.name == operation
+def call_of(active: ActiveMock, request: Any) -> _InFlightCall | None:
+    """Return the call of a request that was created, if this mock answers it on the wire."""
+    call: _InFlightCall | None = request.context.get(_CALL)
+    return call if call is not None and call.active is active else None
 
 
-def before_send(active: ActiveMock, operation: str, arguments: Arguments) -> Any:
-    """Answer an attempt by an HTTP response, or an awaitable of one for aiobotocore; None when it is not in flight."""
-    call = _in_flight.get()
-    if call is None or not in_flight(active, operation):
-        return None
-    return (_answer_attempt_async if call.asynchronous else _answer_attempt)(call, arguments["request"].url)
+def send_next(call: _InFlightCall | None) -> None:
+    """Note the call whose attempt `before-send` gets next."""
+    _next_attempt.set(call)
+
+
+def sent() -> _InFlightCall | None:
+    """Return the call whose attempt is being sent, if the mock answers it on the wire."""
+    return _next_attempt.get()
+
+
+def answer_attempt(call: _InFlightCall, url: str) -> Any:
+    """Answer an attempt by an HTTP response, or an awaitable of one for aiobotocore; None when the mock has none."""
+    return (_answer_attempt_async if call.asynchronous else _answer_attempt)(call, url)
 
 
 def _answer_attempt(call: _InFlightCall, url: str) -> HTTPResponse | None:

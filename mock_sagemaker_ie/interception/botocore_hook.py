@@ -7,14 +7,21 @@ The `meta.events` of each client is an EventAliaser, in any session, botocore's 
 
 from __future__ import annotations
 
+import copy
 import functools
 import inspect
+import sys
+from collections.abc import Generator
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit
 
-from botocore.exceptions import BotoCoreError
-from botocore.hooks import EventAliaser
+from botocore import hooks
 
-from mock_sagemaker_ie.interception import botocore_calls, stack
+from mock_sagemaker_ie.interception import botocore_calls, name_lookup, stack
+from mock_sagemaker_ie.interception.import_hook import ImportHook
+from mock_sagemaker_ie.interception.replacement import Replacement, Replacements
+from mock_sagemaker_ie.interception.unanswered import unanswered
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -27,61 +34,92 @@ SERVICES = ("sagemaker", "sagemaker-runtime")
 Responses = list[tuple[Any, Any]]
 
 
-class UnansweredCallError(RuntimeError):
-    """A SageMaker call was made while a mock is active, and nobody answered it."""
-
-
 # --- the patch
 
 
 class _Patch:
-    """Our versions of both methods. The originals run first, so that a user's Stubber or event handler wins."""
+    """Our versions of both methods, in every copy of botocore: ours, the present one, and those imported from now on.
+
+    Somebody may have removed botocore from sys.modules, so that it was imported again: its clients have a class
+    EventAliaser of their own.
+    """
 
     def __init__(self) -> None:
-        self._originals = original_until_response, original_emit = EventAliaser.emit_until_response, EventAliaser.emit
+        self._ours = _replacements(hooks)
+        self._copies: list[Replacements] = []
+        self._import_hook = ImportHook(hooks.__name__, self._apply)
 
-        def emit_until_response(aliaser: EventAliaser, event_name: str, **arguments: Any) -> Any:
-            result = original_until_response(aliaser, event_name, **arguments)
-            if not event_name.startswith(_CALLS) or (ours := _our_event(event_name)) is None:
-                return result
-            active = ours[1]
-            if not isinstance(result, tuple):  # An awaitable, from aiobotocore.
-                return _answered(active, result, arguments)
-            return result if result[1] is not None else (active, botocore_calls.before_call(active, arguments))
+    def install(self) -> None:
+        """Replace both methods in each copy."""
+        self._ours.install()
+        present = sys.modules.get(hooks.__name__)
+        if present is not None and present is not hooks:
+            self._apply(present)
+        self._import_hook.install()
 
-        def emit(aliaser: EventAliaser, event_name: str, **arguments: Any) -> Any:
-            if not event_name.startswith(_REQUESTS) or (ours := _our_event(event_name)) is None:
-                return original_emit(aliaser, event_name, **arguments)
-            event, active = ours
-            pass_on = functools.partial(original_emit, aliaser, event_name, **arguments)
-            if event.kind == "request-created":
-                # A request that we answer needs no signature.
-                return _signed(pass_on, None if botocore_calls.in_flight(active, event.operation) else event)
-            response = botocore_calls.before_send(active, event.operation, arguments)
-            if inspect.isawaitable(response):
-                return _sent(active, response, event, pass_on)
-            return _guarded(event, pass_on) if response is None else [(active, response)]
-
-        self._replacements = emit_until_response, emit
-        EventAliaser.emit_until_response, EventAliaser.emit = self._replacements
+    def _apply(self, module: Any) -> None:
+        copied = _replacements(module)
+        copied.install()
+        self._copies.append(copied)
 
     def remove(self) -> None:
         """Restore the original methods, unless somebody else has replaced ours; then ours only call the originals."""
-        for name, original, ours in zip(
-            ("emit_until_response", "emit"), self._originals, self._replacements, strict=True
-        ):
-            if vars(EventAliaser)[name] is ours:
-                setattr(EventAliaser, name, original)
+        self._import_hook.remove()
+        self._ours.remove()
+        while self._copies:
+            self._copies.pop().remove()
 
 
-interceptor = stack.Interceptor(_Patch)
+def _replacements(module: Any) -> Replacements:
+    methods = {"emit_until_response": _emit_until_response, "emit": _emit}
+    return Replacements(Replacement(module.EventAliaser, name, make) for name, make in methods.items())
+
+
+def _emit_until_response(original: Callable[..., Any]) -> Callable[..., Any]:
+    """Return our version of the method. The original runs first, so that a user's Stubber or event handler wins."""
+
+    def emit_until_response(aliaser: Any, event_name: str, **arguments: Any) -> Any:
+        result = original(aliaser, event_name, **arguments)
+        if not event_name.startswith(_CALLS) or (ours := _our_event(event_name)) is None:
+            return result
+        event, active = ours
+        if event.operation in active.passthrough:
+            return result
+        if not isinstance(result, tuple):  # An awaitable, from aiobotocore.
+            return _answered(active, result, arguments)
+        return result if result[1] is not None else (active, botocore_calls.before_call(active, arguments))
+
+    return emit_until_response
+
+
+def _emit(original: Callable[..., Any]) -> Callable[..., Any]:
+    """Return our version of the method."""
+
+    def emit(aliaser: Any, event_name: str, **arguments: Any) -> Any:
+        if not event_name.startswith(_REQUESTS) or (ours := _our_event(event_name)) is None:
+            return original(aliaser, event_name, **arguments)
+        event, active = ours
+        if event.operation in active.passthrough:
+            _let_through(event, arguments)
+        elif event.kind == "request-created":
+            pass_on = functools.partial(original, aliaser, event_name, **arguments)
+            return _run(_create(active, event, arguments["request"], pass_on))
+        elif event.kind == "before-send":
+            pass_on = functools.partial(original, event_name=event_name, **arguments)
+            return _run(_send(event, aliaser, arguments["request"], pass_on))
+        return original(aliaser, event_name, **arguments)
+
+    return emit
+
+
+interceptor = stack.Interceptor(_Patch())
 
 
 # --- events
 
 # Most of botocore's events do not concern us and must be quick: only names with these beginnings are looked at.
 _CALLS = "before-call.sagemaker"
-_REQUESTS = ("request-created.sagemaker", "before-send.sagemaker")
+_REQUESTS = ("request-created.sagemaker", "before-send.sagemaker", "response-received.sagemaker")
 
 
 class _Event(NamedTuple):
@@ -93,12 +131,10 @@ class _Event(NamedTuple):
 
 
 def _our_event(name: str) -> tuple[_Event, ActiveMock] | None:
-    """Return the event and the mock that answers it; None for another service, or when no mock is active."""
+    """Return the event and the mock that counts for it; None for another service, or when no mock is active."""
     active = stack.answering()
-    kind, service, operation = name.split(".", 2)
-    if active is None or service not in SERVICES or operation in active.passthrough:
-        return None
-    return _Event(kind, service, operation), active
+    event = _Event(*name.split(".", 2))
+    return None if active is None or event.service not in SERVICES else (event, active)
 
 
 async def _answered(active: ActiveMock, result: Awaitable[Any], arguments: dict[str, Any]) -> tuple[Any, Any]:
@@ -107,60 +143,114 @@ async def _answered(active: ActiveMock, result: Awaitable[Any], arguments: dict[
     return response if response[1] is not None else (active, await botocore_calls.before_call_async(active, arguments))
 
 
-def _signed(sign: Callable[[], Any], refused: _Event | None) -> Any:
-    """Sign a request, and ignore that a request that we answer cannot be signed.
+# --- requests
+#
+# An emitter of botocore returns values and one of aiobotocore awaitables. So each function here is a generator: it
+# yields what an emitter returned and is sent the value.
 
-    `refused`: the event of a request that nobody will answer. Signing comes before sending, and an error about missing
-    credentials would hide the real reason.
+Steps = Generator[Any, Any, Any]
+
+
+def _create(active: ActiveMock, event: _Event, request: Any, emit: Callable[[], Any]) -> Steps:
+    """Sign a request. One that the mock answers needs no signature.
+
+    For a request that nobody will answer, an error about missing credentials would hide the real reason: signing comes
+    before sending.
     """
-
-    def fail(error: BotoCoreError) -> None:
-        if refused is not None:
-            raise unanswered(refused.service, refused.operation) from error
-
-    async def signed(signing: Awaitable[Any]) -> Any:
-        try:
-            return await signing
-        except BotoCoreError as error:
-            return fail(error)
-
+    call, result = botocore_calls.call_of(active, request), None
     try:
-        result = sign()
-    except BotoCoreError as error:
-        return fail(error)
-    return signed(result) if inspect.isawaitable(result) else result
+        result = yield emit()
+    except Exception as error:
+        if not _is_botocores(error):
+            raise
+        if call is None:
+            raise unanswered(event.service, event.operation) from error
+    botocore_calls.send_next(call)
+    return result
 
 
-def _guarded(event: _Event, pass_on: Callable[[], Any]) -> Any:
-    """Return what the other handlers of a request give. Raises UnansweredCallError when none of them answers."""
+def _send(event: _Event, aliaser: Any, request: Any, emit: Callable[[Any], Any]) -> Steps:
+    """Return the responses to a request. A user's handler wins over the mock, and the mock over moto.
 
-    def guard(responses: Responses) -> Responses:
-        if all(response is None for _, response in responses):
-            raise unanswered(event.service, event.operation)
-        return responses
-
-    async def guarded(coming: Awaitable[Responses]) -> Responses:
-        return guard(await coming)
-
-    result = pass_on()
-    return guarded(result) if inspect.isawaitable(result) else guard(result)
-
-
-async def _sent(active: ActiveMock, coming: Awaitable[Any], event: _Event, pass_on: Callable[[], Any]) -> Responses:
-    """Return the mock's response to aiobotocore, or else those of the other handlers."""
-    response = await coming
-    if response is not None:
-        return [(active, response)]
-    responses: Responses = await _guarded(event, pass_on)
+    Raises UnansweredCallError when nobody answers.
+    """
+    call = botocore_calls.sent()
+    if call is None:
+        responses = yield emit(aliaser)
+    else:
+        moto = _active_moto()
+        responses = yield emit(_without(aliaser, moto))
+        if not _has_answer(responses):
+            response = yield botocore_calls.answer_attempt(call, request.url)
+            responses = [(call.active, response)]
+        if moto is not None and not _has_answer(responses):
+            responses = [(moto, moto(event_name=".".join(event), request=request))]
+    if not _has_answer(responses):
+        raise unanswered(event.service, event.operation)
     return responses
 
 
-def unanswered(service: str, operation: str) -> UnansweredCallError:
-    """Return the error for a call that nobody answered. It names the ways out."""
-    return UnansweredCallError(
-        f"{operation} ({service}) was called while mock_inference_experiment is active, and nobody "
-        "answered it; it was not sent to AWS. The mock answers inference experiments, models, endpoint configurations, "
-        "endpoints, InvokeEndpoint, and tags of these. For the rest, run moto's mock_aws alongside, stub the call with "
-        "botocore.stub.Stubber, or let it through to AWS with "
-        f"mock_inference_experiment(passthrough=[{operation!r}]).",
-    )
+def _has_answer(responses: Responses) -> bool:
+    return any(response is not None for _, response in responses)
+
+
+def _is_botocores(error: Exception) -> bool:
+    """Return whether an error is one of botocore's own, of any copy of botocore."""
+    return any(kind.__name__ == "BotoCoreError" for kind in type(error).__mro__)
+
+
+def _active_moto() -> Any:
+    """Return moto's handler of `before-send` while moto is active, else None."""
+    handler = getattr(sys.modules.get("moto.core.models"), "botocore_stubber", None)
+    return handler if getattr(handler, "enabled", False) else None
+
+
+def _without(aliaser: Any, moto: Any) -> Any:
+    """Return the emitter without moto's handler, which would execute the call too, or raise."""
+    if moto is None:
+        return aliaser
+    others = copy.copy(aliaser)
+    others.unregister("before-send", moto)
+    return others
+
+
+def _run(steps: Steps) -> Any:
+    """Return the result of a generator, or an awaitable of it as soon as a step is awaitable."""
+    value = None
+    try:
+        while not inspect.isawaitable(value):
+            value = steps.send(value)
+    except StopIteration as end:
+        return end.value
+    return _run_async(steps, value)
+
+
+async def _run_async(steps: Steps, value: Any) -> Any:
+    try:
+        while True:
+            try:
+                result = await value if inspect.isawaitable(value) else value
+            except BaseException as error:  # noqa: BLE001, PERF203 - the generator handles it
+                value = steps.throw(error)
+            else:
+                value = steps.send(result)
+    except StopIteration as end:
+        return end.value
+
+
+# --- requests of operations in `passthrough`
+
+# The hosts of the requests that are under way in this thread or task: a handler may make a call of its own.
+_passing: ContextVar[tuple[str, ...]] = ContextVar("_passing", default=())
+
+
+def _let_through(event: _Event, arguments: dict[str, Any]) -> None:
+    """Let a host be connected to from `before-send` to `response-received`, which always follows."""
+    hosts = _passing.get()
+    if event.kind == "before-send":
+        host = urlsplit(arguments["request"].url).hostname or ""
+        name_lookup.begin(host)
+        _passing.set((*hosts, host))
+    elif event.kind == "response-received" and hosts:
+        name_lookup.end(hosts[-1])
+        _passing.set(hosts[:-1])

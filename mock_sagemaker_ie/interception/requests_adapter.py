@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
 
-from mock_sagemaker_ie.interception.botocore_hook import unanswered
+from mock_sagemaker_ie.interception import name_lookup
+from mock_sagemaker_ie.interception.unanswered import unanswered
 from mock_sagemaker_ie.service.aws_http import BrokenConnection, HTTPRequest, NotAnswered, answer, is_sagemaker_host
 from mock_sagemaker_ie.service.faults import ReadTimeout
 
@@ -38,10 +40,12 @@ class Adapter:
         except BrokenConnection as broken:
             raise broken.error from None
         except NotAnswered as other:
-            if other.operation not in active.passthrough and _leaves_process(self._original):
+            passes = other.operation in active.passthrough
+            if not passes and _leaves_process(self._original):
                 raise unanswered(other.service, other.operation) from None
         request.body = received.body  # A file or an iterator has been read.
-        return self._original.send(request, **options)
+        with name_lookup.letting_through(received.host) if passes else nullcontext():
+            return self._original.send(request, **options)
 
 
 def _read(request: Any) -> HTTPRequest:

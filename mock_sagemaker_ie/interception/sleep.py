@@ -10,45 +10,49 @@ from typing import TYPE_CHECKING, Any
 
 from mock_sagemaker_ie.clock import movable
 from mock_sagemaker_ie.interception import stack
+from mock_sagemaker_ie.interception.replacement import Replacement, Replacements
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
 
 class _Patch:
     """Our replacements of both functions. While no mock has virtual sleep, they call the originals."""
 
-    def __init__(self) -> None:
+    def install(self) -> None:
+        """Replace both functions."""
         import asyncio  # noqa: PLC0415 - slow, and few need it
 
-        original, original_async = time.sleep, asyncio.sleep
-
-        def sleep(seconds: float, /) -> None:
-            (_mover() or original)(seconds)
-
-        async def async_sleep(delay: float, result: Any = None) -> Any:
-            move = _mover()
-            if move is None:
-                return await original_async(delay, result)
-            if delay > 0:
-                move(delay)
-            return await original_async(0, result)  # Other tasks get their turn, as with the real function.
-
-        self._replaced: list[tuple[Any, Any, Any]] = [
-            (time, original, sleep),
-            (asyncio, original_async, async_sleep),
-        ]
-        for module, _, replacement in self._replaced:
-            module.sleep = replacement
+        self._replacements = Replacements(
+            [Replacement(time, "sleep", _sleep), Replacement(asyncio, "sleep", _async_sleep)]
+        )
+        self._replacements.install()
 
     def remove(self) -> None:
         """Restore the original functions, unless somebody else has replaced ours."""
-        for module, original, replacement in self._replaced:
-            if module.sleep is replacement:
-                module.sleep = original
+        self._replacements.remove()
 
 
-interceptor = stack.Interceptor(_Patch, needed=lambda active: any(each.virtual_sleep for each in active))
+def _sleep(original: Callable[[float], None]) -> Callable[[float], None]:
+    def sleep(seconds: float, /) -> None:
+        (_mover() or original)(seconds)
+
+    return sleep
+
+
+def _async_sleep(original: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    async def async_sleep(delay: float, result: Any = None) -> Any:
+        move = _mover()
+        if move is None:
+            return await original(delay, result)
+        if delay > 0:
+            move(delay)
+        return await original(0, result)  # Other tasks get their turn, as with the real function.
+
+    return async_sleep
+
+
+interceptor = stack.Interceptor(_Patch(), needed=lambda active: any(each.virtual_sleep for each in active))
 
 
 def _mover() -> Callable[[float], None] | None:

@@ -29,6 +29,7 @@ class ActiveMock:
     """One active mock.
 
     `passthrough`: operations that the mock neither answers nor refuses. `virtual_sleep`: sleeping moves its clock.
+    `wire`: its calls travel as far as `before-send`.
     `entered_by`: the object that entered it and will exit it. `owner`: the test class or the test instance that it was
     entered for, if any. `started`: entered by start(), so that somebody must stop it. `exit`: ends it. `outer`: the
     innermost mock that its context had entered before.
@@ -38,6 +39,7 @@ class ActiveMock:
     service: Service
     passthrough: Collection[str] = ()
     virtual_sleep: bool = False
+    wire: bool = False
     entered_by: object = None
     owner: object = None
     started: bool = False
@@ -53,7 +55,10 @@ class ActiveMock:
 
 
 class Patch(Protocol):
-    """A patch that its constructor has installed."""
+    """A patch that can be installed and removed, again and again."""
+
+    def install(self) -> None:
+        """Replace what the patch replaces."""
 
     def remove(self) -> None:
         """Restore what was replaced, unless somebody else has replaced it meanwhile."""
@@ -62,20 +67,21 @@ class Patch(Protocol):
 class Interceptor:
     """Keeps a patch installed while it is needed.
 
-    `patch`: installs the patch. `needed`: whether the active mocks need it; by default, when there is one.
+    `needed`: whether the active mocks need it; by default, when there is one.
     """
 
-    def __init__(self, patch: Callable[[], Patch], needed: Callable[[Sequence[ActiveMock]], bool] = bool) -> None:
+    def __init__(self, patch: Patch, needed: Callable[[Sequence[ActiveMock]], bool] = bool) -> None:
         self._patch, self._needed = patch, needed
-        self.installed: Patch | None = None
+        self._installed = False
 
     def update(self, active: Sequence[ActiveMock]) -> None:
         """Install or remove the patch after a change of the active mocks."""
-        if self._needed(active):
-            self.installed = self.installed or self._patch()
-        elif self.installed is not None:
-            self.installed.remove()
-            self.installed = None
+        needed = self._needed(active)
+        if needed and not self._installed:
+            self._patch.install()
+        elif self._installed and not needed:
+            self._patch.remove()
+        self._installed = needed
 
 
 # Replaced and never changed, so that any thread may read it without a lock.

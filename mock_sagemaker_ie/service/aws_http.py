@@ -9,8 +9,6 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from botocore.loaders import Loader
-
 from mock_sagemaker_ie.protocol.errors import AWSError, common_error, error_text
 from mock_sagemaker_ie.protocol.wire import (
     WireRequest,
@@ -19,7 +17,7 @@ from mock_sagemaker_ie.protocol.wire import (
     error_headers,
     response_headers,
 )
-from mock_sagemaker_ie.service.clients import service_model
+from mock_sagemaker_ie.service.clients import partitions, service_model
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -142,7 +140,11 @@ def _operations_by_path_end(model: ServiceModel) -> dict[str, str]:
 
 
 _CREDENTIAL = re.compile(r"Credential=([^/\s]+)/\d+/([a-z0-9-]+)/")
-_HOST = re.compile(r"^(?:api|runtime)(?:-fips)?\.sagemaker(?:-fips)?\.([a-z0-9-]+)\.(.+)$")
+# A VPC endpoint has a name of its own in front. A name may end in a dot, and its case does not matter.
+_HOST = re.compile(
+    r"^(?:vpce-[^.]+\.)?(?:api|runtime)(?:-fips)?\.sagemaker(?:-fips)?\.([a-z0-9-]+)\.(?:vpce\.)?(.+?)\.?$",
+    re.IGNORECASE,
+)
 
 
 def _scope(request: HTTPRequest) -> tuple[str, str | None]:
@@ -155,17 +157,17 @@ def _scope(request: HTTPRequest) -> tuple[str, str | None]:
     if signature:
         return signature[2], signature[1] if re.fullmatch("[0-9]{12}", signature[1]) else None
     host_match = _HOST.match(request.host)
-    return host_match[1] if host_match else DEFAULT_REGION, None
+    return host_match[1].lower() if host_match else DEFAULT_REGION, None
 
 
 def is_sagemaker_host(host: str) -> bool:
     """Return whether a host belongs to SageMaker or its runtime, in any region and partition."""
     host_match = _HOST.match(host)
-    return host_match is not None and host_match[2] in _dns_suffixes()
+    return host_match is not None and host_match[2].lower() in _dns_suffixes()
 
 
 @lru_cache(maxsize=1)
 def _dns_suffixes() -> frozenset[str]:
     """Return the DNS suffixes of AWS's partitions, from botocore's data."""
-    outputs = [each["outputs"] for each in Loader().load_data("partitions")["partitions"]]
+    outputs = [each["outputs"] for each in partitions()["partitions"]]
     return frozenset(each[suffix] for each in outputs for suffix in ("dnsSuffix", "dualStackDnsSuffix"))

@@ -1,16 +1,23 @@
-"""The botocore clients and service models that the process keeps, because loading SageMaker's model is slow."""
+"""The botocore clients, service models and other data of botocore that the process keeps: loading them is slow."""
 
 from __future__ import annotations
 
+import gzip
+import json
 import os
 import threading
-from collections import deque
+from collections import OrderedDict, deque
 from functools import lru_cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+import botocore
+
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+# The only API version of each service.
+_API_VERSIONS = {"sagemaker": "2017-07-24", "sagemaker-runtime": "2017-05-13"}
 
 _lock = threading.Lock()
 
@@ -59,6 +66,15 @@ def service_model(service: str) -> Any:
         return _model(service)
 
 
+@lru_cache(maxsize=1)
+def partitions() -> Any:
+    """Return botocore's data about AWS's partitions: their regions and DNS suffixes.
+
+    A mock reads them when it is entered, because its calls need them.
+    """
+    return json.loads(_read("partitions"))
+
+
 @lru_cache(maxsize=4)
 def _model(service: str) -> Any:
     # The same as Session.get_service_model, but importing Session is slow.
@@ -72,8 +88,41 @@ def _loader() -> Any:
     """Return the loader of botocore's data, which the models and the clients share, so that each is read once."""
     from botocore.loaders import Loader  # noqa: PLC0415 - slow, and needed only here
 
+    class DataLoader(Loader):  # type: ignore[misc]  # botocore is untyped
+        """Loads botocore's own data wherever the code under test has replaced the file system, as pyfakefs does."""
+
+        def load_service_model(self, service_name: str, type_name: str, api_version: str | None = None) -> Any:
+            version = api_version or _API_VERSIONS.get(service_name)
+            if version is None:
+                return super().load_service_model(service_name, type_name, api_version)
+            return self.load_data(f"{service_name}/{version}/{type_name}")
+
+        def load_data_with_path(self, name: str) -> tuple[Any, str]:
+            try:
+                return json.loads(_read(name), object_pairs_hook=OrderedDict), _path(name)
+            except OSError:
+                return super().load_data_with_path(name)  # type: ignore[no-any-return]
+
     # Not those of ~/.aws/models.
-    return Loader([Loader.BUILTIN_DATA_PATH], include_default_search_paths=False)
+    return DataLoader([Loader.BUILTIN_DATA_PATH], include_default_search_paths=False)
+
+
+def _path(name: str) -> str:
+    """Return the path of a file of botocore's data, without its ending."""
+    return os.path.join(botocore.__path__[0], "data", *name.split("/"))  # noqa: PTH118 - pathlib may be replaced
+
+
+def _read(name: str) -> bytes:
+    """Return a file of botocore's data as JSON. Some versions of botocore compress it. Raises OSError without a file.
+
+    The import system reads it, below every replacement of `open` and of the file system.
+    """
+    get_data = botocore.__spec__.loader.get_data
+    try:
+        content: bytes = get_data(f"{_path(name)}.json")
+    except OSError:
+        content = gzip.decompress(get_data(f"{_path(name)}.json.gz"))
+    return content
 
 
 class _Client:

@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import botocore.loaders
 from botocore.endpoint_provider import RuleSetStandardLibrary
 
 from mock_sagemaker_ie.backend.backend import SageMakerBackend
@@ -24,6 +23,7 @@ from mock_sagemaker_ie.protocol.errors import AWSError
 from mock_sagemaker_ie.protocol.validation import refuse, violations
 from mock_sagemaker_ie.protocol.wire import copy_values, encode_answer, read_request, whole_milliseconds
 from mock_sagemaker_ie.service.answer_cache import AnswerCache, CachedAnswer, Key
+from mock_sagemaker_ie.service.clients import partitions
 from mock_sagemaker_ie.service.faults import Faults, is_longer
 from mock_sagemaker_ie.service.invocation import Invoked, warn_of
 from mock_sagemaker_ie.service.models import run, run_async
@@ -317,5 +317,5 @@ def _is_ours(params: Values) -> bool:
 @lru_cache(maxsize=64)
 def partition(region: str) -> str:
     """Return the partition of a region by botocore's own data: aws, aws-cn, aws-us-gov and so on."""
-    library = RuleSetStandardLibrary(botocore.loaders.Loader().load_data("partitions"))
+    library = RuleSetStandardLibrary(partitions())
     return str(library.aws_partition(region)["name"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectTimeoutError, ReadTimeoutError
 
@@ -111,16 +112,17 @@ async def test_a_retried_invocation_returns_the_whole_body(mock_without_waits):
     assert (body, answer["ContentType"]) == (b"1,2", "text/csv")
 
 
-@pytest.mark.parametrize("fault", ["AccessDeniedException", ReadTimeoutError])
-async def test_a_client_without_credentials_gets_the_fault_without_retries(mock, fault):
-    """A client without credentials cannot sign a request, so it makes one attempt only."""
-    mock.fail_next("ListModels", fault)
+@pytest.mark.parametrize("fault", RETRYABLE)
+@pytest.mark.parametrize("signature", [{}, {"signature_version": UNSIGNED}], ids=["signed", "unsigned"])
+async def test_a_client_without_credentials_retries(mock_without_waits, connections, fault, signature):
+    """The machine's credentials do not decide how often a client tries, and no connection is attempted."""
+    mock_without_waits.fail_next("ListModels", fault, times=2)
 
-    async with make_client(keys={}) as client:
-        with pytest.raises(ClientError if isinstance(fault, str) else fault):
-            await client.list_models()
+    async with make_client(keys={}, **signature) as client:
+        answer = await client.list_models()
 
-    assert len(mock.calls) == 1
+    assert answer["ResponseMetadata"]["RetryAttempts"] == 2
+    assert connections == []
 
 
 async def test_a_retried_call_that_the_mock_does_not_answer_is_not_sent(mock_without_waits, connections):

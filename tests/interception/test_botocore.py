@@ -213,6 +213,59 @@ def test_only_one_of_many_threads_can_use_a_name(mock, sagemaker):
 # --- the end of a mock
 
 
+def test_restores_the_wrapper_of_a_tracer(monkeypatch):
+    """A tracer may have wrapped the methods before: its wrapper sees each call, and afterwards is the same object."""
+    events = []
+
+    class Wrapper:
+        """A wrapper like those of wrapt: a descriptor that gives another object at each access."""
+
+        def __init__(self, wrapped):
+            self.wrapped = wrapped
+
+        def __get__(self, instance, owner):
+            bound = self.wrapped if instance is None else self.wrapped.__get__(instance, owner)
+
+            def call(*arguments, **named):
+                events.append(named.get("event_name") or next(each for each in arguments if isinstance(each, str)))
+                return bound(*arguments, **named)
+
+            return call
+
+    wrappers = {name: Wrapper(vars(EventAliaser)[name]) for name in ("emit", "emit_until_response")}
+    for name, wrapper in wrappers.items():
+        monkeypatch.setattr(EventAliaser, name, wrapper)
+
+    for wire in (False, True):
+        with mock_inference_experiment(wire=wire):
+            launch()
+
+    assert {name: vars(EventAliaser)[name] for name in wrappers} == wrappers
+    assert events.count("before-call.sagemaker.CreateInferenceExperiment") == 2
+    assert events.count("before-send.sagemaker.CreateInferenceExperiment") == 1
+
+
+def test_restores_the_wrapper_of_wrapt(monkeypatch):
+    """The tracers of APM libraries use wrapt."""
+    wrapt = pytest.importorskip("wrapt")
+    events = []
+
+    def trace(wrapped, _instance, arguments, named):
+        events.append(named.get("event_name") or arguments[0])
+        return wrapped(*arguments, **named)
+
+    wrappers = {}
+    for name in ("emit", "emit_until_response"):
+        wrappers[name] = wrapt.FunctionWrapper(vars(EventAliaser)[name], trace)
+        monkeypatch.setattr(EventAliaser, name, wrappers[name])
+
+    with mock_inference_experiment(wire=True):
+        launch()
+
+    assert all(vars(EventAliaser)[name] is wrapper for name, wrapper in wrappers.items())
+    assert "before-send.sagemaker.CreateInferenceExperiment" in events
+
+
 def test_a_foreign_wrapper_around_ours_stays_in_place(monkeypatch):
     """If other code wraps botocore while the mock is active, its wrapper stays and still sees each call."""
     events = []

@@ -10,9 +10,9 @@ from functools import cache
 
 import boto3
 import pytest
-from botocore import xform_name
+from botocore import UNSIGNED, xform_name
 from botocore.config import Config
-from botocore.credentials import DeferredRefreshableCredentials
+from botocore.credentials import Credentials, DeferredRefreshableCredentials
 from botocore.exceptions import (
     ClientError,
     ConnectionClosedError,
@@ -426,33 +426,57 @@ def test_an_arranged_error_comes_after_the_whole_delay(mock):
 # --- credentials and moto
 
 
-@pytest.mark.parametrize("fault", ["ThrottlingException", ReadTimeoutError])
-def test_a_client_without_credentials_gets_the_fault_without_retries(mock, monkeypatch, fault):
-    """A client without credentials cannot sign a request, so it makes one attempt only."""
-    monkeypatch.delenv("AWS_ACCESS_KEY_ID", raising=False)  # Another test may have set it.
-    unsigned = boto3.Session().client("sagemaker", region_name="us-east-1")
-    mock.fail_next("ListModels", fault)
-
-    with pytest.raises(ClientError if isinstance(fault, str) else fault):
-        unsigned.list_models()
-
-    assert unsigned.list_models()["Models"] == []
-    assert len(mock.calls) == 2
+def session_with(credentials):
+    """Return a botocore session whose clients get these credentials."""
+    session = Session()
+    session._credentials = credentials
+    return session
 
 
-def test_a_credentials_error_does_not_replace_the_arranged_fault(mock):
-    """A call without faults needs no credentials, so a call with a fault raises the fault and no login error."""
+def expired_login():
+    """Return credentials that can no longer be fetched."""
 
-    def raise_expired_login():
+    def fetch():
         raise UnauthorizedSSOTokenError
 
-    session = Session()
-    session._credentials = DeferredRefreshableCredentials(raise_expired_login, "sso")
+    return DeferredRefreshableCredentials(fetch, "sso")
+
+
+@pytest.mark.parametrize("fault", RETRYABLE)
+@pytest.mark.parametrize(
+    ("credentials", "keys", "signature"),
+    [
+        pytest.param(lambda: Credentials("testing", "testing"), {}, {}, id="credentials of the session"),
+        pytest.param(lambda: None, KEYS, {}, id="explicit keys"),
+        pytest.param(lambda: None, {}, {}, id="no credentials"),
+        pytest.param(expired_login, {}, {}, id="expired login"),
+        pytest.param(lambda: None, {}, {"signature_version": UNSIGNED}, id="unsigned"),
+        pytest.param(expired_login, {}, {"signature_version": UNSIGNED}, id="unsigned, expired login"),
+    ],
+)
+def test_the_credentials_of_a_client_do_not_change_its_retries(mock_without_waits, credentials, keys, signature, fault):
+    """A client with, without or with expired credentials, or one that does not sign, retries alike."""
+    config = Config(retries={"total_max_attempts": 3}, **signature)
+    session = session_with(credentials())
+    client = session.create_client("sagemaker", region_name="us-east-1", config=config, **keys)
+    mock_without_waits.fail_next("ListModels", fault, times=2)
+
+    answer = client.list_models()
+
+    assert answer["ResponseMetadata"]["RetryAttempts"] == 2
+    assert [each.error is None for each in mock_without_waits.calls] == [False, False, True]
+
+
+def test_credentials_of_the_machine_are_not_fetched_for_a_fault(mock):
+    """Fetching credentials asks another service, so the arranged fault is raised without it."""
+    fetched = []
+    credentials = DeferredRefreshableCredentials(lambda: fetched.append("credentials"), "sso")
     mock.fail_next("ListModels", "AccessDeniedException")
 
-    error = error_of("ListModels", session.create_client("sagemaker", region_name="us-east-1"))
+    error = error_of("ListModels", session_with(credentials).create_client("sagemaker", region_name="us-east-1"))
 
     assert error["Error"]["Code"] == "AccessDeniedException"
+    assert fetched == []
 
 
 @pytest.fixture(params=["moto outer", "moto inner"])

@@ -1,0 +1,46 @@
+"""Child processes that do not share the memory of the test: they do not have its mock."""
+
+from __future__ import annotations
+
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+
+import boto3
+import pytest
+
+from mock_sagemaker_ie import mock_inference_experiment
+from tests.requests import NAME, create
+
+KEYS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
+
+
+def names():
+    """Return the names of the experiments that this process sees."""
+    client = boto3.client("sagemaker", region_name="us-east-1", **KEYS)
+    return [experiment["Name"] for experiment in client.list_inference_experiments()["InferenceExperiments"]]
+
+
+@pytest.fixture(
+    params=[method for method in ("spawn", "forkserver") if method in multiprocessing.get_all_start_methods()]
+)
+def context(request):
+    """Return the multiprocessing context of each such start method."""
+    return multiprocessing.get_context(request.param)
+
+
+def test_a_child_reaches_the_served_mock_by_its_environment(sagemaker_ie_server, monkeypatch, context):
+    """Parent and child see the same experiments."""
+    for name, value in sagemaker_ie_server.environment.items():
+        monkeypatch.setenv(name, value)
+    boto3.client("sagemaker", region_name="us-east-1", **KEYS).create_inference_experiment(**create())
+
+    with ProcessPoolExecutor(1, mp_context=context) as children:
+        assert children.submit(names).result(timeout=60) == [NAME] == names()
+
+
+def test_a_child_may_have_a_mock_of_its_own(mock, sagemaker, context):
+    """As initializer, `start` protects a child; its state is its own."""
+    sagemaker.create_inference_experiment(**create())
+
+    with ProcessPoolExecutor(1, mp_context=context, initializer=mock_inference_experiment().start) as children:
+        assert children.submit(names).result(timeout=60) == []
