@@ -75,7 +75,7 @@ def _uses_wire(active: ActiveMock, model: OperationModel, arguments: Arguments, 
     context = arguments["context"]
     context[_CALL] = _InFlightCall(active, model, _call(arguments), asynchronous, read_timeout)
     if not _can_sign(getattr(arguments["request_signer"], "_credentials", None)):
-        # botocore before 1.35 does not read them, and then the request is not signed.
+        # Versions of botocore that do not read this sign with the client's own, or the request stays unsigned.
         context.setdefault("signing", {})["request_credentials"] = _PlaceholderCredentials()
     return True
 

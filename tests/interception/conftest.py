@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from typing import Any, NamedTuple
 
 import pytest
 from botocore import xform_name
+from botocore.signers import RequestSigner
+
+# Old versions of botocore sign with the credentials of the client only.
+needs_request_credentials = pytest.mark.skipif(
+    "request_credentials" not in inspect.getsource(RequestSigner.sign), reason="an old botocore"
+)
 
 
 class UnansweredCall(NamedTuple):

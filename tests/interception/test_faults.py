@@ -29,6 +29,7 @@ from moto import mock_aws
 from mock_sagemaker_ie import InferenceExperimentMock, mock_inference_experiment
 from mock_sagemaker_ie.service.service import ANSWERED, INVOKE_ENDPOINT
 from tests.conftest import START
+from tests.interception.conftest import needs_request_credentials
 from tests.interception.test_moto import TRAINING_JOB
 from tests.requests import CONFIG, ENDPOINT, NAME, create, endpoint_config
 
@@ -467,6 +468,7 @@ def test_the_credentials_of_a_client_do_not_change_its_retries(mock_without_wait
     assert [each.error is None for each in mock_without_waits.calls] == [False, False, True]
 
 
+@needs_request_credentials
 def test_credentials_of_the_machine_are_not_fetched_for_a_fault(mock):
     """Fetching credentials asks another service, so the arranged fault is raised without it."""
     fetched = []

@@ -20,27 +20,23 @@ def names():
     return [experiment["Name"] for experiment in client.list_inference_experiments()["InferenceExperiments"]]
 
 
-@pytest.fixture(
-    params=[method for method in ("spawn", "forkserver") if method in multiprocessing.get_all_start_methods()]
-)
-def context(request):
-    """Return the multiprocessing context of each such start method."""
-    return multiprocessing.get_context(request.param)
-
-
-def test_a_child_reaches_the_served_mock_by_its_environment(sagemaker_ie_server, monkeypatch, context):
+def test_a_spawned_child_reaches_the_served_mock_by_its_environment(sagemaker_ie_server, monkeypatch):
     """Parent and child see the same experiments."""
     for name, value in sagemaker_ie_server.environment.items():
         monkeypatch.setenv(name, value)
     boto3.client("sagemaker", region_name="us-east-1", **KEYS).create_inference_experiment(**create())
 
-    with ProcessPoolExecutor(1, mp_context=context) as children:
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as children:
         assert children.submit(names).result(timeout=60) == [NAME] == names()
 
 
-def test_a_child_may_have_a_mock_of_its_own(mock, sagemaker, context):
+@pytest.mark.parametrize(
+    "method", [method for method in ("spawn", "forkserver") if method in multiprocessing.get_all_start_methods()]
+)
+def test_a_child_may_have_a_mock_of_its_own(mock, sagemaker, method):
     """As initializer, `start` protects a child; its state is its own."""
     sagemaker.create_inference_experiment(**create())
+    context, start = multiprocessing.get_context(method), mock_inference_experiment().start
 
-    with ProcessPoolExecutor(1, mp_context=context, initializer=mock_inference_experiment().start) as children:
+    with ProcessPoolExecutor(1, mp_context=context, initializer=start) as children:
         assert children.submit(names).result(timeout=60) == []
