@@ -76,7 +76,12 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "CreateInferenceExperiment": (*experiment_rules.CREATE, tags.broken_rules),
     "UpdateInferenceExperiment": experiment_rules.UPDATE,
     "CreateModel": (hosting_rules.one_container_member, tags.broken_rules),
-    "CreateEndpointConfig": (hosting_rules.variants_fit, hosting_rules.variant_names_differ, tags.broken_rules),
+    "CreateEndpointConfig": (
+        hosting_rules.variants_fit,
+        hosting_rules.serverless_fits,
+        hosting_rules.variant_names_differ,
+        tags.broken_rules,
+    ),
     "CreateEndpoint": (tags.broken_rules,),
     "AddTags": (tags.broken_rules,),
 }

@@ -239,14 +239,10 @@ class Experiments:
             return None
         if endpoint.status is not EndpointStatus.IN_SERVICE:
             raise validation_exception(f'Cannot test on endpoint "{endpoint.arn}" in status {endpoint.status}.')
-        self._check_traits(name, endpoint.serving or {})
+        self._hosting.require_testable(f'endpoint "{endpoint.arn}"', endpoint.serving or {})
         return endpoint.serving
 
     def _check_models(self, experiment: Experiment) -> None:
         self._hosting.require_models(variant["ModelName"] for variant in experiment.settings["ModelVariants"])
-        self._check_traits(experiment.endpoint, deployments.with_shadow(experiment))
-
-    def _check_traits(self, endpoint: str, deployment: Values) -> None:
-        """Raise AWSError unless all variants are real-time, single-model and single-container (AWS: Shadow tests)."""
-        for trait in self._hosting.traits(deployment):
-            raise validation_exception(f"Inference experiments do not support endpoint {endpoint}: it is {trait}.")
+        arn = self._hosting.endpoints.arn(experiment.endpoint)
+        self._hosting.require_testable(f'endpoint "{arn}"', deployments.with_shadow(experiment))

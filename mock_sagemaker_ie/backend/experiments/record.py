@@ -208,9 +208,7 @@ def _changed_ends(experiment: Experiment, given: Values) -> Values:
     botocore before 1.36 sends whole seconds, so a repeated instant may come back without its milliseconds.
     """
     known = [experiment.settings["Schedule"], experiment.requested_schedule]
-    return {
-        end: when for end, when in given.items() if not any(same_second(when, schedule[end]) for schedule in known)
-    }
+    return {end: when for end, when in given.items() if not any(same_second(when, schedule[end]) for schedule in known)}
 
 
 def _merge_variants(old: list[Values], given: list[Values]) -> list[Values]:
