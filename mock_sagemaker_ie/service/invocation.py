@@ -122,11 +122,11 @@ class Runtime:
         for target, outcome, took in outcomes:
             status = FAILED if outcome.response is None else OK
             invocations.append(Invocation(endpoint, target.variant, at, status, took, target.instances))
-            if outcome.response is None:
+            if outcome.response is None or route.capture is None:
                 continue  # A failed answer is not captured (inferred).
-            kept += [
+            kept.append(
                 captures.capture(
-                    settings,
+                    route.capture,
                     endpoint=endpoint,
                     variant=target.variant,
                     at=at,
@@ -135,8 +135,7 @@ class Runtime:
                     inference_id=params.get("InferenceId"),
                     custom_attributes=params.get("CustomAttributes"),
                 )
-                for settings in route.captures
-            ]
+            )
         with self._lock:
             self.captures.extend(kept)
             for invocation in invocations:
