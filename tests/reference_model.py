@@ -66,7 +66,8 @@ class Experiment:
     """An experiment.
 
     `before`: the deployment that its endpoint served when it was created; None if the experiment makes the endpoint.
-    `instances`: the number of instances of each variant. `started`: whether it was ever Starting.
+    `instances`: the number of instances of each variant. `started`: whether it was ever Starting or Running.
+    `leads_to`: the status that follows the present one without a call.
     """
 
     number: int
@@ -83,7 +84,7 @@ class Experiment:
     status: str = ""
     since: dt.datetime | None = None
     started: bool = False
-    updated_in: str = ""
+    leads_to: str = ""
     actions: tuple[str, str] | None = None
     desired: str = "Completed"
     reason: str | None = None
@@ -94,12 +95,17 @@ class Experiment:
 
     def next_step(self, durations):
         """Return the status that follows without a call, and its instant; None if the present status stays."""
+
+        def after(duration):
+            """Return Running if StartTime has come when the duration has elapsed, else Created."""
+            return "Running" if self.start <= self.since + duration else "Created", self.since + duration
+
         steps = {
-            "Creating": ("Created", self.since + durations.creating),
+            "Creating": after(durations.creating),
             "Created": ("Starting", max(self.since, self.start)),
             "Starting": ("Running", self.since + durations.starting),
             "Running": ("Stopping", max(self.since, self.end)),
-            "Updating": (self.updated_in, self.since + durations.updating),
+            "Updating": after(durations.updating),
             "Stopping": (self.desired, self.since + durations.stopping),
         }
         return steps.get(self.status)
@@ -128,9 +134,7 @@ class Experiment:
         """Return the deployment that begins with the present status; None if the endpoint stays as it is."""
         production_only, with_shadow = self.deployment(), self.deployment(shadow=True)
         untouched = self.before is not None and not self.started
-        if self.status == "Starting":
-            return with_shadow
-        if self.status == "Updating" and self.started:
+        if self.leads_to == "Running":
             return with_shadow
         if self.status in ("Creating", "Updating"):
             return None if untouched else production_only
@@ -192,7 +196,8 @@ class ReferenceModel:
     def enter(self, experiment, status, when):
         """Let an experiment enter a status, and begin its deployment."""
         experiment.status, experiment.since = status, when
-        experiment.started |= status == "Starting"
+        experiment.started |= status in ("Starting", "Running")
+        experiment.leads_to, _ = experiment.next_step(self.durations) or ("", None)
         if (deployment := experiment.wanted_deployment()) is not None:
             self.deploy(experiment.endpoint, deployment, when, getattr(self.durations, status.lower()))
 
@@ -280,7 +285,7 @@ class ReferenceModel:
             return INVALID
         if not self.schedule_is_valid(start, end, experiment.created):
             return INVALID
-        experiment.start, experiment.end, experiment.updated_in = start, end, experiment.status
+        experiment.start, experiment.end = start, end
         experiment.description = experiment.description if description is None else description
         experiment.percentage = experiment.percentage if percentage is None else percentage
         self.enter(experiment, "Updating", self.now)

@@ -196,7 +196,9 @@ def test_an_experiment_captures_only_while_it_copies(clock, sagemaker, runtime):
             invoke(runtime)
             captured[status] = len(mock.captures) - before
 
-        create_experiment(sagemaker, DataStorageConfig=STORAGE)
+        later = {"StartTime": START + minute}
+        create_experiment(sagemaker, DataStorageConfig=STORAGE, Schedule=later)
+        mock.clock.advance(minute)
         count("Starting")
         mock.clock.advance(minute)
         count("Running")

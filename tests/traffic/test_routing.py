@@ -152,7 +152,7 @@ def test_the_endpoint_of_an_experiment_answers_when_creating_ends(clock, sagemak
     """The endpoint that an experiment creates answers after the status Creating, before its shadow is deployed."""
     durations = Durations(creating=MINUTE, starting=MINUTE)
     with mock_inference_experiment(clock=clock, durations=durations) as mock:
-        create_experiment(sagemaker)
+        create_experiment(sagemaker, Schedule={"StartTime": mock.clock.now() + 2 * MINUTE})
         with pytest.raises(runtime.exceptions.ValidationError, match="not found"):
             invoke(runtime)
 

@@ -15,16 +15,20 @@ from mock_sagemaker_ie.backend.hosting.deployment import variant_named
 if TYPE_CHECKING:
     from mock_sagemaker_ie.backend.experiments.record import Experiment
     from mock_sagemaker_ie.backend.hosting.endpoints import Endpoint
+    from mock_sagemaker_ie.backend.transitions import Derived
 
 Values = dict[str, Any]
 
 MAX_CONFIG_NAME_LENGTH = 63
 
 
-def target_deployment(experiment: Experiment) -> Values | None:
-    """Return what to deploy during the status that has just begun, or None to leave the endpoint as it is."""
+def target_deployment(experiment: Experiment, following: Status | Derived | None) -> Values | None:
+    """Return what to deploy during the status that has just begun, or None to leave the endpoint as it is.
+
+    `following`: the status that time leads to. A status that leads to Running deploys both variants.
+    """
     status = experiment.status
-    if status is Status.STARTING or (status is Status.UPDATING and experiment.started):
+    if following is Status.RUNNING:
         return with_shadow(experiment)
     if status in (Status.CREATING, Status.UPDATING) and experiment.before is None:
         return production_only(experiment)

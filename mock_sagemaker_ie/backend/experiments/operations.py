@@ -189,8 +189,10 @@ class Experiments:
         coming = lifecycle.next_by_time(experiment.life, self._durations)
         if experiment.failed:
             self._roll_back(experiment, now)
-        elif coming is not None and (deployment := deployments.target_deployment(experiment)) is not None:
-            self._deploy(experiment, deployment, now, takes=coming[1] - now)
+        elif coming is not None:
+            row, ends = coming
+            if (deployment := deployments.target_deployment(experiment, row.target)) is not None:
+                self._deploy(experiment, deployment, now, takes=ends - now)
         history = (*experiment.variant_history, self._variant_statuses(experiment))
         self._put(dataclasses.replace(experiment, variant_history=history))
 

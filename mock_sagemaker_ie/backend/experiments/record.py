@@ -100,8 +100,8 @@ class Experiment:
 
     @property
     def started(self) -> bool:
-        """True when the shadow variant has been deployed, or is being deployed."""
-        return any(entry.status is Status.STARTING for entry in self.life.entries)
+        """True when the experiment has been Starting or Running, so that its shadow variant has been deployed."""
+        return any(entry.status in (Status.STARTING, Status.RUNNING) for entry in self.life.entries)
 
     @property
     def copies(self) -> bool:

@@ -114,9 +114,8 @@ class Endpoint:
 
     def end_status(self, durations: Durations) -> Endpoint | None:
         """Return the endpoint after the present status has ended by itself, or None when the endpoint is gone."""
-        at, row = self.until, ENDPOINT_LIFECYCLE.row_by_time(self.status)
+        at, (row,) = self.until, ENDPOINT_LIFECYCLE.rows_by_time(self.status)
         assert at is not None, "this status stays"  # noqa: S101
-        assert row is not None, "this status stays"  # noqa: S101
         if self.pending_failure is not None:
             return self.fail(self.pending_failure, at, durations)
         return self.follow(row.trigger, at, None, serving=self.pending or self.serving, pending=None)
