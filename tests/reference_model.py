@@ -38,7 +38,8 @@ class Endpoint:
     """An endpoint.
 
     `since` and `until`: when its status began, and when it ends unless another call changes it (None: it stays).
-    `pending_failure`: the reason why the deployment will fail when it ends.
+    `pending_failure`: the reason why the deployment will fail when it ends. `rescaling`: the deployment only changes
+    weights and numbers of instances.
     """
 
     created: dt.datetime
@@ -49,6 +50,7 @@ class Endpoint:
     pending: Deployment | None = None
     pending_failure: str | None = None
     reason: str | None = None
+    rescaling: bool = False
 
     @property
     def deploying(self):
@@ -58,6 +60,7 @@ class Endpoint:
         """Enter a status; unless `changes` say otherwise, it stays and nothing is pending."""
         self.status, self.since = status, when
         self.until = self.pending = self.pending_failure = None
+        self.rescaling = False
         vars(self).update(changes)
 
 
@@ -207,7 +210,7 @@ class ReferenceModel:
         experiment.reason = reason
         if endpoint.status == "Creating":
             endpoint.enter("Failed", when, pending=endpoint.pending, reason=reason)
-        elif experiment.started or endpoint.deploying:
+        elif experiment.started or (endpoint.deploying and not endpoint.rescaling):
             self.roll_back(endpoint, experiment.before or endpoint.serving._replace(shadow={}), reason, when)
         self.enter(experiment, "Cancelled", when)
 
@@ -217,7 +220,7 @@ class ReferenceModel:
         """Begin a deployment; it creates the endpoint if there is none."""
         status = "Updating" if name in self.endpoints else "Creating"
         endpoint = self.endpoints.setdefault(name, Endpoint(created=when, since=when, status=status))
-        failure = self.pending_failures.pop(name, None)
+        failure = self.pending_failures.pop(name, endpoint.pending_failure)
         until = when + duration
         endpoint.enter(status, when, until=until, pending=deployment, pending_failure=failure, reason=None)
 
@@ -234,7 +237,7 @@ class ReferenceModel:
     def fail_deployment(self, name, reason, when):
         """Let the present deployment of an endpoint fail, and with it the experiment that deploys."""
         endpoint, experiment = self.endpoints[name], self.unfinished_on(name)
-        if experiment is not None:
+        if experiment is not None and not endpoint.rescaling:
             self.cancel(experiment, reason, when)
         elif endpoint.status == "Creating":
             endpoint.enter("Failed", when, pending=endpoint.pending, reason=reason)
@@ -354,10 +357,15 @@ class ReferenceModel:
         return None
 
     def update_weights_and_capacities(self, name, variant, *, instances, weight):
-        if not self.can_change(name, "InService"):
+        if name not in self.endpoints or self.endpoints[name].status != "InService":
             return INVALID
         serving = self.endpoints[name].serving
-        if variant not in {**serving.production, **serving.shadow}:
+        present = {**serving.production, **serving.shadow}
+        if variant not in present:
+            return INVALID
+        if weight is None:
+            _, weight = present[variant]
+        if self.unfinished_on(name) is not None and weight != present[variant][1]:
             return INVALID
         production, shadow = (
             {each: (instances, weight) if each == variant else present for each, present in variants.items()}
@@ -365,6 +373,7 @@ class ReferenceModel:
         )
         changed = Deployment(serving.config, production, shadow)
         self.deploy(name, changed, self.now, self.durations.endpoint_updating)
+        self.endpoints[name].rescaling = True
         return None
 
     def delete_endpoint(self, name):

@@ -82,7 +82,8 @@ class SageMakerBackend:
     def _end_endpoint_status(self, name: str, at: dt.datetime) -> None:
         """End the status of an endpoint. A deployment that fails makes the experiment fail that waits for it."""
         endpoint, user = self.hosting.find(name), self.experiments.user_of(name)
-        failure = endpoint.pending_failure if endpoint is not None and endpoint.until == at else None
+        waits = endpoint is not None and endpoint.until == at and endpoint.deploying
+        failure = endpoint.pending_failure if endpoint is not None and waits else None
         if user is not None and failure is not None:
             self.experiments.fail(user, failure, at)
         else:
@@ -109,7 +110,7 @@ class SageMakerBackend:
         endpoint, user = self.hosting.find(name), self.experiments.user_of(name)
         if endpoint is None or endpoint.status not in DEPLOYING:
             self.hosting.fail_next(name, reason)
-        elif user is None:
+        elif user is None or not endpoint.deploying:
             self.hosting.fail(name, reason, now)
         else:
             self.experiments.fail(user, reason, now)
