@@ -34,7 +34,7 @@ def test_the_candidate_is_deployed_before_it_runs(sagemaker_ie, sagemaker):
     moment = sagemaker_ie.advance_until("ranker-v2", "Running")
 
     assert candidate_status() == "InService"
-    assert f"{moment:%H:%M}" == "09:14"
+    assert f"{moment:%H:%M}" == "09:06"
 
 
 @pytest.mark.sagemaker_ie(durations=Durations.realistic())

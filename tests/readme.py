@@ -36,15 +36,13 @@ def diagram(transitions) -> str:
         f"    {row.source or '[*]'} --> {target or '[*]'}: {row.trigger}"
         for row in transitions
         if not isinstance(row.trigger, Failure)
-        for target in _targets(row, transitions)
+        for target in _targets(row)
     ]
     return "\n".join(["```mermaid", "stateDiagram-v2", *rows, "```"])
 
 
-def _targets(row, transitions) -> list[object]:
+def _targets(row) -> list[object]:
     """Return each status that a target can be; a derived target can be several."""
-    if row.target is Derived.PREVIOUS:
-        return [before.source for before in transitions if before.target is row.source]
     if row.target is Derived.DESIRED:
         return [status for status in Status if status in FINISHED]
     return [row.target]

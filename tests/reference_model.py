@@ -38,7 +38,8 @@ class Endpoint:
     """An endpoint.
 
     `since` and `until`: when its status began, and when it ends unless another call changes it (None: it stays).
-    `pending_failure`: the reason why the deployment will fail when it ends.
+    `pending_failure`: the reason why the deployment will fail when it ends. `rescaling`: the deployment only changes
+    weights and numbers of instances.
     """
 
     created: dt.datetime
@@ -49,6 +50,7 @@ class Endpoint:
     pending: Deployment | None = None
     pending_failure: str | None = None
     reason: str | None = None
+    rescaling: bool = False
 
     @property
     def deploying(self):
@@ -58,6 +60,7 @@ class Endpoint:
         """Enter a status; unless `changes` say otherwise, it stays and nothing is pending."""
         self.status, self.since = status, when
         self.until = self.pending = self.pending_failure = None
+        self.rescaling = False
         vars(self).update(changes)
 
 
@@ -66,7 +69,8 @@ class Experiment:
     """An experiment.
 
     `before`: the deployment that its endpoint served when it was created; None if the experiment makes the endpoint.
-    `instances`: the number of instances of each variant. `started`: whether it was ever Starting.
+    `instances`: the number of instances of each variant. `started`: whether it was ever Starting or Running.
+    `leads_to`: the status that follows the present one without a call.
     """
 
     number: int
@@ -83,7 +87,7 @@ class Experiment:
     status: str = ""
     since: dt.datetime | None = None
     started: bool = False
-    updated_in: str = ""
+    leads_to: str = ""
     actions: tuple[str, str] | None = None
     desired: str = "Completed"
     reason: str | None = None
@@ -94,12 +98,17 @@ class Experiment:
 
     def next_step(self, durations):
         """Return the status that follows without a call, and its instant; None if the present status stays."""
+
+        def after(duration):
+            """Return Running if StartTime has come when the duration has elapsed, else Created."""
+            return "Running" if self.start <= self.since + duration else "Created", self.since + duration
+
         steps = {
-            "Creating": ("Created", self.since + durations.creating),
+            "Creating": after(durations.creating),
             "Created": ("Starting", max(self.since, self.start)),
             "Starting": ("Running", self.since + durations.starting),
             "Running": ("Stopping", max(self.since, self.end)),
-            "Updating": (self.updated_in, self.since + durations.updating),
+            "Updating": after(durations.updating),
             "Stopping": (self.desired, self.since + durations.stopping),
         }
         return steps.get(self.status)
@@ -128,9 +137,7 @@ class Experiment:
         """Return the deployment that begins with the present status; None if the endpoint stays as it is."""
         production_only, with_shadow = self.deployment(), self.deployment(shadow=True)
         untouched = self.before is not None and not self.started
-        if self.status == "Starting":
-            return with_shadow
-        if self.status == "Updating" and self.started:
+        if self.leads_to == "Running":
             return with_shadow
         if self.status in ("Creating", "Updating"):
             return None if untouched else production_only
@@ -192,7 +199,8 @@ class ReferenceModel:
     def enter(self, experiment, status, when):
         """Let an experiment enter a status, and begin its deployment."""
         experiment.status, experiment.since = status, when
-        experiment.started |= status == "Starting"
+        experiment.started |= status in ("Starting", "Running")
+        experiment.leads_to, _ = experiment.next_step(self.durations) or ("", None)
         if (deployment := experiment.wanted_deployment()) is not None:
             self.deploy(experiment.endpoint, deployment, when, getattr(self.durations, status.lower()))
 
@@ -202,7 +210,7 @@ class ReferenceModel:
         experiment.reason = reason
         if endpoint.status == "Creating":
             endpoint.enter("Failed", when, pending=endpoint.pending, reason=reason)
-        elif experiment.started or endpoint.deploying:
+        elif experiment.started or (endpoint.deploying and not endpoint.rescaling):
             self.roll_back(endpoint, experiment.before or endpoint.serving._replace(shadow={}), reason, when)
         self.enter(experiment, "Cancelled", when)
 
@@ -212,7 +220,7 @@ class ReferenceModel:
         """Begin a deployment; it creates the endpoint if there is none."""
         status = "Updating" if name in self.endpoints else "Creating"
         endpoint = self.endpoints.setdefault(name, Endpoint(created=when, since=when, status=status))
-        failure = self.pending_failures.pop(name, None)
+        failure = self.pending_failures.pop(name, endpoint.pending_failure)
         until = when + duration
         endpoint.enter(status, when, until=until, pending=deployment, pending_failure=failure, reason=None)
 
@@ -229,7 +237,7 @@ class ReferenceModel:
     def fail_deployment(self, name, reason, when):
         """Let the present deployment of an endpoint fail, and with it the experiment that deploys."""
         endpoint, experiment = self.endpoints[name], self.unfinished_on(name)
-        if experiment is not None:
+        if experiment is not None and not endpoint.rescaling:
             self.cancel(experiment, reason, when)
         elif endpoint.status == "Creating":
             endpoint.enter("Failed", when, pending=endpoint.pending, reason=reason)
@@ -280,7 +288,7 @@ class ReferenceModel:
             return INVALID
         if not self.schedule_is_valid(start, end, experiment.created):
             return INVALID
-        experiment.start, experiment.end, experiment.updated_in = start, end, experiment.status
+        experiment.start, experiment.end = start, end
         experiment.description = experiment.description if description is None else description
         experiment.percentage = experiment.percentage if percentage is None else percentage
         self.enter(experiment, "Updating", self.now)
@@ -349,10 +357,15 @@ class ReferenceModel:
         return None
 
     def update_weights_and_capacities(self, name, variant, *, instances, weight):
-        if not self.can_change(name, "InService"):
+        if name not in self.endpoints or self.endpoints[name].status != "InService":
             return INVALID
         serving = self.endpoints[name].serving
-        if variant not in {**serving.production, **serving.shadow}:
+        present = {**serving.production, **serving.shadow}
+        if variant not in present:
+            return INVALID
+        if weight is None:
+            _, weight = present[variant]
+        if self.unfinished_on(name) is not None and weight != present[variant][1]:
             return INVALID
         production, shadow = (
             {each: (instances, weight) if each == variant else present for each, present in variants.items()}
@@ -360,6 +373,7 @@ class ReferenceModel:
         )
         changed = Deployment(serving.config, production, shadow)
         self.deploy(name, changed, self.now, self.durations.endpoint_updating)
+        self.endpoints[name].rescaling = True
         return None
 
     def delete_endpoint(self, name):

@@ -186,7 +186,7 @@ def compare(experiment, endpoint):
 
 # The statuses that the endpoint of an experiment may have.
 ENDPOINT_STATUSES = {
-    "Creating": {"Creating", "InService"},
+    "Creating": {"Creating", "Updating", "InService"},
     "Created": {"InService"},
     "Updating": {"Updating", "InService"},
     "Starting": {"Updating"},

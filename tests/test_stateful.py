@@ -357,17 +357,17 @@ class MockAndReferenceModel(RuleBasedStateMachine):
 
         self.call(expected, "update_endpoint", EndpointName=name, EndpointConfigName=config)
 
-    @when_endpoint("InService")
+    @precondition(lambda self: any(each.status == "InService" for each in self.model.endpoints.values()))
     @rule(
         name=endpoints,
         variant=st.sampled_from([PRODUCTION, SHADOW, "blue"]),
         instances=counts,
-        weight=st.sampled_from([0.5, 1, 2]),
+        weight=st.sampled_from([None, None, 0.5, 1, 2]),  # Under a test no weight may change.
     )
     def update_weights_and_capacities(self, name, variant, instances, weight):
         expected = self.model.update_weights_and_capacities(name, variant, instances=instances, weight=weight)
 
-        desired = {"VariantName": variant, "DesiredWeight": weight, "DesiredInstanceCount": instances}
+        desired = given(VariantName=variant, DesiredWeight=weight, DesiredInstanceCount=instances)
         operation = "update_endpoint_weights_and_capacities"
         self.call(expected, operation, EndpointName=name, DesiredWeightsAndCapacities=[desired])
 

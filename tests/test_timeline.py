@@ -114,7 +114,8 @@ def test_the_predicted_future_happens(history):
 
 def test_a_segment_has_the_trigger_of_its_status(mock, sagemaker):
     """A trigger is a call, a time of the schedule, an elapsed duration or a failure."""
-    sagemaker.create_inference_experiment(**create())
+    sagemaker.create_inference_experiment(**create(Schedule={"StartTime": START + HOUR}))
+    mock.clock.advance(hours=1)
     sagemaker.update_inference_experiment(Name=NAME, Description="New")
     mock.fail_experiment(NAME, "No capacity", at=START + DAY)
 
@@ -126,7 +127,7 @@ def test_a_segment_has_the_trigger_of_its_status(mock, sagemaker):
         ("Starting", "StartTime reached"),
         ("Running", "starting time elapsed"),
         ("Updating", "Update"),
-        ("Running", "updating time elapsed"),
+        ("Running", "updating time elapsed and StartTime reached"),
         ("Cancelled", "failure"),
     ]
 

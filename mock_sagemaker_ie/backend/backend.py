@@ -14,7 +14,7 @@ from mock_sagemaker_ie.backend.event_queue import EventKind, EventQueue
 from mock_sagemaker_ie.backend.experiments.operations import Experiments
 from mock_sagemaker_ie.backend.hosting.endpoints import DEPLOYING, EndpointStatus
 from mock_sagemaker_ie.backend.hosting.operations import Hosting
-from mock_sagemaker_ie.backend.hosting.traffic import CaptureSettings, TrafficSplitter, route
+from mock_sagemaker_ie.backend.hosting.traffic import TrafficSplitter, require_invocable, route
 from mock_sagemaker_ie.backend.transitions import NEVER
 from mock_sagemaker_ie.protocol.errors import AWSError
 
@@ -82,7 +82,8 @@ class SageMakerBackend:
     def _end_endpoint_status(self, name: str, at: dt.datetime) -> None:
         """End the status of an endpoint. A deployment that fails makes the experiment fail that waits for it."""
         endpoint, user = self.hosting.find(name), self.experiments.user_of(name)
-        failure = endpoint.pending_failure if endpoint is not None and endpoint.until == at else None
+        waits = endpoint is not None and endpoint.until == at and endpoint.deploying
+        failure = endpoint.pending_failure if endpoint is not None and waits else None
         if user is not None and failure is not None:
             self.experiments.fail(user, failure, at)
         else:
@@ -109,7 +110,7 @@ class SageMakerBackend:
         endpoint, user = self.hosting.find(name), self.experiments.user_of(name)
         if endpoint is None or endpoint.status not in DEPLOYING:
             self.hosting.fail_next(name, reason)
-        elif user is None:
+        elif user is None or not endpoint.deploying:
             self.hosting.fail(name, reason, now)
         else:
             self.experiments.fail(user, reason, now)
@@ -123,20 +124,14 @@ class SageMakerBackend:
         if endpoint is None or endpoint.serving is None or endpoint.status is EndpointStatus.DELETING:
             _, _, account_id = self._identity
             raise AWSError("ValidationError", f"Endpoint {name} of account {account_id} not found.")
+        require_invocable(endpoint.serving, params, self.hosting.models.records)
         user = self.experiments.user_of(name)
         if user is None:
             # A roll-back that removes the shadow comes from a failed test, whose traffic is no longer copied.
             copies = endpoint.status is not EndpointStatus.ROLLING_BACK or endpoint.pending is None
         else:
             copies = user.copies
-        storage = user.settings.get("DataStorageConfig") if user is not None and copies else None
-        return route(
-            endpoint,
-            self._traffic,
-            params.get("TargetVariant"),
-            copies=copies,
-            captures=() if storage is None else (CaptureSettings.of_experiment(storage),),
-        )
+        return route(endpoint, self._traffic, params.get("TargetVariant"), copies=copies)
 
     # --- tags, of every kind of resource
 

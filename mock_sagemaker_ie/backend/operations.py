@@ -44,6 +44,12 @@ def _unless_tested(operation: Callable[[Hosting, Values, dt.datetime], Values]) 
     return answer
 
 
+def _update_weights_and_capacities(backend: SageMakerBackend, params: Values, now: dt.datetime) -> Values:
+    """Change weights and capacities; while an unfinished experiment uses the endpoint, capacities only."""
+    backend.experiments.require_permitted_scaling(params)
+    return backend.hosting.update_endpoint_weights_and_capacities(params, now)
+
+
 OPERATIONS: dict[str, Operation] = {
     "CreateInferenceExperiment": _of_experiments(Experiments.create),
     "DescribeInferenceExperiment": _of_experiments(Experiments.describe),
@@ -64,7 +70,7 @@ OPERATIONS: dict[str, Operation] = {
     "DescribeEndpoint": _of_hosting(Hosting.describe_endpoint),
     "ListEndpoints": _of_hosting(Hosting.list_endpoints),
     "UpdateEndpoint": _unless_tested(Hosting.update_endpoint),
-    "UpdateEndpointWeightsAndCapacities": _unless_tested(Hosting.update_endpoint_weights_and_capacities),
+    "UpdateEndpointWeightsAndCapacities": _update_weights_and_capacities,
     "DeleteEndpoint": _unless_tested(Hosting.delete_endpoint),
     "AddTags": SageMakerBackend.add_tags,
     "ListTags": SageMakerBackend.list_tags,
@@ -76,7 +82,12 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "CreateInferenceExperiment": (*experiment_rules.CREATE, tags.broken_rules),
     "UpdateInferenceExperiment": experiment_rules.UPDATE,
     "CreateModel": (hosting_rules.one_container_member, tags.broken_rules),
-    "CreateEndpointConfig": (hosting_rules.variants_fit, hosting_rules.variant_names_differ, tags.broken_rules),
+    "CreateEndpointConfig": (
+        hosting_rules.variants_fit,
+        hosting_rules.serverless_fits,
+        hosting_rules.variant_names_differ,
+        tags.broken_rules,
+    ),
     "CreateEndpoint": (tags.broken_rules,),
     "AddTags": (tags.broken_rules,),
 }

@@ -36,12 +36,17 @@ class Call:
 
 @dataclass(frozen=True)
 class After:
-    """The transition happens when the status has lasted for this one of the Durations."""
+    """The transition happens when the status has lasted for this one of the Durations.
+
+    `reached`: only if this end of the schedule is reached by then.
+    """
 
     duration: str
+    reached: str | None = None
 
     def __str__(self) -> str:
-        return f"{self.duration.replace('_', ' ')} time elapsed"
+        elapsed = f"{self.duration.replace('_', ' ')} time elapsed"
+        return elapsed if self.reached is None else f"{elapsed} and {self.reached} reached"
 
 
 @dataclass(frozen=True)
@@ -76,9 +81,8 @@ Trigger = Call | After | At | Failure | ByExperiment
 
 
 class Derived(Enum):
-    """A target that depends on the history or the settings of the resource."""
+    """A target that depends on the settings of the resource."""
 
-    PREVIOUS = "the status it came from"
     DESIRED = "Completed or Cancelled"
 
 
@@ -92,12 +96,15 @@ class Transition(Generic[S]):
 
 
 class Table(Generic[S]):
-    """The rows of a lifecycle. At most one row of each status is triggered by time."""
+    """The rows of a lifecycle. Of several rows of a status that time triggers, the first that applies counts."""
 
     def __init__(self, rows: Iterable[Transition[S]]) -> None:
         self._rows = tuple(rows)
         self._by_trigger = {(row.source, row.trigger): row for row in self._rows}
-        self._by_time = {row.source: row for row in self._rows if isinstance(row.trigger, (After, At))}
+        self._by_time: dict[S | None, tuple[Transition[S], ...]] = {}
+        for row in self._rows:
+            if isinstance(row.trigger, (After, At)):
+                self._by_time[row.source] = (*self._by_time.get(row.source, ()), row)
 
     def __iter__(self) -> Iterator[Transition[S]]:
         return iter(self._rows)
@@ -110,6 +117,6 @@ class Table(Generic[S]):
         """Return the row for `trigger` in this status. Raises KeyError when there is none: check `permits` first."""
         return self._by_trigger[status, trigger]
 
-    def row_by_time(self, status: S) -> Transition[S] | None:
-        """Return the row that ends this status when nobody calls an operation; None when the status stays."""
-        return self._by_time.get(status)
+    def rows_by_time(self, status: S) -> tuple[Transition[S], ...]:
+        """Return the rows that end this status when nobody calls an operation; none when the status stays."""
+        return self._by_time.get(status, ())

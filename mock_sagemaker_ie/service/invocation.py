@@ -129,11 +129,11 @@ class Runtime:
         for target, outcome, took in outcomes:
             status = outcome.status
             invocations.append(Invocation(endpoint, target.variant, route.config, at, status, took, target.instances))
-            if outcome.response is None or status != OK:
+            if outcome.response is None or status != OK or route.capture is None:
                 continue  # A failed answer is not captured (inferred).
-            kept += [
+            kept.append(
                 captures.capture(
-                    settings,
+                    route.capture,
                     endpoint=endpoint,
                     variant=target.variant,
                     at=at,
@@ -142,8 +142,7 @@ class Runtime:
                     inference_id=params.get("InferenceId"),
                     custom_attributes=params.get("CustomAttributes"),
                 )
-                for settings in route.captures
-            ]
+            )
         with self._lock:
             self.captures.extend(kept)
             for invocation in invocations:

@@ -106,7 +106,7 @@ def test_auto_advance_moves_the_clock_after_each_call(sagemaker):
         statuses = [describe(sagemaker)["Status"] for _ in range(20)]
 
         assert [call.at for call in mock.calls] == [at(seconds=10 * number) for number in range(22)]
-        assert statuses == ["Creating"] * 4 + ["Starting"] * 12 + ["Running"] * 4
+        assert statuses == ["Creating"] * 4 + ["Running"] * 16
 
 
 def test_auto_advance_ignores_unanswered_calls(sagemaker):

@@ -35,7 +35,15 @@ def create_requests(shape):
         shape("CreateEndpointConfigInput"),
         known={"ProductionVariantList": variant.map(lambda variant: [variant]), "TagList": st.nothing()},
     )
-    return request.map(with_unique_variant_names)
+    return request.map(with_unique_variant_names).map(with_supported_shadow)
+
+
+def with_supported_shadow(request):
+    """Return the request without its shadow variant if a shadow variant is not supported beside the other members."""
+    listed = [variant for member in VARIANT_LISTS for variant in request.get(member, ())]
+    if "AsyncInferenceConfig" in request or any("ServerlessConfig" in each or "inf1" in str(each) for each in listed):
+        return {member: value for member, value in request.items() if member != "ShadowProductionVariants"}
+    return request
 
 
 def with_unique_variant_names(request):
@@ -48,8 +56,16 @@ def with_unique_variant_names(request):
 
 
 def serverless_or_instances(variant):
-    """Return the variant as either a serverless or an instance variant."""
+    """Return the variant as either a serverless or an instance variant, of a model or of inference components."""
+    if "ManagedInstanceScaling" in variant:
+        variant.pop("ModelName", None)
     if "ServerlessConfig" in variant:
+        serverless = variant["ServerlessConfig"]
+        serverless["MemorySizeInMB"] = serverless["MemorySizeInMB"] // 1024 * 1024
+        if "ProvisionedConcurrency" in serverless:
+            serverless["ProvisionedConcurrency"] = min(
+                serverless["ProvisionedConcurrency"], serverless["MaxConcurrency"]
+            )
         return {name: value for name, value in variant.items() if name not in ("InstanceType", "InstancePools")}
     return {"InstanceType": "ml.m5.xlarge", **variant}
 
@@ -230,3 +246,73 @@ def test_a_strict_mock_refuses_unknown_models(strict_mock, sagemaker):
     arn = "arn:aws:sagemaker:us-east-1:123456789012:model/model-shadow"
     assert caught.value.response["Error"]["Message"] == f'Could not find model "{arn}".'
     assert list(ENDPOINT_CONFIGS.all(sagemaker)) == [CONFIG]
+
+
+# --- unsupported combinations
+
+
+@pytest.mark.parametrize("member", VARIANT_LISTS)
+def test_managed_instance_scaling_is_for_inference_components(mock, sagemaker, member):
+    """A variant with ManagedInstanceScaling has no ModelName (the text is AWS's)."""
+    scaling = {"ManagedInstanceScaling": {"Status": "ENABLED", "MinInstanceCount": 1, "MaxInstanceCount": 2}}
+    request = endpoint_config(CONFIG, **{member: [deployed(SHADOW, **scaling)]})
+
+    with refused(mock) as caught:
+        sagemaker.create_endpoint_config(**request)
+    del request[member][0]["ModelName"]
+    sagemaker.create_endpoint_config(**request)
+
+    message = caught.value.response["Error"]["Message"]
+    assert message == "ManagedInstanceScaling is only supported for inference component endpoints."
+
+
+@pytest.mark.parametrize("memory", [1111, 1025, 2047, 6143])
+def test_serverless_memory_comes_in_steps_of_1024(mock, sagemaker, memory):
+    """A MemorySizeInMB between two steps is refused."""
+    serverless = {"ServerlessConfig": {"MemorySizeInMB": memory, "MaxConcurrency": 5}}
+
+    with refused(mock) as caught:
+        serve(sagemaker, deployed(**{**ON_DEMAND, **serverless}))
+
+    assert f"Value '{memory}' at 'productionVariants.1.member.serverlessConfig.memorySizeInMB'" in str(caught.value)
+
+
+def test_provisioned_concurrency_is_at_most_max_concurrency(mock, sagemaker):
+    """More provisioned than concurrent invocations are refused."""
+    serverless = {"ServerlessConfig": {"MemorySizeInMB": 1024, "MaxConcurrency": 5, "ProvisionedConcurrency": 6}}
+
+    with refused(mock):
+        serve(sagemaker, deployed(**{**ON_DEMAND, **serverless}))
+
+
+@pytest.mark.parametrize(
+    ("unsupported", "trait"),
+    [
+        ({"production": ON_DEMAND}, "serverless"),
+        ({"shadow": ON_DEMAND}, "serverless"),
+        ({"AsyncInferenceConfig": {"OutputConfig": {"S3OutputPath": "s3://bucket/answers"}}}, "asynchronous"),
+        ({"production": {"ModelName": "multi-model"}}, "multi-model"),
+        ({"shadow": {"ModelName": "multi-model"}}, "multi-model"),
+        ({"shadow": {"ModelName": "multi-container"}}, "multi-container"),
+        ({"production": {"InstanceType": "ml.inf1.xlarge"}}, "on ml.inf1 instances"),
+        ({"shadow": {"InstanceType": "ml.inf1.24xlarge"}}, "on ml.inf1 instances"),
+    ],
+)
+def test_a_shadow_variant_needs_real_time_variants_of_one_model(mock, sagemaker, unsupported, trait):
+    """The same endpoints are possible without a shadow variant, or with variants that are supported."""
+    sagemaker.create_model(**model("multi-model", mode="MultiModel"))
+    sagemaker.create_model(**model("multi-container", containers=2))
+    production, shadow = (
+        deployed(**unsupported.pop("production", {})),
+        deployed(SHADOW, **unsupported.pop("shadow", {})),
+    )
+    shadows = {"ShadowProductionVariants": [shadow]}
+
+    with refused(mock) as caught:
+        sagemaker.create_endpoint_config(**endpoint_config(CONFIG, production, **shadows, **unsupported))
+    sagemaker.create_endpoint_config(**endpoint_config(CONFIG, production, **unsupported))
+
+    assert caught.value.response["Error"]["Message"] == (
+        "Shadow variants are not supported for endpoint configuration "
+        f'"arn:aws:sagemaker:us-east-1:123456789012:endpoint-config/{CONFIG}": it is {trait}.'
+    )

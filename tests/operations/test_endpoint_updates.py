@@ -245,10 +245,22 @@ def test_serverless_update_config_changes_the_concurrency(mock, sagemaker):
     assert variant["CurrentServerlessConfig"] == {"MemorySizeInMB": 2048, "MaxConcurrency": 9}
 
 
-def test_an_unknown_variant_is_refused(serving_mock, sagemaker):
-    """When one variant is not a variant of the endpoint, no variant changes."""
-    with refused(serving_mock):
-        rescale(sagemaker, prod={"DesiredWeight": 3}, unknown={"DesiredWeight": 3})
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["prod", "x"], f'The variant name(s) "x" is/are not present within endpoint configuration "{CONFIG}".'),
+        (["x", "y", "x"], f'The variant name(s) "x, y" is/are not present within endpoint configuration "{CONFIG}".'),
+        (["prod", "prod"], 'The variant name "prod" was non-unique within the request.'),
+    ],
+)
+def test_unknown_and_repeated_variants_are_refused(serving_mock, sagemaker, names, message):
+    """When one variant is not a variant of the endpoint, or is named twice, no variant changes."""
+    desired = [{"VariantName": name, "DesiredWeight": 3} for name in names]
+
+    with refused(serving_mock) as caught:
+        sagemaker.update_endpoint_weights_and_capacities(EndpointName=ENDPOINT, DesiredWeightsAndCapacities=desired)
+
+    assert caught.value.response["Error"]["Message"] == message
 
 
 # --- updates that fail

@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+import dataclasses
+import datetime as dt
+
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.hosting import ENDPOINTS, EXPERIMENT_ENDPOINT, endpoint, endpoint_state, refused
-from tests.operations.shared import all_but, at, bring_to
-from tests.requests import CONFIG, NAME, PRODUCTION, create, endpoint_config, stop
+from mock_sagemaker_ie import mock_inference_experiment
+from tests.hosting import (
+    ENDPOINTS,
+    EXPERIMENT_ENDPOINT,
+    endpoint,
+    endpoint_state,
+    is_reverted,
+    refused,
+    serve,
+    variants,
+)
+from tests.operations.shared import MINUTES, STARTING, all_but, at, bring_to
+from tests.requests import CONFIG, NAME, PRODUCTION, SHADOW, create, deployed, endpoint_config, stop
+
+TEN_MINUTES = dt.timedelta(minutes=10)
 
 UNFINISHED = all_but("Completed", "Cancelled")
 
@@ -153,3 +168,122 @@ def test_an_experiment_does_not_use_endpoints_of_other_regions(mock, sagemaker):
 
     assert endpoint_state(sagemaker)[0] == "InService"
     assert ENDPOINTS.all(elsewhere) == {}
+
+
+# --- UpdateEndpointWeightsAndCapacities under a test
+
+
+def scale(sagemaker, count=3, *names, **desired):
+    """Change the number of instances of variants of the endpoint under test."""
+    capacities = [{"VariantName": name, "DesiredInstanceCount": count, **desired} for name in names]
+    sagemaker.update_endpoint_weights_and_capacities(
+        EndpointName=EXPERIMENT_ENDPOINT, DesiredWeightsAndCapacities=capacities
+    )
+
+
+def counts(sagemaker, kind="Current"):
+    """Return the number of instances of each variant of the endpoint under test."""
+    shown = variants(endpoint(sagemaker, EXPERIMENT_ENDPOINT))
+    return {name: variant[f"{kind}InstanceCount"] for name, variant in shown.items()}
+
+
+@pytest.fixture
+def scaling_mock(clock):
+    """Yield an active mock in which experiments take the MINUTES, and a change of capacities ten minutes."""
+    durations = dataclasses.replace(MINUTES, endpoint_updating=TEN_MINUTES)
+    with mock_inference_experiment(clock=clock, durations=durations) as mock:
+        yield mock
+
+
+@pytest.fixture
+def scaled_endpoint(scaling_mock, sagemaker):
+    """Create the endpoint for `bring_to` with two instances, and return its description."""
+    serve(sagemaker, deployed(PRODUCTION, InitialInstanceCount=2), endpoint=EXPERIMENT_ENDPOINT)
+    return endpoint(sagemaker, EXPERIMENT_ENDPOINT)
+
+
+@pytest.mark.parametrize("names", [[PRODUCTION], [SHADOW], [PRODUCTION, SHADOW]], ids="+".join)
+def test_instance_counts_may_change_under_a_test(scaling_mock, sagemaker, names):
+    """The endpoint is Updating and then InService; the experiment stays Running with the same weights."""
+    bring_to(scaling_mock, "Running")
+    before = scaling_mock.experiments[NAME]
+    weights = {name: each["CurrentWeight"] for name, each in variants(endpoint(sagemaker, EXPERIMENT_ENDPOINT)).items()}
+
+    scale(sagemaker, 3, *names)
+
+    assert endpoint(sagemaker, EXPERIMENT_ENDPOINT)["EndpointStatus"] == "Updating"
+    assert scaling_mock.experiments[NAME]["EndpointMetadata"]["EndpointStatus"] == "Updating"
+    scaling_mock.clock.advance(minutes=10)
+    after = scaling_mock.experiments[NAME]
+    assert (after["Status"], after["LastModifiedTime"]) == ("Running", before["LastModifiedTime"])
+    shown = endpoint(sagemaker, EXPERIMENT_ENDPOINT)
+    assert shown["EndpointStatus"] == "InService"
+    assert counts(sagemaker) == {PRODUCTION: 1, SHADOW: 1} | dict.fromkeys(names, 3)
+    assert {name: each["CurrentWeight"] for name, each in variants(shown).items()} == weights
+
+
+def test_a_repeated_weight_is_accepted_under_a_test_and_a_changed_one_refused(scaling_mock, sagemaker):
+    """The weights give the share of copied requests, so they belong to the experiment."""
+    bring_to(scaling_mock, "Running")
+
+    for name in (PRODUCTION, SHADOW):
+        with refused(scaling_mock) as caught:
+            scale(sagemaker, 3, name, DesiredWeight=0.75)
+    scale(sagemaker, 3, SHADOW, DesiredWeight=0.5)
+
+    assert scaling_mock.experiments[NAME]["Arn"] in caught.value.response["Error"]["Message"]
+    assert counts(sagemaker, "Desired") == {PRODUCTION: 1, SHADOW: 3}
+
+
+@pytest.mark.parametrize("wait", [0, 10], ids=["while Updating", "InService"])
+@pytest.mark.parametrize("end", ["schedule", "stop", "failure"])
+def test_the_end_of_a_test_restores_instance_counts(scaled_endpoint, scaling_mock, sagemaker, end, wait):
+    """The deployment at the end of the test takes precedence over a change of capacities that is under way."""
+    bring_to(scaling_mock, "Running")
+    scaling_mock.clock.move_to(at(days=8) - dt.timedelta(minutes=wait + 1))
+    scale(sagemaker, 5, PRODUCTION, SHADOW)
+    scaling_mock.clock.advance(minutes=wait)
+
+    if end == "stop":
+        sagemaker.stop_inference_experiment(**stop())
+    elif end == "failure":
+        scaling_mock.fail_experiment(NAME, "No capacity")
+    scaling_mock.clock.advance(hours=1)
+
+    shown = endpoint(sagemaker, EXPERIMENT_ENDPOINT)
+    assert scaling_mock.experiments[NAME]["Status"] == ("Completed" if end == "schedule" else "Cancelled")
+    assert shown["EndpointStatus"] == "InService"
+    if end == "stop":  # Production is retained as the experiment configured it.
+        assert counts(sagemaker) == {PRODUCTION: 1}
+    else:
+        reason = {"FailureReason": "No capacity"} if end == "failure" else {}
+        assert is_reverted(shown, scaled_endpoint, **reason)
+
+
+def test_a_test_can_start_while_capacities_change(scaled_endpoint, scaling_mock, sagemaker):
+    """The deployment of the shadow takes the place of the change of capacities."""
+    bring_to(scaling_mock, "Created")
+    scaling_mock.clock.move_to(at(days=1) - dt.timedelta(minutes=1))
+    scale(sagemaker, 5, PRODUCTION)
+
+    assert scaling_mock.advance_until(NAME, "Running") == at(days=1) + STARTING
+
+    assert counts(sagemaker) == {PRODUCTION: 1, SHADOW: 1}
+    assert endpoint(sagemaker, EXPERIMENT_ENDPOINT)["EndpointStatus"] == "InService"
+
+
+@pytest.mark.parametrize("moment", ["before", "during"])
+def test_a_failed_change_of_capacities_does_not_end_the_test(scaling_mock, sagemaker, moment):
+    """The endpoint rolls back to its instances of before; the experiment stays Running until its end."""
+    bring_to(scaling_mock, "Running")
+    if moment == "before":
+        scaling_mock.fail_endpoint(EXPERIMENT_ENDPOINT, "No capacity")
+    scale(sagemaker, 5, SHADOW)
+    if moment == "during":
+        scaling_mock.fail_endpoint(EXPERIMENT_ENDPOINT, "No capacity")
+    scaling_mock.clock.advance(minutes=10)
+
+    assert scaling_mock.experiments[NAME]["Status"] == "Running"
+    assert counts(sagemaker) == {PRODUCTION: 1, SHADOW: 1}
+    assert endpoint(sagemaker, EXPERIMENT_ENDPOINT)["FailureReason"] == "No capacity"
+    scaling_mock.advance_until(NAME, "Completed")

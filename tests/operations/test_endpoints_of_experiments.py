@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import pytest
 
 from tests.hosting import (
@@ -17,7 +19,7 @@ from tests.hosting import (
     serve,
     variants,
 )
-from tests.operations.shared import at, bring_to
+from tests.operations.shared import CREATING, at, bring_to
 from tests.requests import (
     CONFIG,
     NAME,
@@ -72,6 +74,66 @@ def test_an_existing_endpoint_is_updated(existing_endpoint, slow_mock, sagemaker
     bring_to(slow_mock, status)
 
     assert endpoint_state(sagemaker) == expected
+
+
+START_NOW = [None, {"StartTime": at(days=-1)}, {"StartTime": at(seconds=1), "EndTime": at(days=1)}]
+schedules_that_start_now = pytest.mark.parametrize("schedule", START_NOW, ids=["none", "past", "while Creating"])
+
+
+@schedules_that_start_now
+def test_a_test_that_starts_at_once_creates_its_endpoint_with_both_variants(slow_mock, sagemaker, schedule):
+    """Creating leads to Running, without Created and Starting: both variants are deployed during Creating."""
+    sagemaker.create_inference_experiment(**create(Schedule=schedule))
+    assert endpoint_state(sagemaker) == ("Creating", NO_VARIANTS, BOTH)
+
+    assert slow_mock.advance_until(NAME, "Running") == at() + CREATING
+
+    assert [str(each.status) for each in slow_mock.timeline(NAME).segments[:2]] == ["Creating", "Running"]
+    assert endpoint_state(sagemaker) == ("InService", BOTH, None)
+
+
+@schedules_that_start_now
+def test_a_test_that_starts_at_once_updates_its_endpoint(existing_endpoint, slow_mock, sagemaker, schedule):
+    """On an existing endpoint, both variants are deployed during Creating."""
+    sagemaker.create_inference_experiment(**create(Schedule=schedule))
+    assert endpoint_state(sagemaker) == ("Updating", PRODUCTION_ONLY, BOTH)
+
+    assert slow_mock.advance_until(NAME, "Running") == at() + CREATING
+    assert endpoint_state(sagemaker) == ("InService", BOTH, None)
+
+    slow_mock.advance_until(NAME, "Completed")
+    assert is_reverted(endpoint(sagemaker, EXPERIMENT_ENDPOINT), existing_endpoint)
+
+
+@pytest.mark.parametrize("start", [at(days=-1), at(minutes=2)], ids=["past", "while Updating"])
+@pytest.mark.parametrize("exists", [True, False])
+def test_an_update_that_starts_the_test_deploys_both_variants(request, slow_mock, sagemaker, start, exists):
+    """Updating leads to Running, without Starting, when StartTime is reached by then."""
+    if exists:
+        request.getfixturevalue("existing_endpoint")
+    bring_to(slow_mock, "Created")
+
+    sagemaker.update_inference_experiment(Name=NAME, Schedule={"StartTime": start})
+    assert endpoint_state(sagemaker) == ("Updating", PRODUCTION_ONLY, BOTH)
+
+    slow_mock.advance_until(NAME, "Running")
+    assert [str(each.status) for each in slow_mock.timeline(NAME).past] == ["Creating", "Created", "Updating"]
+    assert endpoint_state(sagemaker) == ("InService", BOTH, None)
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_a_test_that_fails_before_it_runs_reverts_its_endpoint(request, slow_mock, sagemaker, exists):
+    """A failure in Creating makes a new endpoint Failed; an existing one serves as before."""
+    before = request.getfixturevalue("existing_endpoint") if exists else None
+    sagemaker.create_inference_experiment(**create())
+
+    slow_mock.fail_experiment(NAME, "No capacity")
+
+    shown = endpoint(sagemaker, EXPERIMENT_ENDPOINT)
+    if before is None:
+        assert shown["EndpointStatus"] == "Failed"
+    else:
+        assert is_reverted(shown, before, FailureReason="No capacity")
 
 
 @pytest.mark.parametrize("status", ["Creating", "Created", "Updating", "Cancelled"])
@@ -160,7 +222,9 @@ def test_the_kms_key_of_the_experiment_encrypts_its_instances(mock, sagemaker):
 def test_every_deployment_has_its_own_configuration(slow_mock, sagemaker):
     """No configuration is used twice, neither by one experiment nor by the next one with the same name."""
     for _ in range(2):
-        bring_to(slow_mock, "Running")
+        later = slow_mock.clock.now() + dt.timedelta(days=1)
+        sagemaker.create_inference_experiment(**create(Schedule={"StartTime": later}))
+        slow_mock.advance_until(NAME, "Running")
         sagemaker.stop_inference_experiment(**stop(shadow="Retain"))
         slow_mock.advance_until(NAME, "Cancelled")
         sagemaker.delete_inference_experiment(Name=NAME)

@@ -43,14 +43,36 @@ def with_containers(request, containers):
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_a_model_is_described_as_it_was_created(sagemaker, create_requests, data):
-    """DescribeModel returns every member as it was given, and no other member."""
+    """DescribeModel returns every member as it was given, and the defaults of members that were not given."""
     request = data.draw(create_requests)
 
     with mock_inference_experiment():
         sagemaker.create_model(**request)
         described = MODELS.describe(sagemaker, request["ModelName"])
 
-    assert {**request, "ModelArn": described["ModelArn"], "CreationTime": described["CreationTime"]} == described
+    own = {member: described[member] for member in ("ModelArn", "CreationTime")}
+    assert {"EnableNetworkIsolation": False, **with_container_defaults(request), **own} == described
+
+
+def with_container_defaults(request):
+    """Return the request with the defaults of its containers."""
+    defaults = {"Mode": "SingleModel", "Environment": {}}
+    if "PrimaryContainer" in request:
+        return {**request, "PrimaryContainer": {**defaults, **request["PrimaryContainer"]}}
+    return {**request, "Containers": [{**defaults, **container} for container in request["Containers"]]}
+
+
+@pytest.mark.parametrize("member", ["PrimaryContainer", "Containers"])
+def test_describe_model_shows_defaults(mock, sagemaker, member):
+    """A model of images alone has no network isolation, and each container serves one model without environment."""
+    image = {"Image": "ranker:1"}
+    sagemaker.create_model(ModelName=MODEL, **{member: image if member == "PrimaryContainer" else [image, image]})
+
+    described = MODELS.describe(sagemaker, MODEL)
+
+    container = {**image, "Mode": "SingleModel", "Environment": {}}
+    assert described["EnableNetworkIsolation"] is False
+    assert described[member] == (container if member == "PrimaryContainer" else [container, container])
 
 
 @pytest.mark.parametrize(

@@ -131,10 +131,12 @@ def test_realistic_durations_last_minutes(clock, sagemaker):
     assert all(dt.timedelta(minutes=1) <= value <= dt.timedelta(hours=1) for value in vars(durations).values())
 
     with mock_inference_experiment(clock=clock, durations=durations) as mock:
-        sagemaker.create_inference_experiment(**create())
+        schedule = {"StartTime": at(days=1), "EndTime": at(days=2)}
+        sagemaker.create_inference_experiment(**create(Schedule=schedule))
 
-        assert mock.advance_until(NAME, "Running") == at() + durations.creating + durations.starting
-        assert mock.advance_until(NAME, "Completed") == at(days=7) + durations.stopping
+        assert mock.advance_until(NAME, "Created") == at() + durations.creating
+        assert mock.advance_until(NAME, "Running") == at(days=1) + durations.starting
+        assert mock.advance_until(NAME, "Completed") == at(days=2) + durations.stopping
 
 
 # --- advance_until

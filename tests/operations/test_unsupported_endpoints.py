@@ -22,8 +22,9 @@ unsupported_models = pytest.mark.parametrize(
         {"production": [deployed(InstanceType=None, InitialInstanceCount=None, ServerlessConfig=SERVERLESS)]},
         {"AsyncInferenceConfig": {"OutputConfig": {"S3OutputPath": "s3://bucket/answers"}}},
         {"production": [deployed("blue"), deployed("green")]},
+        {"production": [deployed(InstanceType="ml.inf1.2xlarge")]},
     ],
-    ids=["serverless", "asynchronous", "several production variants"],
+    ids=["serverless", "asynchronous", "several production variants", "ml.inf1"],
 )
 def test_unsupported_endpoints_are_refused(mock, sagemaker, unsupported):
     """An experiment needs a real-time endpoint with one production variant."""
@@ -55,6 +56,21 @@ def test_unsupported_models_are_refused(mock, sagemaker, unsupported, role):
         sagemaker.create_inference_experiment(**create(ModelVariants=models))
     with refused(mock):
         sagemaker.update_inference_experiment(Name="other", ModelVariants=models)
+
+
+@pytest.mark.parametrize("role", [PRODUCTION, SHADOW])
+def test_inf1_instances_are_refused(mock, sagemaker, role):
+    """Create and Update refuse ml.inf1 instances for the production variant and for the shadow."""
+    types = {role: "ml.inf1.xlarge"}
+    models = [variant(name, instance_type=types.get(name, "ml.m5.xlarge")) for name in (PRODUCTION, SHADOW)]
+    sagemaker.create_inference_experiment(**create("other", Schedule=LATER))
+
+    with refused(mock) as caught:
+        sagemaker.create_inference_experiment(**create(ModelVariants=models))
+    with refused(mock):
+        sagemaker.update_inference_experiment(Name="other", ModelVariants=models)
+
+    assert "it is on ml.inf1 instances" in str(caught.value)
 
 
 def test_a_model_with_one_item_in_containers_is_accepted(mock, sagemaker):

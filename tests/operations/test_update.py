@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.hosting import EXPERIMENT_ENDPOINT, endpoint, variants
 from tests.operations.shared import UPDATING, all_but, at, bring_to, refused
 from tests.requests import NAME, create, shadow_mode, stop, variant
 
@@ -60,6 +61,33 @@ def test_every_member_may_change_in_created(mock, sagemaker, update):
     after = mock.experiments[NAME]
     assert changed_members(before, after) == {*update, "LastModifiedTime"}
     assert changed_members({**after, **update}, after) == set()
+
+
+@pytest.mark.parametrize("name", ["prod", "shadow"])
+def test_an_update_may_name_one_variant(mock, sagemaker, name):
+    """ModelVariants may have only the variant that changes: the other one stays, in its place."""
+    bring_to(mock, "Created")
+    changed = variant(name, "another-model", instance_type="ml.c5.4xlarge", count=2)
+
+    sagemaker.update_inference_experiment(Name=NAME, ModelVariants=[changed])
+
+    expected = [changed if name == each else variant(each) for each in ("prod", "shadow")]
+    shown = mock.experiments[NAME]["ModelVariants"]
+    assert [{key: each[key] for key in changed} for each in shown] == expected
+    mock.advance_until(NAME, "Running")
+    served = variants(endpoint(sagemaker, EXPERIMENT_ENDPOINT))[name]
+    assert (served["CurrentInstanceCount"], served["VariantName"]) == (2, name)
+
+
+def test_one_unchanged_variant_is_accepted_in_running(mock, sagemaker):
+    """In Running a variant that is the same is no change, also without the other one; a changed one is refused."""
+    bring_to(mock, "Running")
+
+    sagemaker.update_inference_experiment(Name=NAME, ModelVariants=[variant("shadow")])
+
+    assert mock.experiments[NAME]["Status"] == "Running"
+    with refused(mock, "ValidationException"):
+        sagemaker.update_inference_experiment(Name=NAME, ModelVariants=[variant("shadow", count=2)])
 
 
 @pytest.fixture
@@ -167,6 +195,49 @@ def test_an_unchanged_start_time_is_accepted_in_running(mock, sagemaker):
 
 
 @pytest.mark.parametrize(
+    "schedule",
+    [
+        {"StartTime": at(days=10), "EndTime": at(days=20)},
+        {"StartTime": at(days=10), "EndTime": at(days=39)},
+        {"StartTime": at(days=10, milliseconds=250), "EndTime": at(days=20)},
+    ],
+    ids=["EndTime stays", "EndTime moves to 30 days after the start", "milliseconds"],
+)
+@pytest.mark.parametrize("given_by", ["create", "update"])
+def test_the_requested_schedule_is_accepted_after_an_early_start(mock, sagemaker, schedule, given_by):
+    """Sending the whole Schedule again, as AWS's CloudFormation handler does, does not change the actual one."""
+    first = schedule if given_by == "create" else {"StartTime": at(days=3), "EndTime": at(days=4)}
+    sagemaker.create_inference_experiment(**create(Schedule=first))
+    if given_by == "update":
+        sagemaker.update_inference_experiment(Name=NAME, Schedule=schedule)
+    mock.clock.advance(hours=1)
+    sagemaker.start_inference_experiment(Name=NAME)
+    actual = mock.experiments[NAME]["Schedule"]
+
+    for _ in range(2):
+        sagemaker.update_inference_experiment(Name=NAME, Description="New", Schedule=schedule)
+
+    experiment = mock.experiments[NAME]
+    assert (experiment["Status"], experiment["Description"]) == ("Running", "New")
+    assert experiment["Schedule"] == actual
+    assert actual["StartTime"] == at(hours=1)
+
+
+def test_another_end_with_the_requested_start_is_accepted_after_an_early_start(mock, sagemaker):
+    """EndTime may change beside the StartTime that was requested; the actual StartTime stays."""
+    sagemaker.create_inference_experiment(**create(Schedule={"StartTime": at(days=10), "EndTime": at(days=20)}))
+    sagemaker.start_inference_experiment(Name=NAME)
+
+    schedule = {"StartTime": at(days=10), "EndTime": at(days=25)}
+    sagemaker.update_inference_experiment(Name=NAME, Schedule=schedule)
+
+    assert mock.experiments[NAME]["Schedule"] == {"StartTime": at(), "EndTime": at(days=25)}
+    for start in (at(days=9), at(days=11)):
+        with refused(mock, "ValidationException"):
+            sagemaker.update_inference_experiment(Name=NAME, Schedule={**schedule, "StartTime": start})
+
+
+@pytest.mark.parametrize(
     "update",
     [
         {"Schedule": {"StartTime": at(days=2)}},
@@ -192,7 +263,8 @@ def test_other_members_may_not_change_in_running(mock, sagemaker, update):
         pytest.param({"Schedule": {"EndTime": at(days=31, seconds=1)}}, id="longer than 30 days"),
         pytest.param({"ShadowModeConfig": shadow_mode(percentage=-1)}, id="less than 0 %"),
         pytest.param({"ShadowModeConfig": shadow_mode(shadow="other")}, id="unknown shadow"),
-        pytest.param({"ModelVariants": [variant("prod")]}, id="one variant"),
+        pytest.param({"ModelVariants": [variant("other")]}, id="one unknown variant"),
+        pytest.param({"ModelVariants": [variant("prod"), variant("other")]}, id="two variants, one unknown"),
         pytest.param({"ModelVariants": [variant("prod"), variant("prod")]}, id="one name for both variants"),
     ],
 )

@@ -73,7 +73,7 @@ def test_the_report_has_the_timelines(report):
             "my-experiment: Running at 2026-01-01 09:20:00 UTC",
             "  schedule 2026-01-01 09:00 to 2026-01-08 09:00*",
             "  Creating  01-01 09:00:00 *",
-            "> Running   01-01 09:14:00 *",
+            "> Running   01-01 09:06:00 *",
             "  Completed 01-08 09:05:00 *",
         ]
     )

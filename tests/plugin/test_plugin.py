@@ -223,8 +223,8 @@ def test_the_nearest_marker_has_precedence_for_each_option(run):
         ("", "123456789012", 0),
         ("sagemaker_ie_account_id = 210987654321", "210987654321", 0),
         ("sagemaker_ie_durations = zero", "123456789012", 0),
-        ("sagemaker_ie_durations = creating=60 starting=30", "123456789012", 90),
-        ("sagemaker_ie_durations = realistic", "123456789012", 14 * 60),
+        ("sagemaker_ie_durations = creating=60 starting=30", "123456789012", 60),
+        ("sagemaker_ie_durations = realistic", "123456789012", 6 * 60),
     ],
 )
 def test_ini_options_are_the_defaults_of_a_run(run, ini, account, seconds):

@@ -56,7 +56,7 @@ def test_state_shows_the_time_the_experiments_and_the_calls(http, experiment):
         "percentage": 50,
     }
     assert [variant["name"] for variant in shown["variants"]] == ["prod", "shadow"]
-    assert shown["next"] == {"status": "Starting", "at": after(DURATIONS.creating)}
+    assert shown["next"] == {"status": "Running", "at": after(DURATIONS.creating)}
     assert [call["operation"] for call in state["calls"]] == [
         "CreateInferenceExperiment",
         "DescribeInferenceExperiment",
@@ -155,7 +155,7 @@ def test_inspection_works_while_experiments_are_created_and_deleted(sagemaker_ie
     [
         ({"advance": 90}, after(dt.timedelta(seconds=90))),
         ({"move_to": "2026-02-01T00:00:00Z"}, "2026-02-01T00:00:00+00:00"),
-        ({"until": {"name": NAME, "status": "Starting"}}, after(DURATIONS.creating)),
+        ({"until": {"name": NAME, "status": "Running"}}, after(DURATIONS.creating)),
     ],
     ids=lambda move: next(iter(move)) if isinstance(move, dict) else "",
 )

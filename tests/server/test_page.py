@@ -129,7 +129,7 @@ def test_the_page_shows_experiments_with_their_status(page, http, launch):
 
     assert page.texts("summary b") == ["third", "second", "first"]
     assert page.texts(".status") == ["Creating", "Running", "Cancelled"]
-    assert page.texts(".status + span") == ["Starting in 6m", "Stopping in 6d 23h", ""]
+    assert page.texts(".status + span") == ["Running in 6m", "Stopping in 6d 23h", ""]
 
 
 def test_the_page_follows_changes_without_a_reload(page, http, launch):

@@ -196,7 +196,9 @@ def test_an_experiment_captures_only_while_it_copies(clock, sagemaker, runtime):
             invoke(runtime)
             captured[status] = len(mock.captures) - before
 
-        create_experiment(sagemaker, DataStorageConfig=STORAGE)
+        later = {"StartTime": START + minute}
+        create_experiment(sagemaker, DataStorageConfig=STORAGE, Schedule=later)
+        mock.clock.advance(minute)
         count("Starting")
         mock.clock.advance(minute)
         count("Running")
@@ -209,17 +211,64 @@ def test_an_experiment_captures_only_while_it_copies(clock, sagemaker, runtime):
     assert captured == {"Starting": 0, "Running": 2, "Updating": 2, "Cancelled": 0}
 
 
-def test_an_endpoint_with_data_capture_still_captures_during_an_experiment(mock, sagemaker, runtime):
-    """The endpoint and the experiment each capture to their own destination."""
-    create_endpoint(sagemaker, **data_capture(DestinationS3Uri="s3://captured/own"))
-    create_experiment(sagemaker, DataStorageConfig=STORAGE)
+OWN = {
+    "InitialSamplingPercentage": 50,
+    "DestinationS3Uri": "s3://captured/own",
+    "CaptureOptions": [{"CaptureMode": "Output"}],
+    "CaptureContentTypeHeader": {"CsvContentTypes": ["text/csv"]},
+}
+
+
+def test_an_experiment_captures_in_place_of_its_endpoint(mock, sagemaker, runtime):
+    """An endpoint has one configuration: each request is captured once per variant, as DataStorageConfig says."""
+    storage = {**STORAGE, "ContentType": {"JsonContentTypes": ["text/csv"]}, "KmsKey": "alias/captured"}
+    create_endpoint(sagemaker, DataCaptureConfig=OWN)
+    create_experiment(sagemaker, DataStorageConfig=storage)
+
+    invoke(runtime, ContentType="text/csv")
+
+    assert [(each.variant, each.destination, each.kms_key) for each in mock.captures] == [
+        (variant, DESTINATION, "alias/captured") for variant in (PRODUCTION, SHADOW)
+    ]
+    for each in mock.captures:
+        data = each.record["captureData"]
+        assert {side: data[side]["encoding"] for side in data} == {"endpointInput": "JSON", "endpointOutput": "JSON"}
+
+
+def capture_config(sagemaker):
+    """Return the DataCaptureConfig of the configuration that the endpoint serves, or None."""
+    name = sagemaker.describe_endpoint(EndpointName=ENDPOINT)["EndpointConfigName"]
+    return sagemaker.describe_endpoint_config(EndpointConfigName=name).get("DataCaptureConfig")
+
+
+@pytest.mark.parametrize("shadow", ["Remove", "Retain"])
+@pytest.mark.parametrize("own", [{}, {"DataCaptureConfig": OWN}], ids=["nothing", "own"])
+def test_the_configuration_of_a_test_shows_its_data_capture(mock, sagemaker, runtime, own, shadow):
+    """DescribeEndpointConfig shows DataStorageConfig during the test, and the endpoint's own capture afterwards."""
+    create_endpoint(sagemaker, **own)
+    create_experiment(sagemaker, DataStorageConfig={**STORAGE, "ContentType": CSV_AND_JSON})
+
+    assert capture_config(sagemaker) == {
+        "EnableCapture": True,
+        "InitialSamplingPercentage": 100,
+        "DestinationS3Uri": DESTINATION,
+        "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],
+        "CaptureContentTypeHeader": CSV_AND_JSON,
+    }
+    sagemaker.stop_inference_experiment(**stop(shadow=shadow))
+    assert capture_config(sagemaker) == own.get("DataCaptureConfig")
+
+
+def test_an_endpoint_captures_during_an_experiment_without_data_storage(mock, sagemaker, runtime):
+    """Without DataStorageConfig the endpoint's own capture goes on, for both variants."""
+    create_endpoint(sagemaker, DataCaptureConfig={**OWN, "InitialSamplingPercentage": 100})
+    create_experiment(sagemaker)
 
     invoke(runtime)
 
-    destinations = (DESTINATION, "s3://captured/own")
-    assert {(capture.variant, capture.destination) for capture in mock.captures} == {
-        (variant, destination) for variant in (PRODUCTION, SHADOW) for destination in destinations
-    }
+    assert [(each.variant, each.destination) for each in mock.captures] == [
+        (variant, "s3://captured/own") for variant in (PRODUCTION, SHADOW)
+    ]
 
 
 @pytest.mark.parametrize("percentage", [0, 29, 100])

@@ -115,7 +115,7 @@ def updated(mock, sagemaker):
 
 def started(mock, sagemaker):
     """Bring an experiment to the deployment of its shadow."""
-    create_experiment(sagemaker)
+    created(mock, sagemaker)
     mock.advance_until(NAME, "Starting")
 
 

@@ -11,8 +11,8 @@ from botocore.exceptions import ClientError
 from botocore.response import StreamingBody
 
 from mock_sagemaker_ie import HandlerError, ModelRequest, ModelResponse
-from tests.requests import ENDPOINT, PRODUCTION
-from tests.traffic.shared import invoke
+from tests.requests import ENDPOINT, PRODUCTION, model
+from tests.traffic.shared import create_endpoint, invoke
 
 MODEL = "model-prod"
 MAX_BODY_LENGTH = 26_214_400  # Bytes: 25 MB, AWS's limit for the body of a real-time invocation.
@@ -100,8 +100,10 @@ def test_a_handler_must_be_callable(mock):
     ],
     ids=["only the body", "all members"],
 )
-def test_a_handler_gets_the_whole_request(mock, endpoint, runtime, members):
+def test_a_handler_gets_the_whole_request(mock, sagemaker, runtime, members):
     """A ModelRequest is the body as bytes, with the other members of InvokeEndpoint, the endpoint and the variant."""
+    sagemaker.create_model(**model(MODEL, mode="MultiModel"))
+    create_endpoint(sagemaker)
     requests = []
     mock.serve(MODEL, lambda request: requests.append(request) or b"")
 

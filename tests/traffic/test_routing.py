@@ -152,10 +152,57 @@ def test_the_endpoint_of_an_experiment_answers_when_creating_ends(clock, sagemak
     """The endpoint that an experiment creates answers after the status Creating, before its shadow is deployed."""
     durations = Durations(creating=MINUTE, starting=MINUTE)
     with mock_inference_experiment(clock=clock, durations=durations) as mock:
-        create_experiment(sagemaker)
+        create_experiment(sagemaker, Schedule={"StartTime": mock.clock.now() + 2 * MINUTE})
         with pytest.raises(runtime.exceptions.ValidationError, match="not found"):
             invoke(runtime)
 
         mock.clock.advance(MINUTE)
 
         assert invoke(runtime)["InvokedProductionVariant"] == PRODUCTION
+
+
+# --- which requests an endpoint refuses
+
+COMPONENTS = [deployed(PRODUCTION, ModelName=None)]
+ASYNC = {"AsyncInferenceConfig": {"OutputConfig": {"S3OutputPath": "s3://bucket/answers"}}}
+
+
+COMPONENT_REQUIRED = (
+    "Inference Component Name header is required for endpoints to which you plan to deploy inference components. "
+    "Please include Inference Component Name header or consider using SageMaker models."
+)
+COMPONENT_NOT_ALLOWED = (
+    "Inference Component Name header is not allowed for endpoints to which you dont plan to deploy inference "
+    "components. Please remove the Inference Component Name header and try again."
+)
+NOT_MULTI_MODEL = f"Endpoint {ENDPOINT} is not a multi-model endpoint and does not support target model header."
+NOT_REAL_TIME = f"Endpoint {ENDPOINT} is an asynchronous endpoint: invoke it with InvokeEndpointAsync."
+
+
+@pytest.mark.parametrize(
+    ("config", "members", "message"),
+    [
+        ({}, {"TargetModel": "tenant-7.tar.gz"}, NOT_MULTI_MODEL),
+        ({"ProductionVariants": COMPONENTS}, {}, COMPONENT_REQUIRED),
+        ({}, {"InferenceComponentName": "one"}, COMPONENT_NOT_ALLOWED),
+        (ASYNC, {}, NOT_REAL_TIME),
+    ],
+    ids=["TargetModel", "InferenceComponentName is missing", "InferenceComponentName", "asynchronous"],
+)
+def test_a_request_that_does_not_fit_the_endpoint_is_refused(mock, sagemaker, runtime, config, members, message):  # noqa: PLR0917
+    """InvokeEndpoint is refused with AWS's text, and no model is called."""
+    create_endpoint(sagemaker, **config)
+
+    with pytest.raises(runtime.exceptions.ValidationError) as caught:
+        invoke(runtime, **members)
+
+    assert caught.value.response["Error"]["Message"] == message
+    assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
+    assert mock.metrics == ()
+
+
+def test_an_endpoint_of_inference_components_answers_a_request_that_names_one(mock, sagemaker, runtime):
+    """The variants of such an endpoint have no model."""
+    create_endpoint(sagemaker, *COMPONENTS)
+
+    assert invoke(runtime, InferenceComponentName="one")["InvokedProductionVariant"] == PRODUCTION

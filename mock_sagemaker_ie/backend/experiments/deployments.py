@@ -15,16 +15,20 @@ from mock_sagemaker_ie.backend.hosting.deployment import variant_named
 if TYPE_CHECKING:
     from mock_sagemaker_ie.backend.experiments.record import Experiment
     from mock_sagemaker_ie.backend.hosting.endpoints import Endpoint
+    from mock_sagemaker_ie.backend.transitions import Derived
 
 Values = dict[str, Any]
 
 MAX_CONFIG_NAME_LENGTH = 63
 
 
-def target_deployment(experiment: Experiment) -> Values | None:
-    """Return what to deploy during the status that has just begun, or None to leave the endpoint as it is."""
+def target_deployment(experiment: Experiment, following: Status | Derived | None) -> Values | None:
+    """Return what to deploy during the status that has just begun, or None to leave the endpoint as it is.
+
+    `following`: the status that time leads to. A status that leads to Running deploys both variants.
+    """
     status = experiment.status
-    if status is Status.STARTING or (status is Status.UPDATING and experiment.started):
+    if following is Status.RUNNING:
         return with_shadow(experiment)
     if status in (Status.CREATING, Status.UPDATING) and experiment.before is None:
         return production_only(experiment)
@@ -40,7 +44,7 @@ def _final_deployment(experiment: Experiment) -> Values | None:
     if action == PROMOTE:
         return _settings(experiment, production=experiment.shadow)
     if action != REMOVE:
-        return with_shadow(experiment)
+        return _settings(experiment, production=experiment.production, shadow=experiment.shadow)
     # A test that is stopped before it has changed the endpoint leaves it alone.
     changed = experiment.started or experiment.before is None or experiment.production in experiment.desired
     return production_only(experiment) if changed else None
@@ -52,8 +56,29 @@ def production_only(experiment: Experiment) -> Values:
 
 
 def with_shadow(experiment: Experiment) -> Values:
-    """Return the settings of an endpoint under test. The ratio of the weights is the share of copied traffic."""
-    return _settings(experiment, production=experiment.production, shadow=experiment.shadow)
+    """Return the settings of an endpoint under test. The ratio of the weights is the share of copied traffic.
+
+    An endpoint has one DataCaptureConfig, so DataStorageConfig takes the place of the endpoint's own during the test.
+    """
+    settings = _settings(experiment, production=experiment.production, shadow=experiment.shadow)
+    if "DataStorageConfig" in experiment.settings:
+        settings["DataCaptureConfig"] = _data_capture_config(experiment.settings["DataStorageConfig"])
+    return settings
+
+
+def _data_capture_config(storage: Values) -> Values:
+    """Return the DataCaptureConfig that captures every request and response as a DataStorageConfig says."""
+    config: Values = {
+        "EnableCapture": True,
+        "InitialSamplingPercentage": 100,
+        "DestinationS3Uri": storage["Destination"],
+        "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],
+    }
+    if "KmsKey" in storage:
+        config["KmsKeyId"] = storage["KmsKey"]
+    if "ContentType" in storage:
+        config["CaptureContentTypeHeader"] = storage["ContentType"]
+    return config
 
 
 def _settings(experiment: Experiment, *, production: str, shadow: str | None = None) -> Values:

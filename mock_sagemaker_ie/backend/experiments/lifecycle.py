@@ -48,6 +48,7 @@ DELETE = Call("DeleteInferenceExperiment")
 LIFECYCLE: Table[Status] = Table(
     (
         Transition(None, CREATE, Status.CREATING),
+        Transition(Status.CREATING, After("creating", reached="StartTime"), Status.RUNNING),
         Transition(Status.CREATING, After("creating"), Status.CREATED),
         Transition(Status.CREATED, At("StartTime"), Status.STARTING),
         Transition(Status.CREATED, START, Status.STARTING),
@@ -58,7 +59,9 @@ LIFECYCLE: Table[Status] = Table(
         Transition(Status.RUNNING, At("EndTime"), Status.STOPPING),
         Transition(Status.RUNNING, UPDATE, Status.UPDATING),
         Transition(Status.RUNNING, STOP, Status.STOPPING),
-        Transition(Status.UPDATING, After("updating"), Derived.PREVIOUS),
+        # From Running too, because StartTime is reached then.
+        Transition(Status.UPDATING, After("updating", reached="StartTime"), Status.RUNNING),
+        Transition(Status.UPDATING, After("updating"), Status.CREATED),
         Transition(Status.STOPPING, After("stopping"), Derived.DESIRED),
         Transition(Status.COMPLETED, DELETE, None),
         Transition(Status.CANCELLED, DELETE, None),
@@ -107,14 +110,16 @@ def begin(now: dt.datetime, start_time: dt.datetime, end_time: dt.datetime) -> L
 
 def next_by_time(life: Life, durations: Durations) -> tuple[Transition[Status], dt.datetime] | None:
     """Return the next transition that time triggers, and its instant; None when the status stays."""
-    row = LIFECYCLE.row_by_time(life.status)
-    if row is None:
-        return None
-    if isinstance(row.trigger, After):
-        return row, later(life.since, getattr(durations, row.trigger.duration))
-    # A deadline that passed during another status takes effect as soon as that status ends.
-    end = life.start_time if row.trigger == At("StartTime") else life.end_time
-    return row, max(life.since, end)
+    ends = {"StartTime": life.start_time, "EndTime": life.end_time}
+    for row in LIFECYCLE.rows_by_time(life.status):
+        if isinstance(row.trigger, At):
+            # A deadline that passed during another status takes effect as soon as that status ends.
+            return row, max(life.since, ends[row.trigger.end])
+        assert isinstance(row.trigger, After), "time triggers no other row"  # noqa: S101
+        elapsed = later(life.since, getattr(durations, row.trigger.duration))
+        if row.trigger.reached is None or ends[row.trigger.reached] <= elapsed:
+            return row, elapsed
+    return None
 
 
 def permits(life: Life, trigger: Trigger) -> bool:
@@ -129,10 +134,6 @@ def follow(life: Life, trigger: Trigger, now: dt.datetime) -> Life:
 
 def enter(life: Life, row: Transition[Status], at: dt.datetime) -> Life:
     """Follow `row` at the instant `at`."""
-    target = row.target
-    if target is Derived.PREVIOUS:
-        target = life.entries[-2].status
-    elif target is Derived.DESIRED:
-        target = life.desired_state
+    target = life.desired_state if row.target is Derived.DESIRED else row.target
     assert isinstance(target, Status), f"{row} deletes the experiment"  # noqa: S101 - the caller handles deletion
     return dataclasses.replace(life, entries=(*life.entries, Entry(target, at, row.trigger)))

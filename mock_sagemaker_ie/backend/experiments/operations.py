@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from mock_sagemaker_ie.backend import pages, tags
 from mock_sagemaker_ie.backend.event_queue import EventKind
 from mock_sagemaker_ie.backend.experiments import deployments, lifecycle, record
-from mock_sagemaker_ie.backend.hosting.deployment import variant_names
-from mock_sagemaker_ie.backend.hosting.endpoints import DEPLOYING, EndpointStatus
+from mock_sagemaker_ie.backend.hosting.deployment import variant_named, variant_names
+from mock_sagemaker_ie.backend.hosting.endpoints import EndpointStatus
 from mock_sagemaker_ie.backend.store import ResourceKind, Store
 from mock_sagemaker_ie.protocol.errors import AWSError, validation_exception
 
@@ -172,6 +172,19 @@ class Experiments:
                 f'Cannot change endpoint "{arn}": it is in use by inference experiment {user.arn}.'
             )
 
+    def require_permitted_scaling(self, params: Values) -> None:
+        """Raise AWSError (ValidationException) when UpdateEndpointWeightsAndCapacities changes a weight under a test.
+
+        Autoscaling changes numbers of instances by this operation, which AWS recommends for the shadow variant. The
+        ratio of the weights is the share of copied requests, so a test needs its weights (inferred).
+        """
+        endpoint = self._hosting.find(params["EndpointName"])
+        serving = None if endpoint is None else endpoint.serving
+        for desired in params["DesiredWeightsAndCapacities"]:
+            weight = variant_named(serving, desired["VariantName"]).get("InitialVariantWeight")
+            if desired.get("DesiredWeight", weight) != weight:
+                self.require_untested(params["EndpointName"])
+
     def _change(
         self,
         operation: Callable[[Experiment, Values, dt.datetime], Experiment],
@@ -189,8 +202,10 @@ class Experiments:
         coming = lifecycle.next_by_time(experiment.life, self._durations)
         if experiment.failed:
             self._roll_back(experiment, now)
-        elif coming is not None and (deployment := deployments.target_deployment(experiment)) is not None:
-            self._deploy(experiment, deployment, now, takes=coming[1] - now)
+        elif coming is not None:
+            row, ends = coming
+            if (deployment := deployments.target_deployment(experiment, row.target)) is not None:
+                self._deploy(experiment, deployment, now, takes=ends - now)
         history = (*experiment.variant_history, self._variant_statuses(experiment))
         self._put(dataclasses.replace(experiment, variant_history=history))
 
@@ -221,7 +236,7 @@ class Experiments:
         name, reason = experiment.endpoint, str(experiment.status_reason)
         endpoint = self._hosting.find(name)
         assert endpoint is not None, "nobody can delete an endpoint under test"  # noqa: S101
-        if not experiment.started and endpoint.status not in DEPLOYING:
+        if not experiment.started and not endpoint.deploying:
             return  # The experiment has not changed the endpoint yet, or its change is complete.
         before = experiment.before
         if before is None and experiment.shadow in variant_names(endpoint.serving):
@@ -239,14 +254,10 @@ class Experiments:
             return None
         if endpoint.status is not EndpointStatus.IN_SERVICE:
             raise validation_exception(f'Cannot test on endpoint "{endpoint.arn}" in status {endpoint.status}.')
-        self._check_traits(name, endpoint.serving or {})
+        self._hosting.require_testable(f'endpoint "{endpoint.arn}"', endpoint.serving or {})
         return endpoint.serving
 
     def _check_models(self, experiment: Experiment) -> None:
         self._hosting.require_models(variant["ModelName"] for variant in experiment.settings["ModelVariants"])
-        self._check_traits(experiment.endpoint, deployments.with_shadow(experiment))
-
-    def _check_traits(self, endpoint: str, deployment: Values) -> None:
-        """Raise AWSError unless all variants are real-time, single-model and single-container (AWS: Shadow tests)."""
-        for trait in self._hosting.traits(deployment):
-            raise validation_exception(f"Inference experiments do not support endpoint {endpoint}: it is {trait}.")
+        arn = self._hosting.endpoints.arn(experiment.endpoint)
+        self._hosting.require_testable(f'endpoint "{arn}"', deployments.with_shadow(experiment))

@@ -32,6 +32,7 @@ class Experiment:
 
     `number`: counts the experiments of an account and region in the order of creation.
     `settings`: the members of its Create request with later updates, with a complete Schedule and without Tags.
+    `requested_schedule`: the Schedule as Create and Update asked for it; StartInferenceExperiment does not change it.
     `actions`: what the end of the experiment does to each variant, by name (AWS: ModelVariantAction).
     `desired`: the variants for which Stop gave DesiredModelVariants, by name.
     `variant_history`: the status of each variant, by name, when each status of the experiment began.
@@ -42,6 +43,7 @@ class Experiment:
     arn: str
     number: int
     settings: Values
+    requested_schedule: Values
     life: Life
     actions: Mapping[str, str]
     desired: Mapping[str, Values] = field(default_factory=dict)
@@ -98,8 +100,8 @@ class Experiment:
 
     @property
     def started(self) -> bool:
-        """True when the shadow variant has been deployed, or is being deployed."""
-        return any(entry.status is Status.STARTING for entry in self.life.entries)
+        """True when the experiment has been Starting or Running, so that its shadow variant has been deployed."""
+        return any(entry.status in (Status.STARTING, Status.RUNNING) for entry in self.life.entries)
 
     @property
     def copies(self) -> bool:
@@ -155,7 +157,15 @@ def create(params: Values, *, before: Values | None, tags: Tags, now: dt.datetim
     settings["Schedule"] = schedule = resolve_schedule(params.get("Schedule", {}), now)
     life = lifecycle.begin(now, schedule["StartTime"], schedule["EndTime"])
     actions = _default_actions(settings)
-    return Experiment(**identity, settings=settings, life=life, actions=actions, before=before, tags=tags)
+    return Experiment(
+        **identity,
+        settings=settings,
+        requested_schedule=schedule,
+        life=life,
+        actions=actions,
+        before=before,
+        tags=tags,
+    )
 
 
 def start(experiment: Experiment, params: Values, now: dt.datetime) -> Experiment:  # noqa: ARG001 - one signature for all
@@ -166,18 +176,50 @@ def start(experiment: Experiment, params: Values, now: dt.datetime) -> Experimen
 
 
 def update(experiment: Experiment, params: Values, now: dt.datetime) -> Experiment:
-    """Change the record by UpdateInferenceExperiment: given members replace the old ones, each end of Schedule too."""
+    """Change the record by UpdateInferenceExperiment: given members replace the old ones.
+
+    Of Schedule each end replaces the old one, of ModelVariants each variant the old one with its name.
+    """
     life = _follow(experiment, lifecycle.UPDATE, now)
-    old = experiment.settings
-    new = {**old, **params, "Schedule": {**old["Schedule"], **params.get("Schedule", {})}}
     running = experiment.status is Status.RUNNING
-    if running and same_second(new["Schedule"]["StartTime"], old["Schedule"]["StartTime"]):
-        # botocore before 1.36 sends whole seconds, so a repeated StartTime comes back without its milliseconds.
-        new["Schedule"]["StartTime"] = old["Schedule"]["StartTime"]
+    given, old = params.get("Schedule", {}), experiment.settings
+    schedule = {**old["Schedule"], **(_changed_ends(experiment, given) if running else given)}
+    new = {**old, **params, "Schedule": schedule}
+    if "ModelVariants" in params:
+        refuse(rules.updated_variants_exist(old["ModelVariants"], params["ModelVariants"]))
+        new["ModelVariants"] = _merge_variants(old["ModelVariants"], params["ModelVariants"])
     fixed = rules.unchangeable_in_running(old, new) if running else ()
     refuse([*fixed, *rules.broken_after_update(new, now, experiment.created)])
-    changed = dataclasses.replace(experiment, settings=new, life=life, actions=_default_actions(new))
-    return _reschedule(changed, new["Schedule"]["StartTime"], new["Schedule"]["EndTime"])
+    changed = dataclasses.replace(
+        experiment,
+        settings=new,
+        requested_schedule={**experiment.requested_schedule, **given},
+        life=life,
+        actions=_default_actions(new),
+    )
+    return _reschedule(changed, schedule["StartTime"], schedule["EndTime"])
+
+
+def _changed_ends(experiment: Experiment, given: Values) -> Values:
+    """Return the ends of a running experiment's schedule that an Update changes.
+
+    AWS's own CloudFormation handler sends the whole Schedule of its template with each Update, also after
+    StartInferenceExperiment has changed the actual ends. So an end as it was requested last is no change (inferred).
+    botocore before 1.36 sends whole seconds, so a repeated instant may come back without its milliseconds.
+    """
+    known = [experiment.settings["Schedule"], experiment.requested_schedule]
+    return {end: when for end, when in given.items() if not any(same_second(when, schedule[end]) for schedule in known)}
+
+
+def _merge_variants(old: list[Values], given: list[Values]) -> list[Values]:
+    """Return the variants after an Update. Two given variants are all there is; one replaces the variant of its name.
+
+    AWS: ModelVariants may name only the variants whose infrastructure is to change.
+    """
+    if len(given) >= len(old):
+        return given
+    changes = {variant["VariantName"]: variant for variant in given}
+    return [changes.get(variant["VariantName"], variant) for variant in old]
 
 
 def stop(experiment: Experiment, params: Values, now: dt.datetime) -> Experiment:

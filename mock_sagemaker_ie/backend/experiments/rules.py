@@ -95,6 +95,15 @@ UPDATE: tuple[Rule, ...] = (_variant_names_differ, _sampling_percentage)
 CREATE: tuple[Rule, ...] = (_variant_names_differ, _roles_name_variants, _sampling_percentage, schedule_fits)
 
 
+def updated_variants_exist(old: list[Values], given: list[Values]) -> Iterator[Violation]:
+    """Check an Update that names fewer variants than the experiment has: each is one of the experiment's."""
+    names = [variant["VariantName"] for variant in old]
+    for number, variant in enumerate(given, start=1):
+        if len(given) < len(old) and variant["VariantName"] not in names:
+            constraint = f"Member must name a variant of the experiment: [{', '.join(names)}]"
+            yield Violation(f"modelVariants.{number}.member.variantName", variant["VariantName"], constraint)
+
+
 def broken_after_update(settings: Values, now: dt.datetime, created: dt.datetime) -> Iterator[Violation]:
     """Check the settings that an experiment would have after an Update."""
     yield from _roles_name_variants(settings, now)

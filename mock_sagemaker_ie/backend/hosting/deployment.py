@@ -36,6 +36,12 @@ def variant_named(deployment: Values | None, name: str) -> Values:
     return next((variant for variant in variants(deployment) if variant["VariantName"] == name), {})
 
 
+def instance_types(variant: Values) -> list[str]:
+    """Return the instance types on which a variant may run."""
+    types = [each["InstanceType"] for each in (variant, *variant.get("InstancePools", ())) if "InstanceType" in each]
+    return [str(instance_type) for instance_type in types]
+
+
 def with_variants(deployment: Values, change: Callable[[Values], Values]) -> Values:
     """Return the deployment with `change` applied to every variant."""
     lists = {member: [change(v) for v in deployment[member]] for member in VARIANT_LISTS if member in deployment}
@@ -45,9 +51,31 @@ def with_variants(deployment: Values, change: Callable[[Values], Values]) -> Val
 def containers(variant: Values, models: Mapping[str, Resource]) -> list[Values]:
     """Return the containers of the model of a variant; none when nobody created the model."""
     model = models.get(variant.get("ModelName", ""))
-    if model is None:
-        return []
-    return model.settings.get("Containers") or [model.settings["PrimaryContainer"]]
+    return [] if model is None else containers_of(model.settings)
+
+
+def containers_of(model: Values) -> list[Values]:
+    """Return the containers of a CreateModel request."""
+    return model.get("Containers") or [model["PrimaryContainer"]]
+
+
+def is_multi_model(container: Values) -> bool:
+    """Return whether a container serves several models, of which TargetModel selects one."""
+    return bool(container.get("Mode") == "MultiModel")
+
+
+def with_model_defaults(model: Values) -> Values:
+    """Return a CreateModel request with the defaults that DescribeModel shows (observed on AWS)."""
+
+    def with_defaults(container: Values) -> Values:
+        return {"Mode": "SingleModel", "Environment": {}, **container}
+
+    filled = {"EnableNetworkIsolation": False, **model}
+    if "PrimaryContainer" in model:
+        filled["PrimaryContainer"] = with_defaults(model["PrimaryContainer"])
+    if "Containers" in model:
+        filled["Containers"] = [with_defaults(container) for container in model["Containers"]]
+    return filled
 
 
 # --- changes by UpdateEndpoint and UpdateEndpointWeightsAndCapacities
@@ -84,7 +112,10 @@ def rescale(variant: Values, desired: Values) -> Values:
 
 
 def traits(deployment: Values, models: Mapping[str, Resource]) -> Iterator[str]:
-    """Yield what makes a deployment unfit for a shadow test: serverless, asynchronous, multi-container, multi-model."""
+    """Yield what makes a deployment unfit for a shadow test (AWS: Shadow tests, ShadowProductionVariants).
+
+    That is: serverless, asynchronous, multi-container, multi-model, ml.inf1 instances.
+    """
     if "AsyncInferenceConfig" in deployment:
         yield "asynchronous"
     if len(deployment["ProductionVariants"]) > 1:
@@ -95,5 +126,7 @@ def traits(deployment: Values, models: Mapping[str, Resource]) -> Iterator[str]:
         present = containers(variant, models)
         if len(present) > 1:
             yield "multi-container"
-        if any(container.get("Mode") == "MultiModel" for container in present):
+        if any(map(is_multi_model, present)):
             yield "multi-model"
+        if any(instance_type.startswith("ml.inf1.") for instance_type in instance_types(variant)):
+            yield "on ml.inf1 instances"

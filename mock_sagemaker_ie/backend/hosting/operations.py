@@ -25,11 +25,10 @@ from mock_sagemaker_ie.backend.hosting.quotas import exceeded_quota
 from mock_sagemaker_ie.backend.hosting.resources import ENDPOINT, ENDPOINT_CONFIG, MODEL, Resource
 from mock_sagemaker_ie.backend.store import Store
 from mock_sagemaker_ie.protocol.errors import AWSError, validation_exception
-from mock_sagemaker_ie.protocol.validation import refuse
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from mock_sagemaker_ie.backend.event_queue import EventQueue
     from mock_sagemaker_ie.backend.settings import Settings
@@ -71,8 +70,8 @@ class Hosting:
     # --- models
 
     def create_model(self, params: Values, now: dt.datetime) -> Values:
-        """Create a model."""
-        return self._create(self.models, params, now)
+        """Create a model. DescribeModel shows the defaults of the members that are not given (observed on AWS)."""
+        return self._create(self.models, deployments.with_model_defaults(params), now)
 
     def describe_model(self, params: Values, _now: dt.datetime) -> Values:
         """Describe a model."""
@@ -91,7 +90,10 @@ class Hosting:
 
     def create_endpoint_config(self, params: Values, now: dt.datetime) -> Values:
         """Create an endpoint configuration. The default weight of a variant is 1 (AWS: InitialVariantWeight)."""
+        rules.require_inference_components(params)
         self.require_models(each["ModelName"] for each in deployments.variants(params) if "ModelName" in each)
+        if "ShadowProductionVariants" in params:
+            self.require_testable(f'endpoint configuration "{self.configs.arn(params["EndpointConfigName"])}"', params)
         settings = deployments.with_variants(params, lambda variant: {"InitialVariantWeight": 1.0, **variant})
         return self._create(self.configs, settings, now)
 
@@ -142,7 +144,7 @@ class Hosting:
     def update_endpoint_weights_and_capacities(self, params: Values, now: dt.datetime) -> Values:
         """Change weights and capacities within the endpoint configuration that serves."""
         endpoint = self._permitting(params["EndpointName"], UPDATE_WEIGHTS)
-        refuse(rules.variants_exist(deployments.variant_names(endpoint.serving), params["DesiredWeightsAndCapacities"]))
+        rules.require_variants(endpoint.serving or {}, params["DesiredWeightsAndCapacities"])
         desired = {each["VariantName"]: each for each in params["DesiredWeightsAndCapacities"]}
         deployment = deployments.with_variants(
             endpoint.serving or {},
@@ -210,9 +212,13 @@ class Hosting:
         endpoints = self.endpoints.records
         return exceeded_quota(self._settings.quotas, endpoints.values(), endpoints.get(endpoint), deployment)
 
-    def traits(self, deployment: Values) -> Iterator[str]:
-        """Yield what makes a deployment unfit for a shadow test."""
-        return deployments.traits(deployment, self.models.records)
+    def require_testable(self, noun: str, deployment: Values) -> None:
+        """Raise AWSError (ValidationException) unless a shadow variant is supported (AWS: Shadow tests).
+
+        `noun`: what the deployment belongs to, for the message.
+        """
+        for trait in deployments.traits(deployment, self.models.records):
+            raise validation_exception(f"Shadow variants are not supported for {noun}: it is {trait}.")
 
     # --- records
 

@@ -1,12 +1,15 @@
 """The rules that join several members of a request about models and endpoint configurations.
 
-Every rule yields violations, which are answered with ValidationException.
+A rule yields violations, which are answered together with ValidationException. A function that begins with `require`
+raises one AWSError (ValidationException) with a text of AWS's own.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from mock_sagemaker_ie.backend.hosting.deployment import VARIANT_LISTS, variant_names, variants
+from mock_sagemaker_ie.protocol.errors import validation_exception
 from mock_sagemaker_ie.protocol.validation import Violation, lower_camel, unique
 
 if TYPE_CHECKING:
@@ -29,11 +32,11 @@ def variants_fit(params: Values, _now: dt.datetime) -> Iterator[Violation]:
 
     A variant has either an instance type or a serverless configuration.
     """
-    for member in ("ProductionVariants", "ShadowProductionVariants"):
-        path, variants = lower_camel(member), params.get(member, ())
-        if "ShadowProductionVariants" in params and len(variants) > 1:
-            yield Violation(path, variants, "Member must have length less than or equal to 1 beside a shadow variant")
-        for number, variant in enumerate(variants, start=1):
+    for member in VARIANT_LISTS:
+        path, listed = lower_camel(member), params.get(member, ())
+        if "ShadowProductionVariants" in params and len(listed) > 1:
+            yield Violation(path, listed, "Member must have length less than or equal to 1 beside a shadow variant")
+        for number, variant in enumerate(listed, start=1):
             if ("ServerlessConfig" in variant) == bool(variant.keys() & {"InstanceType", "InstancePools"}):
                 constraint = "Member must be given exactly when serverlessConfig is not"
                 yield Violation(f"{path}.{number}.member.instanceType", variant.get("InstanceType"), constraint)
@@ -50,11 +53,45 @@ def variant_names_differ(params: Values, _now: dt.datetime) -> Iterator[Violatio
             yield Violation(path, variant["VariantName"], "Member must be unique")
 
 
-def variants_exist(names: list[str], desired: list[Values]) -> Iterator[Violation]:
-    """Check UpdateEndpointWeightsAndCapacities: each variant is one of the endpoint's `names`, and named once."""
-    yield from unique(desired, "VariantName", "desiredWeightsAndCapacities")
-    for number, each in enumerate(desired, start=1):
-        if each["VariantName"] not in names:
-            path = f"desiredWeightsAndCapacities.{number}.member.variantName"
-            constraint = f"Member must name a variant of the endpoint: [{', '.join(names)}]"
-            yield Violation(path, each["VariantName"], constraint)
+def serverless_fits(params: Values, _now: dt.datetime) -> Iterator[Violation]:
+    """Check CreateEndpointConfig: memory comes in steps of 1,024 MB (AWS: ProductionVariantServerlessConfig).
+
+    Provisioned concurrency is at most MaxConcurrency.
+    """
+    for member in VARIANT_LISTS:
+        for number, variant in enumerate(params.get(member, ()), start=1):
+            path, serverless = (
+                f"{lower_camel(member)}.{number}.member.serverlessConfig",
+                variant.get("ServerlessConfig"),
+            )
+            if not serverless:
+                continue
+            if (memory := serverless.get("MemorySizeInMB", 0)) % 1024:
+                yield Violation(f"{path}.memorySizeInMB", memory, "Member must be a multiple of 1024")
+            most, provisioned = serverless.get("MaxConcurrency"), serverless.get("ProvisionedConcurrency", 0)
+            if most is not None and provisioned > most:
+                constraint = f"Member must have value less than or equal to maxConcurrency: {most}"
+                yield Violation(f"{path}.provisionedConcurrency", provisioned, constraint)
+
+
+def require_inference_components(params: Values) -> None:
+    """Check CreateEndpointConfig: ManagedInstanceScaling is for variants without a model. Raises AWSError."""
+    for variant in variants(params):
+        if "ManagedInstanceScaling" in variant and "ModelName" in variant:
+            raise validation_exception("ManagedInstanceScaling is only supported for inference component endpoints.")
+
+
+def require_variants(deployment: Values, desired: list[Values]) -> None:
+    """Check UpdateEndpointWeightsAndCapacities: each variant is one of the deployment's, named once. Raises AWSError.
+
+    The texts are probably AWS's own.
+    """
+    names = [each["VariantName"] for each in desired]
+    present = variant_names(deployment)
+    if unknown := [name for name in dict.fromkeys(names) if name not in present]:
+        raise validation_exception(
+            f'The variant name(s) "{", ".join(unknown)}" is/are not present within endpoint configuration '
+            f'"{deployment["EndpointConfigName"]}".'
+        )
+    if repeated := [name for name in names if names.count(name) > 1]:
+        raise validation_exception(f'The variant name "{repeated[0]}" was non-unique within the request.')

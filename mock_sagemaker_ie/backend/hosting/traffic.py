@@ -9,18 +9,20 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from mock_sagemaker_ie.backend.hosting.deployment import containers, is_multi_model
 from mock_sagemaker_ie.protocol.errors import AWSError
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Sequence
+    from collections.abc import Hashable, Mapping, Sequence
 
     from mock_sagemaker_ie.backend.hosting.endpoints import Endpoint
+    from mock_sagemaker_ie.backend.hosting.resources import Resource
 
 Values = dict[str, Any]
 
 
 class CaptureSettings(NamedTuple):
-    """The way to capture requests and responses: an experiment's DataStorageConfig or an endpoint's DataCaptureConfig.
+    """The way to capture requests and responses: the DataCaptureConfig of an endpoint.
 
     `destination`: the S3 URI of the folder for the capture files. `kms_key`: the KMS key with which S3 encrypts them.
     `csv`, `json`: the content types of bodies that are written as text. `input`, `output`: whether the request and
@@ -35,18 +37,7 @@ class CaptureSettings(NamedTuple):
     output: bool = True
 
     @classmethod
-    def of_experiment(cls, config: Values) -> CaptureSettings:
-        """Return the settings of an InferenceExperimentDataStorageConfig."""
-        types = config.get("ContentType", {})
-        return cls(
-            config["Destination"],
-            config.get("KmsKey"),
-            types.get("CsvContentTypes", ()),
-            types.get("JsonContentTypes", ()),
-        )
-
-    @classmethod
-    def of_endpoint(cls, config: Values) -> CaptureSettings:
+    def of(cls, config: Values) -> CaptureSettings:
         """Return the settings of a DataCaptureConfig."""
         types = config.get("CaptureContentTypeHeader", {})
         modes = {option["CaptureMode"] for option in config["CaptureOptions"]}
@@ -76,13 +67,13 @@ class Target(NamedTuple):
 class Route(NamedTuple):
     """The variants that receive a request: production answers, and the shadow, if there is one, gets a copy.
 
-    `captures`: how to capture the request and the responses of both, once for each of the settings. `config`: the
+    `capture`: how to capture the request and the responses of both; None when they are not captured. `config`: the
     name of the endpoint configuration that has both.
     """
 
     production: Target
     shadow: Target | None
-    captures: tuple[CaptureSettings, ...]
+    capture: CaptureSettings | None
     config: str
 
 
@@ -127,18 +118,41 @@ def weight(variant: Values) -> Fraction:
     return Fraction(str(variant.get("InitialVariantWeight", 1)))
 
 
+_COMPONENTS = "Inference Component Name header is {} for endpoints to which you {} to deploy inference components. {}"
+
+
+def require_invocable(deployment: Values, params: Values, models: Mapping[str, Resource]) -> None:
+    """Raise AWSError (ValidationError) for an InvokeEndpoint request that does not fit the endpoint's deployment.
+
+    The texts about inference components and TargetModel were observed on AWS.
+    """
+    name, production = params["EndpointName"], deployment["ProductionVariants"]
+    if "AsyncInferenceConfig" in deployment:
+        text = f"Endpoint {name} is an asynchronous endpoint: invoke it with InvokeEndpointAsync."
+        raise AWSError("ValidationError", text)
+    of_components, header = all("ModelName" not in each for each in production), "InferenceComponentName" in params
+    if of_components and not header:
+        way_out = "Please include Inference Component Name header or consider using SageMaker models."
+        raise AWSError("ValidationError", _COMPONENTS.format("required", "plan", way_out))
+    if header and not of_components:
+        way_out = "Please remove the Inference Component Name header and try again."
+        raise AWSError("ValidationError", _COMPONENTS.format("not allowed", "dont plan", way_out))
+    multi_model = any(is_multi_model(container) for each in production for container in containers(each, models))
+    if "TargetModel" in params and not multi_model:
+        text = f"Endpoint {name} is not a multi-model endpoint and does not support target model header."
+        raise AWSError("ValidationError", text)
+
+
 def route(
     endpoint: Endpoint,
     splitter: TrafficSplitter,
     target: str | None,
     *,
     copies: bool,
-    captures: tuple[CaptureSettings, ...],
 ) -> Route:
     """Return the route of a request to an endpoint that serves.
 
-    `target`: TargetVariant. `copies`: whether the shadow variant gets its share of copies. `captures`: settings that
-    capture every request, in addition to the endpoint's DataCaptureConfig, which captures its share.
+    `target`: TargetVariant. `copies`: whether the shadow variant gets its share of copies.
     Raises AWSError (ValidationError) when no production variant has the name `target`.
     """
     serving = endpoint.serving or {}
@@ -152,13 +166,13 @@ def route(
     shadow = next(iter(serving.get("ShadowProductionVariants", ())), None) if copies else None
     if shadow is not None and not splitter.sample(("copy", key), _shadow_share(shadow, production[target])):
         shadow = None
-    config = serving.get("DataCaptureConfig")
+    capture, config = None, serving.get("DataCaptureConfig")
     if config is not None and config.get("EnableCapture", True):
         share = Fraction(config["InitialSamplingPercentage"], 100)
         if splitter.sample(("capture", key), share):
-            captures = (*captures, CaptureSettings.of_endpoint(config))
+            capture = CaptureSettings.of(config)
     copied = None if shadow is None else Target.of(shadow)
-    return Route(Target.of(production[target]), copied, captures, serving["EndpointConfigName"])
+    return Route(Target.of(production[target]), copied, capture, serving["EndpointConfigName"])
 
 
 def _shadow_share(shadow: Values, production: Values) -> Fraction:
