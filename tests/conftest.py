@@ -7,8 +7,13 @@ import sys
 
 import boto3
 import pytest
+from hypothesis import settings
 
 from mock_sagemaker_ie import MockClock, mock_inference_experiment
+
+# No test depends on the speed of the machine.
+settings.register_profile("any speed", deadline=None)
+settings.load_profile("any speed")
 
 START = dt.datetime(2026, 1, 1, 9, tzinfo=dt.timezone.utc)
 
