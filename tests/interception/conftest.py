@@ -61,3 +61,10 @@ def connections():
     """Return the list of addresses that the process tries to connect to during the test."""
     _addresses.clear()
     return _addresses
+
+
+@pytest.fixture(autouse=True)
+def _no_credentials_in_the_environment(monkeypatch):
+    """Remove the keys that moto leaves in the environment."""
+    for variable in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(variable, raising=False)

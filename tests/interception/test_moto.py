@@ -7,6 +7,7 @@ from contextlib import ExitStack
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from mock_sagemaker_ie import UnansweredCallError, mock_inference_experiment
@@ -102,6 +103,23 @@ def test_moto_answers_other_services(mock):
     s3.create_bucket(Bucket="captured")
 
     assert [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]] == ["captured"]
+
+
+def test_operations_in_passthrough_reach_a_model_that_only_moto_has():
+    """Moto's CloudFormation, for example, makes a model in moto's own state, without a call that we could answer."""
+    with mock_aws():
+        client = make_client()
+        client.create_model(
+            ModelName="of-a-stack",
+            ExecutionRoleArn="arn:aws:iam::123456789012:role/role",
+            PrimaryContainer={"Image": "123456789012.dkr.ecr.us-east-1.amazonaws.com/image"},
+        )
+
+        with mock_inference_experiment(), pytest.raises(ClientError, match="Could not find model"):
+            client.describe_model(ModelName="of-a-stack")
+        with mock_inference_experiment(passthrough=["DescribeModel", "DeleteModel"]):
+            assert client.describe_model(ModelName="of-a-stack")["ModelName"] == "of-a-stack"
+            client.delete_model(ModelName="of-a-stack")
 
 
 def test_moto_answers_the_client_of_our_mock(mock):

@@ -180,6 +180,23 @@ def test_every_url_of_sagemaker_is_answered_for_its_region(mock, operation, url,
     assert [(each.operation, each.region) for each in mock.calls] == [(operation, region)]
 
 
+@pytest.mark.parametrize(
+    "host",
+    [
+        "API.SageMaker.EU-West-1.amazonaws.com",
+        "api.sagemaker.eu-west-1.amazonaws.com.",
+        "vpce-0a1b2c-3d4e.api.sagemaker.eu-west-1.vpce.amazonaws.com",
+        "vpce-0a1b2c-3d4e-eu-west-1a.api.sagemaker.eu-west-1.vpce.amazonaws.com",
+    ],
+)
+def test_a_host_is_answered_in_every_form(mock, connections, host):
+    """Case, a trailing dot and VPC endpoints make no difference."""
+    call("ListInferenceExperiments", f"https://{host}")
+
+    assert [each.region for each in mock.calls] == ["eu-west-1"]
+    assert connections == []
+
+
 def test_the_signature_gives_the_region_and_the_account(mock):
     """The region of the signature has precedence over the host; an access key of 12 digits is the account ID."""
 
