@@ -66,18 +66,33 @@ def test_create_endpoint_fails_above_the_quota(quota_mock, sagemaker):
 
 
 def test_update_endpoint_fails_above_the_quota(quota_mock, sagemaker):
-    """UpdateEndpoint needs only the instances by which the new configuration exceeds the old one."""
+    """UpdateEndpoint makes the new fleet beside the old one, so it needs all the instances of the new configuration."""
     use_instances(sagemaker, 1, "other")
     use_instances(sagemaker, 2)
-    sagemaker.create_endpoint_config(**endpoint_config("three", deployed(InitialInstanceCount=3)))
-    sagemaker.create_endpoint_config(**endpoint_config("four", deployed(InitialInstanceCount=4)))
+    sagemaker.create_endpoint_config(**endpoint_config("one", deployed(InitialInstanceCount=1)))
+    sagemaker.create_endpoint_config(**endpoint_config("two", deployed(InitialInstanceCount=2)))
 
     with refused(quota_mock, LIMIT) as caught:
-        sagemaker.update_endpoint(EndpointName="busy", EndpointConfigName="four")
-    sagemaker.update_endpoint(EndpointName="busy", EndpointConfigName="three")
+        sagemaker.update_endpoint(EndpointName="busy", EndpointConfigName="two")
+    sagemaker.update_endpoint(EndpointName="busy", EndpointConfigName="one")
 
     assert re.search(limit_message(used=3, more=2), str(caught.value))
-    assert endpoint(sagemaker, "busy")["EndpointConfigName"] == "three"
+    assert endpoint(sagemaker, "busy")["EndpointConfigName"] == "one"
+
+
+def test_both_fleets_count_during_an_update(clock, sagemaker):
+    """Other endpoints can use what both deployments leave, and after the update what the new one leaves."""
+    with mock_inference_experiment(clock=clock, durations=ENDPOINT_MINUTES, quotas={TYPE: QUOTA}) as mock:
+        use_instances(sagemaker, 1)
+        mock.clock.advance(hours=1)
+        sagemaker.create_endpoint_config(**endpoint_config("two", deployed(InitialInstanceCount=2)))
+        sagemaker.update_endpoint(EndpointName="busy", EndpointConfigName="two")
+
+        with pytest.raises(sagemaker.exceptions.ClientError, match=limit_message(used=3, more=2)):
+            use_instances(sagemaker, 2, "another")
+
+        mock.clock.advance(hours=1)
+        use_instances(sagemaker, 2, "fitting")
 
 
 def test_update_weights_and_capacities_fails_above_the_quota(quota_mock, sagemaker):
@@ -137,11 +152,12 @@ def test_deleted_and_failed_endpoints_do_not_count(quota_mock, sagemaker):
 @pytest.mark.parametrize("status", ["Creating", "Updating", "RollingBack", "Deleting"])
 def test_endpoints_in_a_transitional_status_count(clock, sagemaker, status):
     """Instances count from the start of a deployment until the end of a deletion."""
-    with mock_inference_experiment(clock=clock, durations=ENDPOINT_MINUTES, quotas={TYPE: 1}) as mock:
+    with mock_inference_experiment(clock=clock, durations=ENDPOINT_MINUTES, quotas={TYPE: 2}) as mock:
         bring_to(mock, status)
+        sagemaker.create_endpoint_config(**endpoint_config("two", deployed(InitialInstanceCount=2)))
 
         with refused(mock, LIMIT):
-            ENDPOINTS.create(sagemaker, "another")
+            sagemaker.create_endpoint(EndpointName="another", EndpointConfigName="two")
 
 
 @pytest.mark.parametrize("quotas", [{TYPE: -1}, {TYPE: "4"}, [TYPE], 4])
@@ -164,12 +180,15 @@ def test_create_inference_experiment_fails_above_the_quota(quota_mock, sagemaker
     assert re.search(limit_message(used=3, more=2), str(caught.value))
 
 
-def test_an_experiment_on_an_existing_endpoint_needs_only_shadow_instances(quota_mock, sagemaker):
-    """The experiment uses the instances that its endpoint has; only the shadow's instances are additional."""
-    use_instances(sagemaker, 3, EXPERIMENT_ENDPOINT)
-    model_variants = [variant(PRODUCTION, count=3), variant(SHADOW, count=1)]
+def test_an_experiment_on_an_existing_endpoint_needs_a_second_fleet(quota_mock, sagemaker):
+    """Production and shadow are deployed beside the instances that the endpoint has."""
+    use_instances(sagemaker, 1, EXPERIMENT_ENDPOINT)
 
-    sagemaker.create_inference_experiment(**create(ModelVariants=model_variants))
+    with refused(quota_mock, LIMIT) as caught:
+        sagemaker.create_inference_experiment(**create(ModelVariants=[variant(PRODUCTION, count=3), variant(SHADOW)]))
+    assert re.search(limit_message(used=1, more=4), str(caught.value))
+
+    sagemaker.create_inference_experiment(**create(ModelVariants=[variant(PRODUCTION, count=2), variant(SHADOW)]))
     quota_mock.advance_until(NAME, "Running")
 
     assert endpoint_state(sagemaker) == ("InService", BOTH, None)
@@ -194,7 +213,7 @@ def test_an_experiment_fails_when_its_shadow_no_longer_fits(endpoint_before, quo
     quota_mock.advance_until(NAME, "Cancelled")
 
     reason = quota_mock.experiments[NAME]["StatusReason"]
-    assert re.match(limit_message(used=4, more=1), reason)
+    assert re.match(limit_message(used=4, more=2), reason)
     assert is_reverted(endpoint(sagemaker, EXPERIMENT_ENDPOINT), endpoint_before, FailureReason=reason)
 
 
@@ -221,17 +240,17 @@ def test_desired_variants_above_the_quota_cancel_the_experiment(endpoint_before,
 
     experiment = quota_mock.experiments[NAME]
     assert experiment["Status"] == "Cancelled"
-    assert re.match(limit_message(used=2, more=3), experiment["StatusReason"])
+    assert re.match(limit_message(used=2, more=5), experiment["StatusReason"])
     assert endpoint_state(sagemaker) == ("InService", PRODUCTION_ONLY, None)
 
 
 def test_an_endpoint_regains_its_instances_at_the_scheduled_end(quota_mock, sagemaker):
     """At the scheduled end the endpoint has its original instances, even if another endpoint used the free ones."""
-    use_instances(sagemaker, QUOTA, EXPERIMENT_ENDPOINT)
+    use_instances(sagemaker, 2, EXPERIMENT_ENDPOINT)
     original = endpoint(sagemaker, EXPERIMENT_ENDPOINT)
     sagemaker.create_inference_experiment(**create())
     quota_mock.advance_until(NAME, "Running")
-    use_instances(sagemaker, 1)
+    use_instances(sagemaker, 2)
 
     quota_mock.clock.advance(days=8)
 

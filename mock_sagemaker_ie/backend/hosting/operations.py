@@ -150,7 +150,7 @@ class Hosting:
             endpoint.serving or {},
             lambda variant: deployments.rescale(variant, desired.get(variant["VariantName"], {})),
         )
-        self.require_capacity(endpoint.name, deployment)
+        self.require_capacity(endpoint.name, deployment, in_place=True)
         self._update(endpoint, UPDATE_WEIGHTS, deployment, now, self._durations.endpoint_updating, rescaling=True)
         return {"EndpointArn": endpoint.arn}
 
@@ -202,15 +202,15 @@ class Hosting:
             for name in names:
                 self.models.get(name)
 
-    def require_capacity(self, endpoint: str, deployment: Values) -> None:
+    def require_capacity(self, endpoint: str, deployment: Values, *, in_place: bool = False) -> None:
         """Raise AWSError (ResourceLimitExceeded) when `deployment` would exceed a quota."""
-        if (message := self.exceeded_quota(endpoint, deployment)) is not None:
+        if (message := self.exceeded_quota(endpoint, deployment, in_place=in_place)) is not None:
             raise AWSError("ResourceLimitExceeded", message)
 
-    def exceeded_quota(self, endpoint: str, deployment: Values) -> str | None:
+    def exceeded_quota(self, endpoint: str, deployment: Values, *, in_place: bool = False) -> str | None:
         """Return AWS's message for a quota that is exceeded when the endpoint gets `deployment`, or None."""
-        endpoints = self.endpoints.records
-        return exceeded_quota(self._settings.quotas, endpoints.values(), endpoints.get(endpoint), deployment)
+        endpoints, present = self.endpoints.records, self.find(endpoint)
+        return exceeded_quota(self._settings.quotas, endpoints.values(), present, deployment, in_place=in_place)
 
     def require_testable(self, noun: str, deployment: Values) -> None:
         """Raise AWSError (ValidationException) unless a shadow variant is supported (AWS: Shadow tests).
@@ -268,7 +268,7 @@ class Hosting:
         takes: dt.timedelta,
         **changes: Any,
     ) -> None:
-        failure = self._pending_failures.pop(endpoint.name, None)
+        failure = self._pending_failures.pop(endpoint.name, endpoint.pending_failure)
         changes = {"rescaling": False, "failure_reason": None, **changes}
         updated = endpoint.follow(trigger, now, takes, pending=deployment, pending_failure=failure, **changes)
         self._replace(endpoint, updated)

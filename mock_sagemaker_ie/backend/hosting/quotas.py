@@ -15,17 +15,24 @@ Values = dict[str, Any]
 
 
 def exceeded_quota(
-    quotas: Mapping[str, int], endpoints: Collection[Endpoint], present: Endpoint | None, deployment: Values
+    quotas: Mapping[str, int],
+    endpoints: Collection[Endpoint],
+    present: Endpoint | None,
+    deployment: Values,
+    *,
+    in_place: bool,
 ) -> str | None:
     """Return AWS's message for a quota that is exceeded when the endpoint `present` gets `deployment`, or None.
 
     `quotas`: the most instances of a type that all endpoints together may use. `present` is None for a new endpoint.
+    `in_place`: whether the instances that `present` has stay, as when only capacities change. Otherwise a second
+    fleet is made beside the one that serves.
     """
     for instance_type, count in _instances(deployment).items():
         if instance_type not in quotas:
             continue
         used = sum(_usage(endpoint, instance_type) for endpoint in endpoints)
-        more = count - (0 if present is None else _usage(present, instance_type))
+        more = count - (_usage(present, instance_type) if in_place and present is not None else 0)
         if more > 0 and used + more > quotas[instance_type]:
             return (
                 f"The account-level service limit '{instance_type} for endpoint usage' is {quotas[instance_type]} "
@@ -47,7 +54,12 @@ def _instances(deployment: Values | None) -> dict[str, int]:
 
 
 def _usage(endpoint: Endpoint, instance_type: str) -> int:
-    """Count the instances of a type that an endpoint uses; during an update, those of the larger deployment."""
+    """Count the instances of a type that an endpoint uses.
+
+    During an update, those of both deployments count, because AWS makes the new fleet beside the old one (inferred). A
+    change of capacities adds instances to the fleet that serves, so the larger number counts.
+    """
     if endpoint.failed_for_good:
         return 0
-    return max(_instances(deployment).get(instance_type, 0) for deployment in (endpoint.serving, endpoint.pending))
+    fleets = [_instances(deployment).get(instance_type, 0) for deployment in (endpoint.serving, endpoint.pending)]
+    return max(fleets) if endpoint.rescaling else sum(fleets)
