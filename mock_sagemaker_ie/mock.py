@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from contextlib import contextmanager
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -12,13 +13,14 @@ from mock_sagemaker_ie.backend.transitions import Call as Called
 from mock_sagemaker_ie.calls import Calls
 from mock_sagemaker_ie.clock import ZERO, instant, movable
 from mock_sagemaker_ie.protocol.wire import MILLISECOND, copy_values, whole_milliseconds
-from mock_sagemaker_ie.service.clients import shared_client
+from mock_sagemaker_ie.service.clients import process_region, shared_client
 from mock_sagemaker_ie.service.faults import Fault, aws_error, connection_error, require_operation
 from mock_sagemaker_ie.service.service import ANSWERED, INVOKE_ENDPOINT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from mock_sagemaker_ie.backend.backend import SageMakerBackend
     from mock_sagemaker_ie.backend.hosting.captures import Capture
     from mock_sagemaker_ie.backend.hosting.metrics import Datapoint
     from mock_sagemaker_ie.calls import Call
@@ -26,18 +28,27 @@ if TYPE_CHECKING:
     from mock_sagemaker_ie.service.service import Service
     from mock_sagemaker_ie.timeline import Timeline
 
-DEFAULT_REGION = "us-east-1"
 MAX_REASON_LENGTH = 1024  # AWS: StatusReason, FailureReason
 
 
 class InferenceExperimentMock:
     """The object that an active mock gives a test, to see what happened and to control the rest.
 
-    Methods with `region_name` and `account_id` use the region us-east-1 and the account of the mock by default.
+    Methods with `region_name` and `account_id` use `mock.region_name` and the account of the mock by default.
     """
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, region_name: str | None = None) -> None:
         self._service = service
+        self._region_name = region_name
+
+    @property
+    def region_name(self) -> str:
+        """The default region: the `region_name=` option, or else the region of the process at this moment.
+
+        The region of the process is that of boto3.setup_default_session, else of the environment variable
+        AWS_DEFAULT_REGION, else AWS_REGION, else us-east-1.
+        """
+        return self._region_name or process_region()
 
     @property
     def clock(self) -> Any:
@@ -68,14 +79,20 @@ class InferenceExperimentMock:
 
     @property
     def experiments(self) -> Mapping[str, Mapping[str, Any]]:
-        """The answers of DescribeInferenceExperiment now (times in UTC), by name, in the default region. Read-only."""
-        return self.experiments_in(DEFAULT_REGION)
+        """The answers of DescribeInferenceExperiment now (times in UTC), by name, in the default region. Read-only.
+
+        The KeyError for a name that another region or account has says where it is.
+        """
+        return self.experiments_in(self.region_name)
 
     def experiments_in(self, region: str, account_id: str | None = None) -> Mapping[str, Mapping[str, Any]]:
         """Return the experiments of any region, and of any account (by default the mock's), as `experiments` does."""
         with self._service.view(region, account_id) as (backend, now):
             store, describe = backend.experiments.store, backend.experiments.describe
-            return MappingProxyType({name: copy_values(describe({"Name": name}, now)) for name in store.records})
+            described = {name: copy_values(describe({"Name": name}, now)) for name in store.records}
+        return MappingProxyType(
+            _Described(described, lambda name: self._where("experiments", name, region, account_id))
+        )
 
     def experiment_names(self, region: str, account_id: str | None = None) -> list[str]:
         """Return the names of the experiments of a region and an account, in the order of creation."""
@@ -90,9 +107,9 @@ class InferenceExperimentMock:
         """Return the accounts and regions of the calls so far."""
         return self._service.scopes()
 
-    def client(self, service: str = "sagemaker", region_name: str = DEFAULT_REGION) -> Any:
+    def client(self, service: str = "sagemaker", region_name: str | None = None) -> Any:
         """Return a botocore client with keys of its own. It is kept from test to test, because making one is slow."""
-        return shared_client(service, region_name)
+        return shared_client(service, region_name or self.region_name)
 
     def serve(self, model_name: str, handler: Handler | AsyncHandler) -> None:
         """Let `handler` answer for a model, on every endpoint of every account and region.
@@ -160,7 +177,7 @@ class InferenceExperimentMock:
         return self.client("sagemaker-runtime" if operation == INVOKE_ENDPOINT else "sagemaker").meta
 
     def advance_until(
-        self, name: str, status: str, *, region_name: str = DEFAULT_REGION, account_id: str | None = None
+        self, name: str, status: str, *, region_name: str | None = None, account_id: str | None = None
     ) -> dt.datetime:
         """Move the clock to the instant (UTC) at which an experiment reaches `status`, and return it.
 
@@ -169,7 +186,7 @@ class InferenceExperimentMock:
         moved.
         """
         target = _status(status)
-        with self._service.view(region_name, account_id) as (backend, now):
+        with self._view("experiments", name, region_name, account_id) as (backend, now):
             present = len(backend.experiments.store.get(name).life.entries) - 1
             entries = backend.foreseen(name).life.entries[present:]
         moment = next((entry.since for entry in _observable(entries) if entry.status is target), None)
@@ -182,14 +199,14 @@ class InferenceExperimentMock:
         movable(self.clock, "move_to")(moment)
         return moment
 
-    def timeline(self, name: str, *, region_name: str = DEFAULT_REGION, account_id: str | None = None) -> Timeline:
+    def timeline(self, name: str, *, region_name: str | None = None, account_id: str | None = None) -> Timeline:
         """Return the past of an experiment, and its future if nobody calls an operation.
 
         `str()` of it is a chart; `.to_svg()`, and a notebook, give a picture. Raises LookupError for an unknown name.
         """
         from mock_sagemaker_ie.timeline import timeline  # noqa: PLC0415 - few tests need it
 
-        with self._service.view(region_name, account_id) as (backend, now):
+        with self._view("experiments", name, region_name, account_id) as (backend, now):
             return timeline(backend.foreseen(name), now)
 
     def timelines_in(self, region: str, account_id: str | None = None) -> Mapping[str, Timeline]:
@@ -206,7 +223,7 @@ class InferenceExperimentMock:
         reason: str,
         *,
         at: dt.datetime | str | None = None,
-        region_name: str = DEFAULT_REGION,
+        region_name: str | None = None,
         account_id: str | None = None,
     ) -> None:
         """Make an experiment fail: it becomes Cancelled with `reason` as StatusReason, and its endpoint rolls back.
@@ -215,7 +232,7 @@ class InferenceExperimentMock:
         default now. Raises LookupError for an unknown name, ValueError when the experiment has finished or `at` is
         past.
         """
-        with self._service.view(region_name, account_id) as (backend, now):
+        with self._view("experiments", name, region_name, account_id) as (backend, now):
             when = now if at is None else whole_milliseconds(instant(at))
             if when < now:
                 raise ValueError(
@@ -224,18 +241,67 @@ class InferenceExperimentMock:
             backend.fail_experiment(name, _reason(reason), when, now)
 
     def fail_endpoint(
-        self, name: str, reason: str, *, region_name: str = DEFAULT_REGION, account_id: str | None = None
+        self, name: str, reason: str, *, region_name: str | None = None, account_id: str | None = None
     ) -> None:
         """Make the deployment of an endpoint fail now; if there is none, its next deployment fails at its end.
 
-        The endpoint need not exist yet. `reason` is its FailureReason, and the StatusReason of its experiment.
+        The endpoint need not exist yet. `reason` is its FailureReason, and the StatusReason of its experiment. Raises
+        LookupError when the call says neither region nor account, and only another region or account has the endpoint.
         """
-        with self._service.view(region_name, account_id) as (backend, now):
+        with self._view("endpoints", name, region_name, account_id) as (backend, now):
+            anywhere = region_name is None and account_id is None
+            if anywhere and backend.hosting.find(name) is None and self._scopes_with("endpoints", name):
+                raise LookupError(f"Endpoint {name} does not exist in {self.region_name}.")
             backend.fail_endpoint(name, _reason(reason), now)
+
+    # --- names in other regions and accounts
+
+    @contextmanager
+    def _view(
+        self, kind: str, name: str, region_name: str | None, account_id: str | None
+    ) -> Iterator[tuple[SageMakerBackend, dt.datetime]]:
+        """Give the backend and the present instant. The LookupError for a missing name says where else the name is."""
+        region = region_name or self.region_name
+        try:
+            with self._service.view(region, account_id) as view:
+                yield view
+        except LookupError as error:
+            raise LookupError(f"{error}{self._where(kind, name, region, account_id)}") from None
+
+    def _where(self, kind: str, name: str, region: str, account_id: str | None) -> str:
+        """Return a sentence with the other regions and accounts that have this name; empty when there are none."""
+        account = account_id or self._service.account_id
+        found = []
+        for there, place in self._scopes_with(kind, name):
+            arguments = [f"region_name={place!r}"] * (place != region) + [f"account_id={there!r}"] * (there != account)
+            found.append(f"region {place} of account {there} has it: pass {', '.join(arguments)}")
+        return f" But {'; '.join(found)}." if found else ""
+
+    def _scopes_with(self, kind: str, name: str) -> list[tuple[str, str]]:
+        """Return the accounts and regions that have an experiment or an endpoint with this name."""
+        found = []
+        for account, region in self._service.scopes():
+            with self._service.view(region, account) as (backend, _):
+                store = backend.experiments.store if kind == "experiments" else backend.hosting.endpoints
+                if name in store.records:
+                    found.append((account, region))
+        return found
 
     def reset(self) -> None:
         """Forget everything except the handlers of the models. The clock stays where it is."""
         self._service.reset()
+
+
+class _Described(dict[str, "Mapping[str, Any]"]):
+    """Experiments by name. A KeyError says where else the name is."""
+
+    def __init__(self, described: Mapping[str, Mapping[str, Any]], where: Callable[[str], str]) -> None:
+        super().__init__(described)
+        self._where = where
+
+    def __missing__(self, name: str) -> Mapping[str, Any]:
+        where = self._where(name)
+        raise KeyError(f"Inference experiment {name} does not exist.{where}" if where else name)
 
 
 def _status(status: str) -> Status:

@@ -134,7 +134,7 @@ def _activate(options: Options, origin: ActiveMock | None = None, **entry: Any) 
     if options["virtual_sleep"]:
         movable(service.clock, "sleep")
     active = ActiveMock(
-        InferenceExperimentMock(service),
+        InferenceExperimentMock(service, options["region_name"]),
         service,
         passthrough=options["passthrough"],
         virtual_sleep=options["virtual_sleep"],

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mock_sagemaker_ie.clock import Clock
 
 DEFAULT_ACCOUNT = "123456789012"
+_REGION = "[a-z]{2,}(-[a-z0-9]+)+-[0-9]+"
 UNUSED_FAULTS = ("warn", "error", "ignore")
 
 
@@ -37,6 +38,10 @@ class Options(TypedDict, total=False):
         once. `Durations.realistic()` takes minutes (a guess: AWS publishes no figures).
     `account_id` (str of 12 digits; default: "123456789012"):
         The account that calls come from. A client with explicit credentials that name another account uses that one.
+    `region_name` (str or None; default: None):
+        The default region of `mock.experiments`, `mock.client()` and the other methods that take `region_name=`. With
+        None it is the region of the process whenever it is needed: that of `boto3.setup_default_session`, else of the
+        environment variable AWS_DEFAULT_REGION, else AWS_REGION, else us-east-1.
     `strict` (bool; default: False):
         With True, the mock refuses the name of a model that does not exist, as AWS does. With False, it assumes that
         every model exists.
@@ -63,6 +68,7 @@ class Options(TypedDict, total=False):
     clock: Clock | dt.datetime | str | None
     durations: Durations | None
     account_id: str
+    region_name: str | None
     strict: bool
     quotas: Mapping[str, int]
     virtual_sleep: bool
@@ -109,6 +115,12 @@ def _account_id(account_id: Any) -> str:
     if not isinstance(account_id, str) or not re.fullmatch("[0-9]{12}", account_id):
         raise ValueError(f"account_id={account_id!r}: expected a string of 12 digits")
     return account_id
+
+
+def _region_name(region_name: Any) -> str | None:
+    if region_name is not None and not (isinstance(region_name, str) and re.fullmatch(_REGION, region_name)):
+        raise ValueError(f"region_name={region_name!r}: expected the name of a region, e.g. 'eu-west-1'")
+    return region_name
 
 
 def _quotas(quotas: Any) -> dict[str, int]:
@@ -169,6 +181,7 @@ _OPTIONS: dict[str, tuple[Any, Callable[[Any], Any]]] = {
     "clock": (None, _clock),
     "durations": (None, _durations),
     "account_id": (DEFAULT_ACCOUNT, _account_id),
+    "region_name": (None, _region_name),
     "strict": (False, bool),
     "quotas": ({}, _quotas),
     "virtual_sleep": (False, bool),

@@ -12,6 +12,7 @@ from mock_sagemaker_ie.mock import InferenceExperimentMock
 from mock_sagemaker_ie.server.control import Control
 from mock_sagemaker_ie.server.http import Application, bind
 from mock_sagemaker_ie.server.journal import Journal
+from mock_sagemaker_ie.service.clients import process_region
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,8 +40,8 @@ class RunningServer(NamedTuple):
             "AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME": self.url,
             "AWS_ACCESS_KEY_ID": "testing",
             "AWS_SECRET_ACCESS_KEY": "testing",
-            "AWS_REGION": "us-east-1",
-            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_REGION": self.mock.region_name,
+            "AWS_DEFAULT_REGION": self.mock.region_name,
         }
 
 
@@ -72,7 +73,8 @@ def running_server(
             }
             journal = Journal(state, service, settings)
             stack.callback(journal.close)
-        mock = InferenceExperimentMock(service)
+        # Fixed for the life of the server, because clients in other processes get it in their environment.
+        mock = InferenceExperimentMock(service, complete_options["region_name"] or process_region())
         try:
             http = bind(Application(service, Control(mock, journal)), host, port)
         except OSError as error:

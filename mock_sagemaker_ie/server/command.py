@@ -50,6 +50,10 @@ def _parser() -> argparse.ArgumentParser:
         help="how long transitional statuses last: zero, realistic, or seconds, e.g. 'starting=300' (default: zero)",
     )
     serve.add_argument("--account-id", default="123456789012", help="account of the mock (default: %(default)s)")
+    serve.add_argument(
+        "--region",
+        help="region of the printed environment and of control requests without one (default: the process's)",
+    )
     serve.add_argument("--strict", action="store_true", help="refuse models that were not created")
     serve.add_argument("--state", type=Path, metavar="FILE", help="keep the state of the mock in a file over restarts")
     serve.set_defaults(run=_serve)
@@ -89,6 +93,7 @@ def _serve(options: argparse.Namespace) -> int:
             clock=options.clock,
             durations=options.durations,
             account_id=options.account_id,
+            region_name=options.region,
             strict=options.strict,
             unused_faults="ignore",
         ) as server,

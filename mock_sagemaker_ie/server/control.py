@@ -126,7 +126,7 @@ class Control:
         with self._pause():
             fail(name, reason, **place)
             if self._journal is not None:
-                self._journal.write_failure(kind, name, reason, **place)
+                self._journal.write_failure(kind, name, reason, **{"region_name": self._mock.region_name, **place})
         return _json({})
 
     def reset(self, _arguments: dict[str, Any]) -> Response:

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from botocore.model import OperationNotFoundError
 
 from mock_sagemaker_ie.clock import MockClock, instant
-from mock_sagemaker_ie.mock import DEFAULT_REGION
 from mock_sagemaker_ie.protocol.errors import AWSError
 from mock_sagemaker_ie.protocol.wire import WireRequest, encode
 from mock_sagemaker_ie.service.clients import service_model
@@ -102,7 +101,7 @@ class Journal:
             self._append({"clock": clock.now().isoformat(), "ahead": ahead})
 
     def write_failure(
-        self, kind: str, name: str, reason: str, region_name: str = DEFAULT_REGION, account_id: str | None = None
+        self, kind: str, name: str, reason: str, *, region_name: str, account_id: str | None = None
     ) -> None:
         """Write a failure that a client has just arranged. `kind`: "experiment" or "endpoint"; `name`: its name."""
         at = self._service.latest or self._service.now()

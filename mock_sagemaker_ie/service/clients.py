@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from functools import lru_cache
 from typing import Any
+
+DEFAULT_REGION = "us-east-1"
 
 _lock = threading.Lock()
 
@@ -18,6 +21,19 @@ def _after_fork() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
+
+
+def process_region() -> str:
+    """Return the region of clients that are made now without a region.
+
+    It is the region given to boto3.setup_default_session; else AWS_DEFAULT_REGION; else AWS_REGION, which boto3 does
+    not read, but programs do; else us-east-1. The AWS configuration files are not read: they differ between machines.
+    """
+    session = getattr(sys.modules.get("boto3"), "DEFAULT_SESSION", None)
+    core: Any = getattr(session, "_session", None)
+    given = core.instance_variables().get("region") if hasattr(core, "instance_variables") else None
+    environment = os.environ
+    return given or environment.get("AWS_DEFAULT_REGION") or environment.get("AWS_REGION") or DEFAULT_REGION
 
 
 def shared_client(service: str, region_name: str) -> Any:
