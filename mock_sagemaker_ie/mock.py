@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 from mock_sagemaker_ie import calls
 from mock_sagemaker_ie.backend.experiments.lifecycle import FINISHED, LIFECYCLE, Entry, Status
 from mock_sagemaker_ie.backend.transitions import Call as Called
-from mock_sagemaker_ie.calls import Calls
+from mock_sagemaker_ie.calls import INVOKE_ENDPOINT, Calls, require_operation
 from mock_sagemaker_ie.clock import ZERO, instant, movable
 from mock_sagemaker_ie.protocol.wire import MILLISECOND, copy_values, whole_milliseconds
 from mock_sagemaker_ie.service.clients import process_region, shared_client
-from mock_sagemaker_ie.service.faults import Fault, aws_error, connection_error, require_operation
-from mock_sagemaker_ie.service.service import ANSWERED, INVOKE_ENDPOINT
+from mock_sagemaker_ie.service.faults import Fault, aws_error, connection_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -69,12 +68,12 @@ class InferenceExperimentMock:
         Raises AssertionError, with the difference, when there is no call, more than one, or one with other params;
         ValueError for an operation that the mock does not answer.
         """
-        require_operation(operation, ANSWERED)
+        require_operation(operation)
         return calls.assert_called_once(self.calls, operation, params)
 
     def assert_not_called(self, operation: str) -> None:
         """Raise AssertionError when the operation was called, ValueError when the mock does not answer it."""
-        require_operation(operation, ANSWERED)
+        require_operation(operation)
         calls.assert_not_called(self.calls, operation)
 
     @property
@@ -118,11 +117,14 @@ class InferenceExperimentMock:
         str, a value that `json.dumps` accepts, or a ModelResponse. If it raises, the caller gets a ModelError. For
         callers of aiobotocore it may be a coroutine function. A model without a handler returns the request body. The
         caller waits while a handler runs, also a shadow's handler: use ModelResponse(latency=) for a slow model.
-        Raises TypeError for a handler that cannot be called.
+        A model that no request has reached when the mock ends is reported like an unused fault. Raises TypeError for a
+        handler that cannot be called.
         """
         if not callable(handler):
             raise TypeError(f"handler={handler!r}: expected a function that takes the request and returns the response")
         self._service.runtime.handlers[model_name] = handler
+        self._service.runtime.invoked.discard(model_name)
+        self._service.faults.expected["model", model_name] = f"a request to the served model {model_name!r}"
 
     @property
     def captures(self) -> tuple[Capture, ...]:
@@ -164,7 +166,7 @@ class InferenceExperimentMock:
 
         Raises ValueError for an unknown operation or a negative number, TypeError when the clock cannot be moved.
         """
-        require_operation(operation, ANSWERED)
+        require_operation(operation)
         movable(self.clock, "sleep")
         delay = dt.timedelta(seconds=seconds)
         if delay < ZERO:
@@ -173,7 +175,7 @@ class InferenceExperimentMock:
 
     def _meta(self, operation: str) -> Any:
         """Return the metadata of a client for the service of an operation."""
-        require_operation(operation, ANSWERED)
+        require_operation(operation)
         return self.client("sagemaker-runtime" if operation == INVOKE_ENDPOINT else "sagemaker").meta
 
     def advance_until(
@@ -229,8 +231,8 @@ class InferenceExperimentMock:
         """Make an experiment fail: it becomes Cancelled with `reason` as StatusReason, and its endpoint rolls back.
 
         `at`: a later instant (aware datetime or ISO string) at which it fails if it has not finished by then; by
-        default now. Raises LookupError for an unknown name, ValueError when the experiment has finished or `at` is
-        past.
+        default now. A failure that has not happened when the mock ends is reported like an unused fault. Raises
+        LookupError for an unknown name, ValueError when the experiment has finished or `at` is past.
         """
         with self._view("experiments", name, region_name, account_id) as (backend, now):
             when = now if at is None else whole_milliseconds(instant(at))
@@ -239,13 +241,16 @@ class InferenceExperimentMock:
                     f"at={when.isoformat()}: expected a later instant than {now.isoformat()}, which is now"
                 )
             backend.fail_experiment(name, _reason(reason), when, now)
+            if when > now:
+                self._expect(backend, ("experiment", name, when.isoformat()), f"the failure at {when.isoformat()}")
 
     def fail_endpoint(
         self, name: str, reason: str, *, region_name: str | None = None, account_id: str | None = None
     ) -> None:
         """Make the deployment of an endpoint fail now; if there is none, its next deployment fails at its end.
 
-        The endpoint need not exist yet. `reason` is its FailureReason, and the StatusReason of its experiment. Raises
+        The endpoint need not exist yet, but an endpoint that no deployment has met when the mock ends is reported like
+        an unused fault. `reason` is its FailureReason, and the StatusReason of its experiment. Raises
         LookupError when the call says neither region nor account, and only another region or account has the endpoint.
         """
         with self._view("endpoints", name, region_name, account_id) as (backend, now):
@@ -253,6 +258,13 @@ class InferenceExperimentMock:
             if anywhere and backend.hosting.find(name) is None and self._scopes_with("endpoints", name):
                 raise LookupError(f"Endpoint {name} does not exist in {self.region_name}.")
             backend.fail_endpoint(name, _reason(reason), now)
+            if backend.hosting.fails_next(name):
+                self._expect(backend, ("endpoint", name), "the failure of the next deployment")
+
+    def _expect(self, backend: SageMakerBackend, failure: tuple[str, ...], what: str) -> None:
+        """Note an arranged failure, so that it is reported when it does not happen."""
+        kind, name, *_ = failure
+        self._service.faults.expected[(*backend.scope, *failure)] = f"{what} of {kind} {name!r} in {backend.scope[1]}"
 
     # --- names in other regions and accounts
 

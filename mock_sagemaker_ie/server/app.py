@@ -58,7 +58,8 @@ def running_server(
     """
     if not remote and not _is_loopback(host):
         raise ValueError(
-            f"host {host!r} is not a loopback address; pass remote=True (on the command line: --remote) to allow it"
+            f"host {host!r} is not a loopback address such as 127.0.0.1, so other machines could reach the mock; "
+            "to allow it, pass remote=True (on the command line: --remote)"
         )
     complete_options = complete(options)
     service, delivery = make_service(complete_options)
@@ -81,8 +82,9 @@ def running_server(
             raise OSError(f"cannot listen on {host}, port {port}: {error.strerror}") from error
         stack.callback(http.server_close)
         url_host = f"[{host}]" if ":" in host else host
+        stack.callback(service.leave)
         yield RunningServer(http, mock, f"http://{url_host}:{http.port}")
-    report_unused(service.faults, complete_options["unused_faults"])
+    report_unused(service, complete_options["unused_faults"])
 
 
 def _is_loopback(host: str) -> bool:
