@@ -6,6 +6,8 @@ import copy
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from mock_sagemaker_ie.backend.operations import OPERATIONS
+from mock_sagemaker_ie.protocol.errors import suggestion
 from mock_sagemaker_ie.protocol.wire import copy_values
 
 if TYPE_CHECKING:
@@ -13,6 +15,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 Values = dict[str, Any]
+
+INVOKE_ENDPOINT = "InvokeEndpoint"
+ANSWERED = (*OPERATIONS, INVOKE_ENDPOINT)
+
+
+def require_operation(operation: str) -> None:
+    """Raise ValueError for an operation that the mock does not answer."""
+    if operation not in ANSWERED:
+        raise ValueError(f"{operation!r} is not an operation that the mock answers{suggestion(operation, ANSWERED)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +67,8 @@ class Calls(tuple["Call", ...]):
     __slots__ = ()
 
     def of(self, operation: str) -> Calls:
-        """Return the calls of one operation."""
+        """Return the calls of one operation. Raises ValueError for an operation that the mock does not answer."""
+        require_operation(operation)
         return Calls(call for call in self if call.operation == operation)
 
 

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import datetime as dt
+from contextlib import contextmanager
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from mock_sagemaker_ie import calls
 from mock_sagemaker_ie.backend.experiments.lifecycle import FINISHED, LIFECYCLE, Entry, Status
 from mock_sagemaker_ie.backend.transitions import Call as Called
-from mock_sagemaker_ie.calls import Calls
+from mock_sagemaker_ie.calls import INVOKE_ENDPOINT, Calls, require_operation
 from mock_sagemaker_ie.clock import ZERO, instant, movable
 from mock_sagemaker_ie.protocol.wire import MILLISECOND, copy_values, whole_milliseconds
-from mock_sagemaker_ie.service.clients import Clients
-from mock_sagemaker_ie.service.faults import Fault, aws_error, connection_error, require_operation
-from mock_sagemaker_ie.service.service import ANSWERED, INVOKE_ENDPOINT
+from mock_sagemaker_ie.service.clients import Clients, process_region
+from mock_sagemaker_ie.service.faults import Fault, aws_error, connection_error
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from mock_sagemaker_ie.backend.backend import SageMakerBackend
     from mock_sagemaker_ie.backend.hosting.captures import Capture
     from mock_sagemaker_ie.backend.hosting.metrics import Metrics
     from mock_sagemaker_ie.calls import Call
@@ -26,19 +27,28 @@ if TYPE_CHECKING:
     from mock_sagemaker_ie.service.service import Service
     from mock_sagemaker_ie.timeline import Timeline
 
-DEFAULT_REGION = "us-east-1"
 MAX_REASON_LENGTH = 1024  # AWS: StatusReason, FailureReason
 
 
 class InferenceExperimentMock:
     """The object that an active mock gives a test, to see what happened and to control the rest.
 
-    Methods with `region_name` and `account_id` use the region us-east-1 and the account of the mock by default.
+    Methods with `region_name` and `account_id` use `mock.region_name` and the account of the mock by default.
     """
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, region_name: str | None = None) -> None:
         self._service = service
+        self._region_name = region_name
         self._clients = Clients()
+
+    @property
+    def region_name(self) -> str:
+        """The default region: the `region_name=` option, or else the region of the process at this moment.
+
+        The region of the process is that of boto3.setup_default_session, else of the environment variable
+        AWS_DEFAULT_REGION, else AWS_REGION, else us-east-1.
+        """
+        return self._region_name or process_region()
 
     def __copy__(self) -> InferenceExperimentMock:
         return self
@@ -67,24 +77,30 @@ class InferenceExperimentMock:
         Raises AssertionError, with the difference, when there is no call, more than one, or one with other params;
         ValueError for an operation that the mock does not answer.
         """
-        require_operation(operation, ANSWERED)
+        require_operation(operation)
         return calls.assert_called_once(self.calls, operation, params)
 
     def assert_not_called(self, operation: str) -> None:
         """Raise AssertionError when the operation was called, ValueError when the mock does not answer it."""
-        require_operation(operation, ANSWERED)
+        require_operation(operation)
         calls.assert_not_called(self.calls, operation)
 
     @property
     def experiments(self) -> Mapping[str, Mapping[str, Any]]:
-        """The answers of DescribeInferenceExperiment now (times in UTC), by name, in the default region. Read-only."""
-        return self.experiments_in(DEFAULT_REGION)
+        """The answers of DescribeInferenceExperiment now (times in UTC), by name, in the default region. Read-only.
+
+        The KeyError for a name that another region or account has says where it is.
+        """
+        return self.experiments_in(self.region_name)
 
     def experiments_in(self, region: str, account_id: str | None = None) -> Mapping[str, Mapping[str, Any]]:
         """Return the experiments of any region, and of any account (by default the mock's), as `experiments` does."""
         with self._service.view(region, account_id) as (backend, now):
             store, describe = backend.experiments.store, backend.experiments.describe
-            return MappingProxyType({name: copy_values(describe({"Name": name}, now)) for name in store.records})
+            described = {name: copy_values(describe({"Name": name}, now)) for name in store.records}
+        return MappingProxyType(
+            _Described(described, lambda name: self._where("experiments", name, region, account_id))
+        )
 
     def experiment_names(self, region: str, account_id: str | None = None) -> list[str]:
         """Return the names of the experiments of a region and an account, in the order of creation."""
@@ -99,12 +115,12 @@ class InferenceExperimentMock:
         """Return the accounts and regions of the calls so far."""
         return self._service.scopes()
 
-    def client(self, service: str = "sagemaker", region_name: str = DEFAULT_REGION) -> Any:
+    def client(self, service: str = "sagemaker", region_name: str | None = None) -> Any:
         """Return the mock's botocore client of a service in a region. No setting of the machine changes it.
 
         Making a client is slow, so the process keeps it. Another mock gets it only if nobody has left a handler on it.
         """
-        return self._clients.get(service, region_name)
+        return self._clients.get(service, region_name or self.region_name)
 
     def serve(self, model_name: str, handler: Handler | AsyncHandler) -> None:
         """Let `handler` answer for a model, on every endpoint of every account and region.
@@ -114,11 +130,14 @@ class InferenceExperimentMock:
         raises, the caller gets a ModelError; the exception is the `__cause__` of the error in `mock.calls`. For
         callers of aiobotocore it may be a coroutine function. A model without a handler returns the request body. The
         caller waits while a handler runs, also a shadow's handler: use ModelResponse(latency=) for a slow model.
-        Raises TypeError for a handler that cannot be called.
+        A model that no request has reached when the mock ends is reported like an unused fault. Raises TypeError for a
+        handler that cannot be called.
         """
         if not callable(handler):
             raise TypeError(f"handler={handler!r}: expected a function that takes the request and returns the response")
         self._service.runtime.handlers[model_name] = handler
+        self._service.runtime.invoked.discard(model_name)
+        self._service.faults.expected["model", model_name] = f"a request to the served model {model_name!r}"
 
     @property
     def captures(self) -> tuple[Capture, ...]:
@@ -166,7 +185,7 @@ class InferenceExperimentMock:
         for the same attempt, the attempt takes the whole delay and gets that error.
         Raises ValueError for an unknown operation or a negative number, TypeError when the clock cannot be moved.
         """
-        require_operation(operation, ANSWERED)
+        require_operation(operation)
         movable(self.clock, "sleep")
         delay = dt.timedelta(seconds=seconds)
         if delay < ZERO:
@@ -175,11 +194,11 @@ class InferenceExperimentMock:
 
     def _meta(self, operation: str) -> Any:
         """Return the metadata of a client for the service of an operation."""
-        require_operation(operation, ANSWERED)
+        require_operation(operation)
         return self.client("sagemaker-runtime" if operation == INVOKE_ENDPOINT else "sagemaker").meta
 
     def advance_until(
-        self, name: str, status: str, *, region_name: str = DEFAULT_REGION, account_id: str | None = None
+        self, name: str, status: str, *, region_name: str | None = None, account_id: str | None = None
     ) -> dt.datetime:
         """Move the clock to the instant (UTC) at which an experiment reaches `status`, and return it.
 
@@ -188,7 +207,7 @@ class InferenceExperimentMock:
         moved.
         """
         target = _status(status)
-        with self._service.view(region_name, account_id) as (backend, now):
+        with self._view("experiments", name, region_name, account_id) as (backend, now):
             present = len(backend.experiments.store.get(name).life.entries) - 1
             entries = backend.foreseen(name).life.entries[present:]
         moment = next((entry.since for entry in _observable(entries) if entry.status is target), None)
@@ -201,14 +220,14 @@ class InferenceExperimentMock:
         movable(self.clock, "move_to")(moment)
         return moment
 
-    def timeline(self, name: str, *, region_name: str = DEFAULT_REGION, account_id: str | None = None) -> Timeline:
+    def timeline(self, name: str, *, region_name: str | None = None, account_id: str | None = None) -> Timeline:
         """Return the past of an experiment, and its future if nobody calls an operation.
 
         `str()` of it is a chart; `.to_svg()`, and a notebook, give a picture. Raises LookupError for an unknown name.
         """
         from mock_sagemaker_ie.timeline import timeline  # noqa: PLC0415 - few tests need it
 
-        with self._service.view(region_name, account_id) as (backend, now):
+        with self._view("experiments", name, region_name, account_id) as (backend, now):
             return timeline(backend.foreseen(name), now)
 
     def timelines_in(self, region: str, account_id: str | None = None) -> Mapping[str, Timeline]:
@@ -225,36 +244,95 @@ class InferenceExperimentMock:
         reason: str,
         *,
         at: dt.datetime | str | None = None,
-        region_name: str = DEFAULT_REGION,
+        region_name: str | None = None,
         account_id: str | None = None,
     ) -> None:
         """Make an experiment fail: it becomes Cancelled with `reason` as StatusReason, and its endpoint rolls back.
 
         `at`: a later instant (aware datetime or ISO string) at which it fails if it has not finished by then; by
-        default now. Raises LookupError for an unknown name, ValueError when the experiment has finished or `at` is
-        past.
+        default now. A failure that has not happened when the mock ends is reported like an unused fault. Raises
+        LookupError for an unknown name, ValueError when the experiment has finished or `at` is past.
         """
-        with self._service.view(region_name, account_id) as (backend, now):
+        with self._view("experiments", name, region_name, account_id) as (backend, now):
             when = now if at is None else whole_milliseconds(instant(at))
             if when < now:
                 raise ValueError(
                     f"at={when.isoformat()}: expected a later instant than {now.isoformat()}, which is now"
                 )
             backend.fail_experiment(name, _reason(reason), when, now)
+            if when > now:
+                self._expect(backend, ("experiment", name, when.isoformat()), f"the failure at {when.isoformat()}")
 
     def fail_endpoint(
-        self, name: str, reason: str, *, region_name: str = DEFAULT_REGION, account_id: str | None = None
+        self, name: str, reason: str, *, region_name: str | None = None, account_id: str | None = None
     ) -> None:
         """Make the deployment of an endpoint fail now; if there is none, its next deployment fails at its end.
 
-        The endpoint need not exist yet. `reason` is its FailureReason, and the StatusReason of its experiment.
+        The endpoint need not exist yet, but an endpoint that no deployment has met when the mock ends is reported like
+        an unused fault. `reason` is its FailureReason, and the StatusReason of its experiment. Raises
+        LookupError when the call says neither region nor account, and only another region or account has the endpoint.
         """
-        with self._service.view(region_name, account_id) as (backend, now):
+        with self._view("endpoints", name, region_name, account_id) as (backend, now):
+            anywhere = region_name is None and account_id is None
+            if anywhere and backend.hosting.find(name) is None and self._scopes_with("endpoints", name):
+                raise LookupError(f"Endpoint {name} does not exist in {self.region_name}.")
             backend.fail_endpoint(name, _reason(reason), now)
+            if backend.hosting.fails_next(name):
+                self._expect(backend, ("endpoint", name), "the failure of the next deployment")
+
+    def _expect(self, backend: SageMakerBackend, failure: tuple[str, ...], what: str) -> None:
+        """Note an arranged failure, so that it is reported when it does not happen."""
+        kind, name, *_ = failure
+        self._service.faults.expected[(*backend.scope, *failure)] = f"{what} of {kind} {name!r} in {backend.scope[1]}"
+
+    # --- names in other regions and accounts
+
+    @contextmanager
+    def _view(
+        self, kind: str, name: str, region_name: str | None, account_id: str | None
+    ) -> Iterator[tuple[SageMakerBackend, dt.datetime]]:
+        """Give the backend and the present instant. The LookupError for a missing name says where else the name is."""
+        region = region_name or self.region_name
+        try:
+            with self._service.view(region, account_id) as view:
+                yield view
+        except LookupError as error:
+            raise LookupError(f"{error}{self._where(kind, name, region, account_id)}") from None
+
+    def _where(self, kind: str, name: str, region: str, account_id: str | None) -> str:
+        """Return a sentence with the other regions and accounts that have this name; empty when there are none."""
+        account = account_id or self._service.account_id
+        found = []
+        for there, place in self._scopes_with(kind, name):
+            arguments = [f"region_name={place!r}"] * (place != region) + [f"account_id={there!r}"] * (there != account)
+            found.append(f"region {place} of account {there} has it: pass {', '.join(arguments)}")
+        return f" But {'; '.join(found)}." if found else ""
+
+    def _scopes_with(self, kind: str, name: str) -> list[tuple[str, str]]:
+        """Return the accounts and regions that have an experiment or an endpoint with this name."""
+        found = []
+        for account, region in self._service.scopes():
+            with self._service.view(region, account) as (backend, _):
+                store = backend.experiments.store if kind == "experiments" else backend.hosting.endpoints
+                if name in store.records:
+                    found.append((account, region))
+        return found
 
     def reset(self) -> None:
         """Forget everything except the handlers of the models. The clock stays where it is."""
         self._service.reset()
+
+
+class _Described(dict[str, "Mapping[str, Any]"]):
+    """Experiments by name. A KeyError says where else the name is."""
+
+    def __init__(self, described: Mapping[str, Mapping[str, Any]], where: Callable[[str], str]) -> None:
+        super().__init__(described)
+        self._where = where
+
+    def __missing__(self, name: str) -> Mapping[str, Any]:
+        where = self._where(name)
+        raise KeyError(f"Inference experiment {name} does not exist.{where}" if where else name)
 
 
 def _status(status: str) -> Status:

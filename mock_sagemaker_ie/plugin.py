@@ -25,6 +25,7 @@ SERVER = "sagemaker_ie_server"
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Declare the ini options. The keywords of the marker take precedence over them."""
     parser.addini("sagemaker_ie_account_id", "the account that calls are made from", default="123456789012")
+    parser.addini("sagemaker_ie_region_name", "the default region of the mock (default: the process's)", default="")
     parser.addini("sagemaker_ie_strict", "refuse models that nobody created", type="bool", default=False)
     parser.addini("sagemaker_ie_report", "show calls and experiments of a failed test", type="bool", default=True)
     parser.addini("sagemaker_ie_durations", "zero, realistic, or seconds: 'creating=60 starting=300'", default="zero")
@@ -76,6 +77,7 @@ def _options(request: pytest.FixtureRequest) -> dict[str, Any]:
 
     options: dict[str, Any] = {
         "account_id": request.config.getini("sagemaker_ie_account_id"),
+        "region_name": request.config.getini("sagemaker_ie_region_name") or None,
         "strict": request.config.getini("sagemaker_ie_strict"),
         "durations": Durations.parse(request.config.getini("sagemaker_ie_durations")),
     }

@@ -36,9 +36,11 @@ def _of_mock(mock: InferenceExperimentMock) -> str:
         lines.append(f"  … {len(calls) - MAX_CALLS} earlier ones")
     lines += [line for call in calls[-MAX_CALLS:] for line in (_line(call), *_model_failures(call))]
     scopes = dict.fromkeys((call.account_id, call.region) for call in calls)
-    names = [(name, *scope) for scope in scopes for name in mock.experiment_names(scope[1], scope[0])]
-    for name, account, region in names[-MAX_EXPERIMENTS:]:
-        lines += ["", str(mock.timeline(name, region_name=region, account_id=account))]
+    with mock._service.as_left():  # noqa: SLF001 - nobody else needs the past
+        names = [(name, *scope) for scope in scopes for name in mock.experiment_names(scope[1], scope[0])]
+    with mock._service.as_left():  # noqa: SLF001 - nobody else needs the past
+        for name, account, region in names[-MAX_EXPERIMENTS:]:
+            lines += ["", str(mock.timeline(name, region_name=region, account_id=account))]
     if len(names) > MAX_EXPERIMENTS:
         lines += ["", f"… and {len(names) - MAX_EXPERIMENTS} experiments made earlier"]
     return "\n".join(lines)

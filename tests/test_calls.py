@@ -158,7 +158,7 @@ def test_the_message_shortens_long_params(mock):
 # --- unknown operations, calls that were not kept
 
 
-@pytest.mark.parametrize("assertion", ["assert_called_once", "assert_not_called"])
+@pytest.mark.parametrize("assertion", ["assert_called_once", "assert_not_called", "of"])
 @pytest.mark.parametrize(
     ("operation", "message"),
     [("StopInferenceExperimet", "did you mean 'StopInferenceExperiment'"), ("ListTrainingJobs", "not an operation")],
@@ -166,7 +166,7 @@ def test_the_message_shortens_long_params(mock):
 def test_an_unknown_operation_is_refused(called, assertion, operation, message):
     """An assertion on an operation that the mock does not answer would always hold, so it raises ValueError."""
     with pytest.raises(ValueError, match=message):
-        getattr(called, assertion)(operation)
+        getattr(called.calls if assertion == "of" else called, assertion)(operation)
 
 
 def test_assertions_cover_the_calls_that_are_kept(sagemaker):

@@ -6,6 +6,7 @@ import dataclasses
 import datetime as dt
 from typing import Any, NamedTuple
 
+import pytest
 from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -14,6 +15,9 @@ from mock_sagemaker_ie import Durations, MockClock, mock_inference_experiment
 from tests.conftest import START
 from tests.hosting import ENDPOINTS, everything, variants
 from tests.requests import PRODUCTION, SHADOW, create, deployed, endpoint_config, shadow_mode, variant
+
+# These tests arrange failures that need not happen.
+pytestmark = pytest.mark.filterwarnings("ignore::mock_sagemaker_ie.UnusedFaultWarning")
 
 # The endpoint configurations that exist, and the quota of instances.
 CONFIGS = {

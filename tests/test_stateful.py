@@ -18,6 +18,9 @@ from tests.hosting import ENDPOINTS
 from tests.reference_model import DAY, FINISHED, INVALID, UNFINISHED, VALID_ACTIONS, Deployment, ReferenceModel
 from tests.requests import PRODUCTION, SHADOW, deployed, endpoint_config
 
+# These tests arrange failures that need not happen.
+pytestmark = pytest.mark.filterwarnings("ignore::mock_sagemaker_ie.UnusedFaultWarning")
+
 NAMES = ("ranker", "other")
 ENDPOINT_NAMES = ("one", "two")
 # The endpoint configurations that exist.

@@ -19,6 +19,9 @@ from mock_sagemaker_ie.timeline import Segment, Timeline
 from tests.conftest import START
 from tests.requests import NAME, PRODUCTION, SHADOW, create, shadow_mode, stop, variant
 
+# These tests arrange failures that need not happen.
+pytestmark = pytest.mark.filterwarnings("ignore::mock_sagemaker_ie.UnusedFaultWarning")
+
 SVG = "{http://www.w3.org/2000/svg}"
 SECOND, MINUTE, HOUR, DAY = (dt.timedelta(seconds=size) for size in (1, 60, 3600, 86400))
 

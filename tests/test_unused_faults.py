@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import re
+
 import pytest
 from botocore.exceptions import ReadTimeoutError
 
@@ -9,6 +12,7 @@ from mock_sagemaker_ie import UnusedFaultError, UnusedFaultWarning, mock_inferen
 from tests.activation.test_entering import by_async_with, by_with, every_way
 from tests.aws import ON_AWS, client, seen
 from tests.conftest import START
+from tests.requests import NAME, create, stop
 
 
 @every_way
@@ -93,6 +97,77 @@ def test_an_invalid_unused_faults_option_is_refused(choice):
     """The error is raised where the option is given, and lists the valid values."""
     with pytest.raises(ValueError, match=f"unused_faults={choice!r}: expected one of warn, error, ignore"):
         mock_inference_experiment(unused_faults=choice)
+
+
+# --- failures and models that were arranged
+
+
+def unmet(arrange, meet=lambda sagemaker, mock: None):
+    """Return the message at the exit of a mock after `arrange` and `meet`; None without one."""
+    try:
+        with mock_inference_experiment(clock=START, unused_faults="error") as mock:
+            client().create_inference_experiment(**create(Schedule={"EndTime": START + dt.timedelta(days=2)}))
+            arrange(mock)
+            meet(client(), mock)
+    except UnusedFaultError as error:
+        return str(error)
+    return None
+
+
+LATER = START + dt.timedelta(hours=1)
+FAIL_LATER = {"name": NAME, "reason": "Broken", "at": LATER}
+
+
+@pytest.mark.parametrize(
+    ("arrange", "message"),
+    [
+        (lambda mock: mock.fail_endpoint("typo", "Broken"), "the next deployment of endpoint 'typo' in us-east-1"),
+        (lambda mock: mock.fail_experiment(**FAIL_LATER), "at 2026-01-01T10:00:00.* of experiment 'my-experiment'"),
+        (lambda mock: mock.serve("typo-model", len), "a request to the served model 'typo-model'"),
+    ],
+    ids=["endpoint", "experiment", "model"],
+)
+def test_what_is_never_met_is_reported(arrange, message):
+    """A failure that does not happen and a model that no request reaches are reported like an unused fault."""
+    assert re.search(f"no call met 1 arranged fault: .*{message}", unmet(arrange))
+
+
+@pytest.mark.parametrize(
+    ("arrange", "meet"),
+    [
+        (
+            lambda mock: mock.fail_endpoint("endpoint-of-next", "Broken"),
+            lambda sagemaker, mock: sagemaker.create_inference_experiment(**create("next")),
+        ),
+        (lambda mock: mock.fail_experiment(**FAIL_LATER), lambda sagemaker, mock: mock.clock.advance(hours=1)),
+        (lambda mock: mock.fail_experiment(NAME, "Broken"), lambda sagemaker, mock: None),
+        (
+            lambda mock: mock.serve("model-prod", lambda request: b""),
+            lambda sagemaker, mock: mock.client("sagemaker-runtime").invoke_endpoint(
+                EndpointName=f"endpoint-of-{NAME}", Body=b"1"
+            ),
+        ),
+    ],
+    ids=["endpoint", "experiment", "experiment now", "model"],
+)
+def test_what_is_met_is_not_reported(arrange, meet):
+    """A failure that happened, also without a look at it, and a model that answered are not reported."""
+    assert unmet(arrange, meet) is None
+
+
+def test_a_failure_after_the_end_of_its_experiment_is_reported():
+    """An experiment that stops before the instant of its arranged failure has not met the failure."""
+
+    def finish(sagemaker, mock):
+        sagemaker.stop_inference_experiment(**stop())
+        mock.clock.advance(hours=2)
+
+    assert "experiment 'my-experiment'" in unmet(lambda mock: mock.fail_experiment(**FAIL_LATER), finish)
+
+
+def test_a_reset_forgets_what_was_arranged():
+    """After reset() nothing that was arranged before is reported."""
+    assert unmet(lambda mock: mock.fail_endpoint("typo", "Broken"), lambda sagemaker, mock: mock.reset()) is None
 
 
 # --- in pytest runs

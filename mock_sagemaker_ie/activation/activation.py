@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from mock_sagemaker_ie.activation.options import Options
-    from mock_sagemaker_ie.service.faults import Faults
 
     P = ParamSpec("P")
 
@@ -143,7 +142,7 @@ def _activate(options: Options, origin: ActiveMock | None = None, **entry: Any) 
     if options["virtual_sleep"]:
         movable(service.clock, "sleep")
     active = ActiveMock(
-        InferenceExperimentMock(service),
+        InferenceExperimentMock(service, options["region_name"]),
         service,
         passthrough=options["passthrough"],
         virtual_sleep=options["virtual_sleep"],
@@ -157,15 +156,16 @@ def _activate(options: Options, origin: ActiveMock | None = None, **entry: Any) 
         stack.push(active, INTERCEPTORS)
         exits.callback(delivery.close)
         exits.callback(active.mock._clients.give_back)  # noqa: SLF001 - not for users
+        exits.callback(service.leave)
         yield active
-    report_unused(service.faults, options["unused_faults"])
+    report_unused(service, options["unused_faults"])
 
 
-def report_unused(faults: Faults, choice: str) -> None:
-    """Warn about arranged faults that no call got: the code under test did not make the calls that the test expects."""
-    if choice == "ignore" or not (left := faults.unused()):
+def report_unused(service: Service, choice: str) -> None:
+    """Warn about what was arranged and never met: the code under test did not do what the test expects."""
+    if choice == "ignore" or not (left := service.unused()):
         return
-    message = f"no call met {len(left)} arranged fault{'s'[: len(left) > 1]}: {', '.join(map(str, left))}"
+    message = f"no call met {len(left)} arranged fault{'s'[: len(left) > 1]}: {', '.join(left)}"
     if choice == "error":
         raise UnusedFaultError(message)
     warnings.warn(message, UnusedFaultWarning, stacklevel=2)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from mock_sagemaker_ie.backend.settings import Durations
 from mock_sagemaker_ie.clock import as_clock
+from mock_sagemaker_ie.service.clients import service_model
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from mock_sagemaker_ie.clock import Clock
 
 DEFAULT_ACCOUNT = "123456789012"
+_REGION = "[a-z]{2,}(-[a-z0-9]+)+-[0-9]+"
 UNUSED_FAULTS = ("warn", "error", "ignore")
 
 
@@ -37,6 +39,10 @@ class Options(TypedDict, total=False):
         once. `Durations.realistic()` takes minutes (a guess: AWS publishes no figures).
     `account_id` (str of 12 digits; default: "123456789012"):
         The account that calls come from. A client with explicit credentials that name another account uses that one.
+    `region_name` (str or None; default: None):
+        The default region of `mock.experiments`, `mock.client()` and the other methods that take `region_name=`. With
+        None it is the region of the process whenever it is needed: that of `boto3.setup_default_session`, else of the
+        environment variable AWS_DEFAULT_REGION, else AWS_REGION, else us-east-1.
     `strict` (bool; default: False):
         With True, the mock refuses the name of a model that does not exist, as AWS does. With False, it assumes that
         every model exists.
@@ -53,8 +59,9 @@ class Options(TypedDict, total=False):
     `keep` (int or None; default: None):
         The maximum number of calls and of captures that the mock keeps; it drops the oldest. None keeps all.
     `unused_faults` ("warn", "error" or "ignore"; default: "warn"):
-        The reaction when the mock ends and no call has received an arranged fault: "warn" warns with
-        UnusedFaultWarning, "error" raises UnusedFaultError, "ignore" does nothing.
+        The reaction when the mock ends and something that the test arranged was never met: a fault that no call got, a
+        failure of an experiment or endpoint that did not happen, a served model that no request reached. "warn" warns
+        with UnusedFaultWarning, "error" raises UnusedFaultError, "ignore" does nothing.
     `passthrough` (collection of str; default: empty):
         The operations that the mock neither answers nor refuses, for example `["ListModels"]`. Such a call goes on to
         other mocks or to AWS. It must come from botocore, aiobotocore or `requests`: other libraries only look up the
@@ -70,6 +77,7 @@ class Options(TypedDict, total=False):
     clock: Clock | dt.datetime | str | None
     durations: Durations | None
     account_id: str
+    region_name: str | None
     strict: bool
     quotas: Mapping[str, int]
     virtual_sleep: bool
@@ -119,10 +127,52 @@ def _account_id(account_id: Any) -> str:
     return account_id
 
 
+def _region_name(region_name: Any) -> str | None:
+    if region_name is not None and not (isinstance(region_name, str) and re.fullmatch(_REGION, region_name)):
+        raise ValueError(f"region_name={region_name!r}: expected the name of a region, e.g. 'eu-west-1'")
+    return region_name
+
+
+def _flag(option: str) -> Callable[[Any], bool]:
+    """Return the check of an option that is True or False. A text such as "no" would count as True."""
+
+    def check(value: Any) -> bool:
+        if not isinstance(value, bool):
+            raise TypeError(f"{option}={value!r}: expected True or False")
+        return value
+
+    return check
+
+
 def _quotas(quotas: Any) -> dict[str, int]:
-    if not isinstance(quotas, Mapping) or not all(isinstance(limit, int) and limit >= 0 for limit in quotas.values()):
-        raise TypeError(f"quotas={quotas!r}: expected instance counts by type, e.g. {{'ml.m5.xlarge': 2}}")
+    expected = "expected instance counts by type, e.g. {'ml.m5.xlarge': 2}"
+    if not isinstance(quotas, Mapping) or not all(map(_is_count, quotas.values())):
+        raise TypeError(f"quotas={quotas!r}: {expected}")
+    for instance_type in quotas:
+        if not _is_instance_type(instance_type):
+            from mock_sagemaker_ie.protocol.errors import suggestion  # noqa: PLC0415 - needed for errors only
+
+            near = suggestion(str(instance_type), _instance_types()) if isinstance(instance_type, str) else ""
+            near = near if "did you mean" in near else f": {expected}"
+            raise ValueError(f"quotas={quotas!r}: {instance_type!r} is not an instance type of an endpoint{near}")
     return dict(quotas)
+
+
+def _is_count(limit: Any) -> bool:
+    return isinstance(limit, int) and not isinstance(limit, bool) and limit >= 0
+
+
+def _is_instance_type(name: Any) -> bool:
+    """Return whether botocore lists an instance type, or it is of a newer family with a size that botocore lists."""
+    if not isinstance(name, str):
+        return False
+    sizes = {known.rpartition(".")[2] for known in _instance_types()}
+    form = re.fullmatch(r"ml\.[a-z][a-z0-9-]*\.([a-z0-9-]+)", name)
+    return name in _instance_types() or (form is not None and form[1] in sizes)
+
+
+def _instance_types() -> Collection[str]:
+    return service_model("sagemaker").shape_for("ProductionVariantInstanceType").enum  # type: ignore[no-any-return]
 
 
 def _s3(s3: Any) -> Any:
@@ -169,6 +219,16 @@ def _passthrough(operations: Any) -> frozenset[str]:
     names = frozenset(operations)
     if malformed := [name for name in names if not re.fullmatch("[A-Z][A-Za-z0-9]*", str(name))]:
         raise ValueError(f"passthrough={malformed!r}: expected operation names as AWS writes them, e.g. 'ListModels'")
+    for name in sorted(names):
+        known = [
+            each for service in ("sagemaker", "sagemaker-runtime") for each in service_model(service).operation_names
+        ]
+        if name not in known:
+            import difflib  # noqa: PLC0415 - large, and needed for errors only
+
+            near = difflib.get_close_matches(name, known, n=1)
+            guess = f"; did you mean {near[0]!r}?" if near else " that this botocore has"
+            raise ValueError(f"passthrough={name!r} is not an operation of SageMaker or its runtime{guess}")
     return names
 
 
@@ -177,9 +237,10 @@ _OPTIONS: dict[str, tuple[Any, Callable[[Any], Any]]] = {
     "clock": (None, _clock),
     "durations": (None, _durations),
     "account_id": (DEFAULT_ACCOUNT, _account_id),
-    "strict": (False, bool),
+    "region_name": (None, _region_name),
+    "strict": (False, _flag("strict")),
     "quotas": ({}, _quotas),
-    "virtual_sleep": (False, bool),
+    "virtual_sleep": (False, _flag("virtual_sleep")),
     "s3": (None, _s3),
     "cloudwatch": (None, _cloudwatch),
     "keep": (None, _keep),

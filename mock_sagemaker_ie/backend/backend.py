@@ -44,6 +44,7 @@ class SageMakerBackend:
         self._traffic = TrafficSplitter()
         self.hosting = Hosting(arn_prefix, settings, self._events)
         self.experiments = Experiments(arn_prefix, settings, self._events, self.hosting)
+        self._met: set[tuple[str, ...]] = set()
         self.version = 0  # Counts the changes, so that a cached answer can be checked.
 
     def copy(self) -> SageMakerBackend:
@@ -75,8 +76,8 @@ class SageMakerBackend:
                 self._end_endpoint_status(name, at)
             elif kind is EventKind.EXPERIMENT:
                 self.experiments.pass_deadline(name, at)
-            else:
-                self.experiments.fail_pending(name, at)
+            elif self.experiments.fail_pending(name, at):
+                self._met.add(("experiment", name, at.isoformat()))
         return self
 
     def _end_endpoint_status(self, name: str, at: dt.datetime) -> None:
@@ -98,6 +99,17 @@ class SageMakerBackend:
         return ahead.as_of(NEVER - NEVER.resolution).experiments.store.get(name)
 
     # --- failures
+
+    @property
+    def scope(self) -> tuple[str, str]:
+        """The account and the region."""
+        _, region, account_id = self._identity
+        return account_id, region
+
+    @property
+    def met(self) -> set[tuple[str, ...]]:
+        """The arranged failures that have happened: ("endpoint", name) and ("experiment", name, instant)."""
+        return self._met | {("endpoint", name) for name in self.hosting.failed}
 
     def fail_experiment(self, name: str, reason: str, at: dt.datetime, now: dt.datetime) -> None:
         """Make what the service does for an experiment fail, now or at a later instant."""

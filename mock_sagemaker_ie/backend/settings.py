@@ -56,15 +56,21 @@ class Durations:
             return cls()
         if words == ["realistic"]:
             return cls.realistic()
-        try:
-            pairs = dict(word.split("=") for word in words)
-            return cls(**{name: dt.timedelta(seconds=float(seconds)) for name, seconds in pairs.items()})
-        except (TypeError, ValueError, OverflowError) as error:
-            names = ", ".join(duration.name for duration in dataclasses.fields(cls))
-            raise ValueError(
-                f"durations {text!r}: expected zero, realistic, or seconds by name, "
-                f"for example 'starting=300' (names: {names}); {error}",
-            ) from None
+        names = [duration.name for duration in dataclasses.fields(cls)]
+        seconds = {}
+        for word in words:
+            name, _, number = word.partition("=")
+            try:
+                seconds[name] = dt.timedelta(seconds=float(number))
+                valid = name in names and seconds[name] >= ZERO
+            except (ValueError, OverflowError):
+                valid = False
+            if not valid:
+                raise ValueError(
+                    f"durations {text!r}: expected zero, realistic, or seconds by name, "
+                    f"for example 'starting=300' (names: {', '.join(names)}); {word!r} is none of these"
+                )
+        return cls(**seconds)
 
 
 @dataclass(frozen=True)

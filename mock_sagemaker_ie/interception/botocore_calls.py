@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from botocore.credentials import ReadOnlyCredentials
 from botocore.exceptions import ReadTimeoutError
 
+from mock_sagemaker_ie.calls import ANSWERED
 from mock_sagemaker_ie.interception.botocore_http import (
     HTTPResponse,
     ImmediateResponse,
@@ -21,7 +22,6 @@ from mock_sagemaker_ie.interception.botocore_http import (
 from mock_sagemaker_ie.protocol.errors import AWSError
 from mock_sagemaker_ie.protocol.wire import WireRequest, encode, error_body, error_headers, response_headers
 from mock_sagemaker_ie.service.faults import ReadTimeout
-from mock_sagemaker_ie.service.service import ANSWERED
 
 if TYPE_CHECKING:
     import datetime as dt

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import datetime as dt
+    from collections.abc import Collection
 
 # The errors common to all AWS actions, which no service model lists, with HTTP status (AWS: API reference, Common
 # Errors) and message. Where the real message is not known, the message is our own.
@@ -85,3 +86,13 @@ def validation_exception(message: str) -> AWSError:
 def serialization_exception(message: str) -> AWSError:
     """Return the error for a request whose body cannot be read as the operation's input shape."""
     return AWSError("SerializationException", message)
+
+
+def suggestion(word: str, known: Collection[str]) -> str:
+    """Return the end of a message about an unknown word: the words that are near it, or all known words."""
+    import difflib  # noqa: PLC0415 - large, and needed for errors only
+
+    near = difflib.get_close_matches(word, known, n=3, cutoff=0.5)
+    return (
+        f"; did you mean {' or '.join(map(repr, near))}?" if near else f": expected one of {', '.join(sorted(known))}"
+    )

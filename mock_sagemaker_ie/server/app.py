@@ -15,6 +15,7 @@ from mock_sagemaker_ie.mock import InferenceExperimentMock
 from mock_sagemaker_ie.server.control import Control
 from mock_sagemaker_ie.server.http import Application, bind
 from mock_sagemaker_ie.server.journal import Journal
+from mock_sagemaker_ie.service.clients import process_region
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,6 +48,8 @@ class RunningServer(NamedTuple):
             **_SETTINGS,
             "NO_PROXY": no_proxy,
             "no_proxy": no_proxy,
+            "AWS_REGION": self.mock.region_name,
+            "AWS_DEFAULT_REGION": self.mock.region_name,
         }
 
 
@@ -65,8 +68,6 @@ _SETTINGS = {
     "AWS_SESSION_TOKEN": "",
     "AWS_SECURITY_TOKEN": "",
     "AWS_CREDENTIAL_EXPIRATION": "",
-    "AWS_REGION": "us-east-1",
-    "AWS_DEFAULT_REGION": "us-east-1",
     "AWS_STS_REGIONAL_ENDPOINTS": "regional",
     "AWS_ACCOUNT_ID_ENDPOINT_MODE": "preferred",
     "AWS_REQUEST_CHECKSUM_CALCULATION": "when_supported",
@@ -103,7 +104,8 @@ def running_server(
     """
     if not remote and not _is_loopback(host):
         raise ValueError(
-            f"host {host!r} is not a loopback address; pass remote=True (on the command line: --remote) to allow it"
+            f"host {host!r} is not a loopback address such as 127.0.0.1, so other machines could reach the mock; "
+            "to allow it, pass remote=True (on the command line: --remote)"
         )
     complete_options = complete(options)
     service, delivery = make_service(complete_options)
@@ -118,15 +120,17 @@ def running_server(
             }
             journal = Journal(state, service, settings)
             stack.callback(journal.close)
-        mock = InferenceExperimentMock(service)
+        # Fixed for the life of the server, because clients in other processes get it in their environment.
+        mock = InferenceExperimentMock(service, complete_options["region_name"] or process_region())
         try:
             http = bind(Application(service, Control(mock, journal)), host, port)
         except OSError as error:
             raise OSError(f"cannot listen on {host}, port {port}: {error.strerror}") from error
         stack.callback(http.server_close)
         url_host = f"[{host}]" if ":" in host else host
+        stack.callback(service.leave)
         yield RunningServer(http, mock, f"http://{url_host}:{http.port}")
-    report_unused(service.faults, complete_options["unused_faults"])
+    report_unused(service, complete_options["unused_faults"])
 
 
 def _is_loopback(host: str) -> bool:

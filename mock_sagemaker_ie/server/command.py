@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any
 from mock_sagemaker_ie.backend.settings import Durations
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+MAX_PORT = 65535
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,10 +41,15 @@ def _parser() -> argparse.ArgumentParser:
 
     serve = commands.add_parser("serve", help="answer AWS SDKs of any language over HTTP (needs the extra: server)")
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    serve.add_argument("--port", type=int, default=5050, help="port to listen on; 0: a free one (default: %(default)s)")
+    serve.add_argument(
+        "--port", type=_port, default=5050, help="port to listen on; 0: a free one (default: %(default)s)"
+    )
     serve.add_argument("--remote", action="store_true", help="allow a host that other machines can reach")
     serve.add_argument(
-        "--clock", metavar="INSTANT", help="stop the clock there, e.g. 2026-01-01T09:00:00Z (default: the wall clock)"
+        "--clock",
+        type=_option("clock"),
+        metavar="INSTANT",
+        help="stop the clock there, e.g. 2026-01-01T09:00:00Z (default: the wall clock)",
     )
     serve.add_argument(
         "--durations",
@@ -50,11 +57,41 @@ def _parser() -> argparse.ArgumentParser:
         default=Durations(),
         help="how long transitional statuses last: zero, realistic, or seconds, e.g. 'starting=300' (default: zero)",
     )
-    serve.add_argument("--account-id", default="123456789012", help="account of the mock (default: %(default)s)")
+    serve.add_argument(
+        "--account-id",
+        type=_option("account_id"),
+        default="123456789012",
+        help="account of the mock (default: %(default)s)",
+    )
+    serve.add_argument(
+        "--region",
+        type=_option("region_name"),
+        help="region of the printed environment and of control requests without one (default: the process's)",
+    )
     serve.add_argument("--strict", action="store_true", help="refuse models that were not created")
     serve.add_argument("--state", type=Path, metavar="FILE", help="keep the state of the mock in a file over restarts")
     serve.set_defaults(run=_serve)
     return parser
+
+
+def _option(name: str) -> Callable[[str], Any]:
+    """Return the check of an option of mock_inference_experiment, so that an error names the flag."""
+
+    def check(text: str) -> Any:
+        from mock_sagemaker_ie.activation.options import complete  # noqa: PLC0415 - `demo` does not need it
+
+        try:
+            return complete({name: text})[name]  # type: ignore[literal-required]
+        except (TypeError, ValueError) as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return check
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > MAX_PORT:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port: expected 0 (a free one) to {MAX_PORT}")
+    return int(text)
 
 
 def _durations(text: str) -> Durations:
@@ -90,6 +127,7 @@ def _serve(options: argparse.Namespace) -> int:
             clock=options.clock,
             durations=options.durations,
             account_id=options.account_id,
+            region_name=options.region,
             strict=options.strict,
             unused_faults="ignore",
         ) as server,

@@ -126,7 +126,7 @@ class Control:
         with self._pause():
             fail(name, reason, **place)
             if self._journal is not None:
-                self._journal.write_failure(kind, name, reason, **place)
+                self._journal.write_failure(kind, name, reason, **{"region_name": self._mock.region_name, **place})
         return _json({})
 
     def reset(self, _arguments: dict[str, Any]) -> Response:
@@ -219,7 +219,10 @@ def _arguments(request: Request) -> dict[str, Any]:
         return dict(request.args)
     # A browser sends this type for pages of other origins only after a CORS preflight, which this server refuses.
     if request.mimetype != "application/json":
-        raise ValueError(f"Content-Type {request.mimetype!r}: expected application/json")
+        raise ValueError(
+            f"Content-Type {request.mimetype!r}: expected application/json; send the header "
+            "'Content-Type: application/json', for example with curl -H 'Content-Type: application/json'"
+        )
     arguments = json.loads(request.get_data() or b"{}")
     if not isinstance(arguments, dict):
         raise TypeError("expected a JSON object")

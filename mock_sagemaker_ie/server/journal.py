@@ -10,12 +10,12 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
+import re
 from typing import TYPE_CHECKING, Any
 
 from botocore.model import OperationNotFoundError
 
 from mock_sagemaker_ie.clock import MockClock, instant
-from mock_sagemaker_ie.mock import DEFAULT_REGION
 from mock_sagemaker_ie.protocol.errors import AWSError
 from mock_sagemaker_ie.protocol.wire import WireRequest, encode
 from mock_sagemaker_ie.service.clients import service_model
@@ -71,10 +71,7 @@ class Journal:
         if not is_new and not (entries and isinstance(entries[0], dict) and "version" in entries[0]):
             raise JournalError(f"{path} is not a journal of a mock: it does not begin with a version")
         if not is_new and entries[0] != header:
-            raise JournalError(
-                f"{path} was written with another version or other settings, {entries[0]}: expected {header}; "
-                "use the same settings or another file"
-            )
+            raise JournalError(f"{path} {_difference(entries[0], header)}")
         os.ftruncate(self._file, len(content) - len(incomplete_line))
         if is_new:
             self._append(header)
@@ -102,7 +99,7 @@ class Journal:
             self._append({"clock": clock.now().isoformat(), "ahead": ahead})
 
     def write_failure(
-        self, kind: str, name: str, reason: str, region_name: str = DEFAULT_REGION, account_id: str | None = None
+        self, kind: str, name: str, reason: str, *, region_name: str, account_id: str | None = None
     ) -> None:
         """Write a failure that a client has just arranged. `kind`: "experiment" or "endpoint"; `name`: its name."""
         at = self._service.latest or self._service.now()
@@ -181,6 +178,43 @@ class ReplayClock:
 
 def _line(entry: Entry) -> bytes:
     return json.dumps(entry, separators=(",", ":")).encode() + b"\n"
+
+
+def _difference(written: Entry, header: Entry) -> str:
+    """Return a sentence about the first difference between the header of a file and the header expected."""
+    if written["version"] != VERSION:
+        return f"has version {written['version']!r} of the format: expected {VERSION}; use another file"
+    before, now = written.get(SETTINGS_KEY), header[SETTINGS_KEY]
+    if not isinstance(before, dict):
+        return "is not a journal of a mock: its first line has no settings"
+    for name in sorted(before.keys() | now.keys()):
+        if before.get(name) != now.get(name):
+            flag = f"--{name.replace('_', '-')}"
+            was, given = (_shown(settings.get(name)) for settings in (before, now))
+            return (
+                f"was written with other settings: {flag} {was}, not {given}; "
+                f"start with the same {flag}, or use another --state file"
+            )
+    return "has an unknown header; use another --state file"
+
+
+def _shown(setting: Any) -> str:
+    """Return a setting as on the command line. Durations are in the file as the text of their constructor."""
+    from mock_sagemaker_ie.backend.settings import Durations  # noqa: PLC0415 - for an error only
+
+    for named in ("zero", "realistic"):
+        if setting == repr(Durations.parse(named)):
+            return named
+    text = str(setting)
+    parts = re.findall(r"(\w+)=datetime\.timedelta\(([^)]*)\)", text)
+    if not parts:
+        return text
+    units = [(name, dict(re.findall(r"(\w+)=(\d+)", value))) for name, value in parts]
+    seconds = {
+        name: dt.timedelta(**{unit: int(number) for unit, number in each.items()}).total_seconds()
+        for name, each in units
+    }
+    return ",".join(f"{name}={number:g}" for name, number in seconds.items() if number)
 
 
 def _refuse(_call: Call) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import sys
 import threading
 from collections import OrderedDict, deque
 from functools import lru_cache
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 # The only API version of each service.
 _API_VERSIONS = {"sagemaker": "2017-07-24", "sagemaker-runtime": "2017-05-13"}
 
+DEFAULT_REGION = "us-east-1"
+
 _lock = threading.Lock()
 
 
@@ -30,6 +33,19 @@ def _after_fork() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
+
+
+def process_region() -> str:
+    """Return the region of clients that are made now without a region.
+
+    It is the region given to boto3.setup_default_session; else AWS_DEFAULT_REGION; else AWS_REGION, which boto3 does
+    not read, but programs do; else us-east-1. The AWS configuration files are not read: they differ between machines.
+    """
+    session = getattr(sys.modules.get("boto3"), "DEFAULT_SESSION", None)
+    core: Any = getattr(session, "_session", None)
+    given = core.instance_variables().get("region") if hasattr(core, "instance_variables") else None
+    environment = os.environ
+    return given or environment.get("AWS_DEFAULT_REGION") or environment.get("AWS_REGION") or DEFAULT_REGION
 
 
 class Clients:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
-from mock_sagemaker_ie.protocol.errors import COMMON_ERRORS, ERROR_STATUSES, AWSError, shown
+from mock_sagemaker_ie.protocol.errors import COMMON_ERRORS, ERROR_STATUSES, AWSError, shown, suggestion
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable
 
     from botocore.model import OperationModel
 
@@ -22,11 +22,11 @@ ARRANGED = "as arranged by the test"
 
 
 class UnusedFaultWarning(UserWarning):
-    """A fault was arranged, but no call received it before the mock ended."""
+    """Something was arranged, a fault, a failure or a model, and no call met it before the mock ended."""
 
 
 class UnusedFaultError(AssertionError):
-    """A fault was arranged, but no call received it before the mock ended. Raised with `unused_faults="error"`."""
+    """As UnusedFaultWarning, for `unused_faults="error"`: it fails the test."""
 
 
 class Fault(NamedTuple):
@@ -54,12 +54,16 @@ class ReadTimeout(NamedTuple):
 class Faults:
     """The faults that no call has received yet, in the order in which they were arranged.
 
-    Errors and delays have separate queues, so that the same call can be slow and fail.
+    Errors and delays have separate queues, so that the same call can be slow and fail. `expected`: what else was
+    arranged and not met yet, as text by key: failures of experiments and endpoints, and served models. `outer`: the
+    faults of the mock whose state this one has copied; what is met here was met there too.
     """
 
     def __init__(self) -> None:
         self._errors: dict[str, deque[Fault]] = {}
         self._delays: dict[str, deque[Fault]] = {}
+        self.expected: dict[tuple[str, ...], str] = {}
+        self.outer: Faults | None = None
         self._lock = threading.Lock()
 
     def arrange(self, fault: Fault, times: int) -> None:
@@ -102,6 +106,12 @@ class Faults:
             queue = queues.get(operation)
             return queue.popleft() if queue else None
 
+    def meet(self, key: tuple[str, ...]) -> None:
+        """Note that something expected has happened."""
+        self.expected.pop(key, None)
+        if self.outer is not None:
+            self.outer.meet(key)
+
     def unused(self) -> list[Fault]:
         """Return the faults that no call has received."""
         with self._lock:
@@ -112,6 +122,8 @@ class Faults:
         with self._lock:
             self._errors.clear()
             self._delays.clear()
+            self.expected.clear()
+            self.outer = None
 
     def after_fork(self) -> None:
         """Replace the lock in a child process, where no thread is left that could release it."""
@@ -121,12 +133,6 @@ class Faults:
 def is_longer(delay: dt.timedelta | None, read_timeout: float) -> bool:
     """Return whether a call with this delay, or with none, takes longer than the seconds that its caller waits."""
     return delay is not None and delay.total_seconds() > read_timeout
-
-
-def require_operation(operation: str, known: Collection[str]) -> None:
-    """Raise ValueError for an operation that the mock does not answer."""
-    if operation not in known:
-        raise ValueError(f"{operation!r} is not an operation that the mock answers{_suggestion(operation, known)}")
 
 
 def aws_error(model: OperationModel, code: str, message: str | None, status: int | None) -> AWSError:
@@ -139,8 +145,8 @@ def aws_error(model: OperationModel, code: str, message: str | None, status: int
         raise ValueError(f"status={status!r}: expected the HTTP status of an error, 400 to 599")
     modelled = {shape.metadata.get("error", {}).get("code", shape.name): shape for shape in model.error_shapes}
     if code not in modelled and code not in COMMON_ERRORS:
-        suggestion = _suggestion(code, {*modelled, *COMMON_ERRORS})
-        raise ValueError(f"{model.name} does not return the error {code!r}{suggestion}")
+        near = suggestion(code, {*modelled, *COMMON_ERRORS})
+        raise ValueError(f"{model.name} does not return the error {code!r}{near}")
     default_status, default_message = COMMON_ERRORS.get(code, (400, f"{code}, {ARRANGED}."))
     if code in modelled:
         default_status = modelled[code].metadata.get("error", {}).get("httpStatusCode", default_status)
@@ -166,12 +172,3 @@ def connection_error(error: type[Exception] | Exception, url: str) -> Exception:
     with suppress(TypeError, KeyError):
         return construct(ARRANGED)  # type: ignore[no-any-return]
     raise TypeError(f"{kind.__name__} cannot be constructed; pass an instance.")
-
-
-def _suggestion(word: str, known: Collection[str]) -> str:
-    import difflib  # noqa: PLC0415 - large, and needed for errors only
-
-    near = difflib.get_close_matches(word, known, n=3, cutoff=0.5)
-    return (
-        f"; did you mean {' or '.join(map(repr, near))}?" if near else f": expected one of {', '.join(sorted(known))}"
-    )

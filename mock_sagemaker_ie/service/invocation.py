@@ -55,6 +55,7 @@ class Runtime:
 
     def __init__(self, delivery: Delivery, keep: int | None) -> None:
         self.handlers: dict[str, Handler | AsyncHandler] = {}
+        self.invoked: set[str] = set()  # The models that a request has reached.
         self.captures: deque[Capture] = deque(maxlen=keep)
         self._metrics: dict[tuple[str, Series, dt.datetime], Datapoint] = {}
         self._delivery = delivery
@@ -117,6 +118,7 @@ class Runtime:
             target_model=params.get("TargetModel"),
         )
         began = now()
+        self.invoked.add(target.model)
         outcome = yield ModelCall(target.model, self.handlers.get(target.model, echo), request)
         latency = None if outcome.response is None else outcome.response.latency
         return outcome, now() - began if latency is None else as_timedelta(latency)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import threading
 from collections import deque
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,7 +17,7 @@ from botocore.endpoint_provider import RuleSetStandardLibrary
 
 from mock_sagemaker_ie.backend.backend import SageMakerBackend
 from mock_sagemaker_ie.backend.operations import OPERATIONS, RESOURCE_TYPES, RULES, operate
-from mock_sagemaker_ie.calls import Call
+from mock_sagemaker_ie.calls import ANSWERED, INVOKE_ENDPOINT, Call  # noqa: F401 - other modules import the names of operations from here
 from mock_sagemaker_ie.clock import MockClock, movable, read
 from mock_sagemaker_ie.protocol.errors import AWSError
 from mock_sagemaker_ie.protocol.validation import refuse, violations
@@ -43,8 +43,6 @@ if TYPE_CHECKING:
 Values = dict[str, Any]
 
 ARN_PARTS = 6
-INVOKE_ENDPOINT = "InvokeEndpoint"
-ANSWERED = (*OPERATIONS, INVOKE_ENDPOINT)
 
 
 class Answer(NamedTuple):
@@ -85,6 +83,8 @@ class Service:
         self._settings = settings
         self._lock = threading.RLock()
         self._latest: dt.datetime | None = None
+        self._left: dt.datetime | None = None  # The instant at which the mock was left.
+        self._shown: dt.datetime | None = None
         self._backends: dict[tuple[str, str], SageMakerBackend] = {}
         self._cache = AnswerCache()
 
@@ -229,10 +229,30 @@ class Service:
 
         Time never goes back. If the clock does, the service waits at its latest instant until the clock has caught up.
         """
+        if self._shown is not None:
+            return self._shown
         now = whole_milliseconds(read(self.clock))
         with self._lock:
             self._latest = now if self._latest is None else max(self._latest, now)
             return self._latest
+
+    def leave(self) -> None:
+        """Keep the present instant for `as_left`."""
+        with suppress(Exception):  # A user's clock may raise: then the mock goes on without an instant.
+            self._left = self.now()
+
+    @contextmanager
+    def as_left(self) -> Iterator[None]:
+        """Show the state at the moment at which the mock was left; the present state of an active mock.
+
+        Later the clock may tell another time, for example when the test stops freezegun.
+        """
+        with self._lock:
+            self._shown = self._left
+            try:
+                yield
+            finally:
+                self._shown = None
 
     @property
     def latest(self) -> dt.datetime | None:
@@ -278,6 +298,19 @@ class Service:
             self._backends = {key: backend.copy() for key, backend in other._backends.items()}
             self._latest = other._latest
             self.runtime.handlers.update(other.runtime.handlers)
+            self.faults.outer = other.faults
+
+    def unused(self) -> list[str]:
+        """Return what was arranged and never met: faults, failures, and models that no request has reached."""
+        with self._lock:
+            if self.faults.expected or self.faults.outer is not None:
+                now = self._left or self._latest
+                for scope, backend in self._backends.items():
+                    for failure in (backend if now is None else backend.as_of(now)).met:
+                        self.faults.meet((*scope, *failure))
+                for model in self.runtime.invoked:
+                    self.faults.meet(("model", model))
+        return [*map(str, self.faults.unused()), *self.faults.expected.values()]
 
     def after_fork(self) -> None:
         """Replace the locks in a child process, which has no thread that could release them."""

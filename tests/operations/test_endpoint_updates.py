@@ -17,6 +17,9 @@ from tests.hosting import (
 )
 from tests.requests import CONFIG, ENDPOINT, SHADOW, deployed, endpoint_config
 
+# These tests arrange failures that need not happen.
+pytestmark = pytest.mark.filterwarnings("ignore::mock_sagemaker_ie.UnusedFaultWarning")
+
 OTHER = "other-config"
 
 

@@ -235,6 +235,25 @@ def test_the_length_of_the_report_is_limited(report):
     lines.fnmatch_lines(["230 calls:", "*210 earlier ones", "*missing-199x*", "experiment-29-x*", "*27 experiments*"])
 
 
+@pytest.mark.parametrize("freeze", ["2024-03-01T09:00:00Z", "2099-03-01T09:00:00Z"])
+def test_the_report_shows_the_moment_at_which_the_mock_was_left(report, freeze):
+    """freezegun around the mock has ended when the report is made; the experiments are those of the frozen time."""
+    lines = report(f"""
+        from freezegun import freeze_time
+
+        @freeze_time({freeze!r})
+        @mock_inference_experiment
+        def test_fails():
+            import boto3
+
+            keys = {{"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}}
+            boto3.client("sagemaker", region_name="us-east-1", **keys).create_inference_experiment(**create())
+            raise ZeroDivisionError
+    """)
+
+    lines.fnmatch_lines([f"my-experiment: Running at {freeze[:10]} 09:00:00 UTC*"])
+
+
 def test_control_characters_in_parameters_are_escaped(report):
     """Each call has one line, also if its parameters have line breaks or control characters."""
     lines = report(r"""

@@ -93,6 +93,11 @@ def test_serve_reports_a_port_in_use():
         (["serve", "--durations", "starting"], "starting"),
         (["serve", "--durations", "begin=5"], "begin"),
         (["serve", "--durations", "starting=inf"], "starting=inf"),
+        (["serve", "--durations", "5"], "--durations: durations '5': expected zero, realistic, or seconds by name"),
+        (["serve", "--host", "0.0.0.0"], "other machines could reach the mock"),  # noqa: S104
+        (["serve", "--clock", "yesterday"], "--clock"),
+        (["serve", "--port", "70000"], "--port: '70000' is not a port: expected 0 (a free one) to 65535"),
+        (["serve", "--region", "ireland"], "--region: region_name='ireland': expected the name of a region"),
         (["serve", "--account-id", "me"], "12 digits"),
         (["serve", "--state", "/nowhere/journal"], "/nowhere/journal"),
         (["serve", "--state", "."], "directory"),

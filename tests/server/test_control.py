@@ -291,7 +291,7 @@ def test_pages_of_other_origins_cannot_steer_the_mock(http, experiment, content_
     answer = http.send("POST", "/_mock/reset", b"{}", content_type=content_type)
 
     assert answer.status == 400
-    assert "application/json" in answer.values["error"]
+    assert "send the header 'Content-Type: application/json'" in answer.values["error"]
     assert len(http.get("/_mock/state").values["experiments"]) == 1
 
 

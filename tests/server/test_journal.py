@@ -253,7 +253,12 @@ def journal(tmp_path):
 )
 def test_a_file_of_a_mock_with_other_settings_is_refused(journal, option):
     """Its calls would give another state. A mock with the right settings still opens the file."""
-    assert "other settings" in refused(journal, **option)
+    message = refused(journal, **option)
+
+    flag = f"--{next(iter(option)).replace('_', '-')}"
+    assert f"other settings: {flag} " in message
+    assert f"start with the same {flag}, or use another --state file" in message
+    assert "datetime" not in message
 
     with server_with_state(journal) as (_, mock):
         assert list(mock.experiments) == [NAME]

@@ -203,6 +203,7 @@ def test_a_body_can_have_25_megabytes(mock, endpoint, runtime):
     assert invoke(runtime, bytes(MAX_BODY_LENGTH))["Body"] == str(MAX_BODY_LENGTH).encode()
 
 
+@pytest.mark.filterwarnings("ignore::mock_sagemaker_ie.UnusedFaultWarning")
 def test_a_body_above_25_megabytes_raises_validation_error(mock, endpoint, runtime):
     """A request with one byte more does not reach the model."""
     mock.serve(MODEL, lambda request: pytest.fail("the model was called"))

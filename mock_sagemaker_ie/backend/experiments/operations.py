@@ -134,12 +134,17 @@ class Experiments:
         if experiment is not None and coming is not None and coming[1] == at:
             self._enter(record.pass_deadline(experiment, coming[0], at), at)
 
-    def fail_pending(self, name: str, at: dt.datetime) -> None:
-        """Make an experiment fail if a failure was arranged for the instant `at` and it has not finished."""
+    def fail_pending(self, name: str, at: dt.datetime) -> bool:
+        """Make an experiment fail if a failure was arranged for the instant `at` and it has not finished.
+
+        Return whether it failed.
+        """
         reason = self._pending_failures.get(name, {}).pop(at, None)
         experiment = self.store.records.get(name)
-        if reason is not None and experiment is not None and not experiment.finished:
-            self.fail(experiment, reason, at)
+        if reason is None or experiment is None or experiment.finished:
+            return False
+        self.fail(experiment, reason, at)
+        return True
 
     def fail(self, experiment: Experiment, reason: str, now: dt.datetime) -> None:
         """Make an experiment fail now. Raises AWSError (ConflictException) when it has finished."""

@@ -48,6 +48,7 @@ class Hosting:
         self.configs: Store[Resource] = Store(ENDPOINT_CONFIG, arn_prefix)
         self.endpoints: Store[Endpoint] = Store(ENDPOINT, arn_prefix)
         self._pending_failures: dict[str, str] = {}
+        self.failed: set[str] = set()  # The endpoints whose deployments got a failure that waited for them.
 
     def copy(self, events: EventQueue) -> Hosting:
         """Return an independent copy, whose events are in `events` already."""
@@ -187,6 +188,17 @@ class Hosting:
     def fail_next(self, endpoint: str, reason: str) -> None:
         """Make the next deployment of an endpoint fail at its end. The endpoint need not exist yet."""
         self._pending_failures[endpoint] = reason
+        self.failed.discard(endpoint)
+
+    def fails_next(self, endpoint: str) -> bool:
+        """Return whether the next deployment of an endpoint is going to fail."""
+        return endpoint in self._pending_failures
+
+    def _take_failure(self, endpoint: str) -> str | None:
+        """Remove the failure that waits for the next deployment of an endpoint, and return its reason."""
+        if endpoint in self._pending_failures:
+            self.failed.add(endpoint)
+        return self._pending_failures.pop(endpoint, None)
 
     def end_status(self, endpoint: str, at: dt.datetime) -> None:
         """End the status of an endpoint that lasts until the instant `at`. Any other endpoint stays as it is."""
@@ -253,7 +265,7 @@ class Hosting:
             **self.endpoints.new_identity(name),
             pending=deployment,
             deployment_config=params.get("DeploymentConfig"),
-            pending_failure=self._pending_failures.pop(name, None),
+            pending_failure=self._take_failure(name),
             tags=labels,
         )
         self._put(endpoint)
@@ -268,7 +280,7 @@ class Hosting:
         takes: dt.timedelta,
         **changes: Any,
     ) -> None:
-        failure = self._pending_failures.pop(endpoint.name, endpoint.pending_failure)
+        failure = self._take_failure(endpoint.name) or endpoint.pending_failure
         changes = {"rescaling": False, "failure_reason": None, **changes}
         updated = endpoint.follow(trigger, now, takes, pending=deployment, pending_failure=failure, **changes)
         self._replace(endpoint, updated)
