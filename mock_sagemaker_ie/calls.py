@@ -51,6 +51,11 @@ class Call:
         """The members of the answer, with times in UTC; None when the call was answered with an error."""
         return None if self._values is None else self._read(self._values)
 
+    def __repr__(self) -> str:
+        outcome = "ok" if self.error is None else getattr(self.error, "code", type(self.error).__name__)
+        name = next((f"({value})" for key, value in self.params.items() if key.endswith("Name")), "")
+        return f"<Call {self.operation}{name} -> {outcome}, {self.region}, {self.at:%Y-%m-%d %H:%M:%S}>"
+
     def __reduce__(self) -> tuple[type[Call], tuple[Any, ...]]:
         # A copy in another process has the response itself: how to read it belongs to a client of this process.
         request = self.operation, self.params, self.account_id, self.region, self.at

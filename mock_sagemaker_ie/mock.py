@@ -41,6 +41,17 @@ class InferenceExperimentMock:
         self._region_name = region_name
         self._clients = Clients()
 
+    def __repr__(self) -> str:
+        """Return the present status of each experiment."""
+        try:
+            scopes = self._service.scopes()
+            found = [each for account, region in scopes for each in self.experiments_in(region, account).values()]
+        except Exception as error:  # noqa: BLE001 - a user's clock may raise, and a repr must not
+            return f"<InferenceExperimentMock: {type(error).__name__}>"
+        experiments = ", ".join(f"{each['Name']}: {each['Status']}" for each in found[:10]) or "no experiments"
+        more = f", … {len(found) - 10} more" if len(found) > 10 else ""  # noqa: PLR2004 - enough for one line
+        return f"<InferenceExperimentMock {experiments}{more}; {len(self._service.calls)} calls>"
+
     @property
     def region_name(self) -> str:
         """The default region: the `region_name=` option, or else the region of the process at this moment.

@@ -207,6 +207,6 @@ def pytest_runtest_makereport(
     if result.failed and stack is not None and item.config.getini("sagemaker_ie_report"):
         from mock_sagemaker_ie.report import report  # noqa: PLC0415 - only failed tests need it
 
-        if text := report(stack.recent):
+        if text := report(stack.recent, whole=item.config.get_verbosity() > 1):
             result.sections.append((f"{NAME} at the end of {result.when}", text))
     return result

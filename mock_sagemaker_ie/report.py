@@ -19,40 +19,63 @@ MAX_CALLS, MAX_EXPERIMENTS, MAX_LINE_LENGTH = 20, 3, 110
 _MAIN = ("Name", "ModelName", "EndpointConfigName", "EndpointName", "ResourceArn", "DesiredState", "StatusEquals")
 
 
-def report(mocks: Iterable[InferenceExperimentMock]) -> str:
-    """Return the section about these mocks, empty when they got no call. Never raise: the test run must go on."""
+def report(mocks: Iterable[InferenceExperimentMock], *, whole: bool = False) -> str:
+    """Return the section about these mocks, empty when they got no call. Never raise: the test run must go on.
+
+    `whole`: do not shorten the lines of calls.
+    """
     try:
-        return "\n\n".join(text for mock in mocks if (text := _of_mock(mock)))
+        return "\n\n".join(text for mock in mocks if (text := _of_mock(mock, whole=whole)))
     except Exception as error:  # noqa: BLE001 - a user's clock may do anything after its test
         return f"the report cannot be made: {error!r}"
 
 
-def _of_mock(mock: InferenceExperimentMock) -> str:
+def _of_mock(mock: InferenceExperimentMock, *, whole: bool) -> str:
     calls = mock.calls
     if not calls:
         return ""
     lines = [f"{len(calls)} call{'s'[: len(calls) > 1]}:"]
     if len(calls) > MAX_CALLS:
         lines.append(f"  … {len(calls) - MAX_CALLS} earlier ones")
-    lines += [line for call in calls[-MAX_CALLS:] for line in (_line(call), *_model_failures(call))]
+    lines += [line for call in calls[-MAX_CALLS:] for line in (_line(call, whole=whole), *_model_failures(call))]
     scopes = dict.fromkeys((call.account_id, call.region) for call in calls)
     with mock._service.as_left():  # noqa: SLF001 - nobody else needs the past
         names = [(name, *scope) for scope in scopes for name in mock.experiment_names(scope[1], scope[0])]
-    with mock._service.as_left():  # noqa: SLF001 - nobody else needs the past
         for name, account, region in names[-MAX_EXPERIMENTS:]:
             lines += ["", str(mock.timeline(name, region_name=region, account_id=account))]
+            lines += _facts(mock, name, region, account, whole=whole)
     if len(names) > MAX_EXPERIMENTS:
         lines += ["", f"… and {len(names) - MAX_EXPERIMENTS} experiments made earlier"]
     return "\n".join(lines)
 
 
-def _line(call: Call) -> str:
+def _facts(mock: InferenceExperimentMock, name: str, region: str, account: str, *, whole: bool) -> list[str]:
+    """Return where an experiment is, and why and how it ended."""
+    described = mock.experiments_in(region, account)[name]
+    lines = [f"  in {region} of account {account}"]
+    if reason := described.get("StatusReason"):
+        lines.append(f"  StatusReason: {reason}")
+    if call := next((call for call in reversed(mock.calls) if _stops(call, name, region, account)), None):
+        lines.append(f"  ModelVariantActions: {call.params['ModelVariantActions']}")
+    return [_one_line(line, whole=whole) for line in lines]
+
+
+def _stops(call: Call, name: str, region: str, account: str) -> bool:
+    scope = call.operation, call.region, call.account_id, call.error
+    return scope == ("StopInferenceExperiment", region, account, None) and call.params["Name"] == name
+
+
+def _line(call: Call, *, whole: bool) -> str:
     params = ", ".join(f"{name}={_short(call.params[name])}" for name in _MAIN if name in call.params)
     answer = "ok" if call.error is None else getattr(call.error, "code", type(call.error).__name__)
     message = f": {getattr(call.error, 'message', error_text(call.error))}" if call.error is not None else ""
     text = f"  {call.at:%m-%d %H:%M:%S} {call.operation}({params}) -> {answer}{message}"
+    return _one_line(text, whole=whole)
+
+
+def _one_line(text: str, *, whole: bool) -> str:
     text = _printable(text)
-    return text if len(text) <= MAX_LINE_LENGTH else f"{text[: MAX_LINE_LENGTH - 1]}…"
+    return text if whole or len(text) <= MAX_LINE_LENGTH else f"{text[: MAX_LINE_LENGTH - 1]}…"
 
 
 def _model_failures(call: Call) -> Iterator[str]:

@@ -49,6 +49,11 @@ class Activation:
     def __init__(self, options: Options) -> None:
         self._options = options
 
+    def __repr__(self) -> str:
+        default = complete({})
+        changed = [f"{name}={value!r}" for name, value in self._options.items() if value != default.get(name)]
+        return f"mock_inference_experiment({', '.join(changed)})"
+
     def start(self) -> InferenceExperimentMock:
         """Begin to answer, with an empty state that hides the state of mocks entered before."""
         return self.enter(self, started=True).mock

@@ -130,6 +130,8 @@ def running_server(
         url_host = f"[{host}]" if ":" in host else host
         stack.callback(service.leave)
         yield RunningServer(http, mock, f"http://{url_host}:{http.port}")
+    if state is not None:  # The file keeps the arranged failures: they may be met after the next start.
+        service.faults.expected.clear()
     report_unused(service, complete_options["unused_faults"])
 
 

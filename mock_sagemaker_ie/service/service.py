@@ -238,6 +238,8 @@ class Service:
 
     def leave(self) -> None:
         """Keep the present instant for `as_left`."""
+        if self._latest is None:
+            return  # Nothing happened, so there is nothing to show.
         with suppress(Exception):  # A user's clock may raise: then the mock goes on without an instant.
             self._left = self.now()
 

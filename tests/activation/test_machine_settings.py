@@ -22,7 +22,7 @@ CODE = textwrap.dedent("""
     from botocore.exceptions import ClientError
     from mock_sagemaker_ie import mock_inference_experiment
 
-    with mock_inference_experiment() as mock:
+    with mock_inference_experiment(region_name="us-east-1") as mock:
         client = mock.client()
         client.list_inference_experiments()
         requests = []
@@ -144,7 +144,7 @@ def test_a_change_after_the_mock_has_ended_is_not_seen_in_the_next():
 
 def test_one_mock_always_gives_the_same_client():
     """A Stubber on the client of a mock answers every caller of `.client()`."""
-    with mock_inference_experiment() as mock:
+    with mock_inference_experiment(region_name="us-east-1") as mock:
         leave_a_handler(mock.client())
 
         with pytest.raises(ZeroDivisionError):

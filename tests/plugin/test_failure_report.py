@@ -254,6 +254,21 @@ def test_the_report_shows_the_moment_at_which_the_mock_was_left(report, freeze):
     lines.fnmatch_lines([f"my-experiment: Running at {freeze[:10]} 09:00:00 UTC*"])
 
 
+def test_the_report_says_where_and_how_an_experiment_ended(report):
+    """Each experiment has its region, its StatusReason and the actions of the call that stopped it."""
+    lines = report("""
+        def test_fails(sagemaker_ie):
+            client = sagemaker_ie.client(region_name="eu-west-1")
+            client.create_inference_experiment(**create())
+            client.stop_inference_experiment(**stop(Reason="Enough"))
+            assert not NAME
+    """)
+
+    lines.fnmatch_lines(
+        ["  in eu-west-1 of account 123456789012", "  StatusReason: Enough", "  ModelVariantActions: {'prod': *"]
+    )
+
+
 def test_control_characters_in_parameters_are_escaped(report):
     """Each call has one line, also if its parameters have line breaks or control characters."""
     lines = report(r"""

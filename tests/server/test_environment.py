@@ -90,13 +90,13 @@ def test_the_aws_cli_reaches_the_server_whatever_its_parent_has_set(sagemaker_ie
         ({}, "http://[::1]:5050", "::1,[::1]"),
     ],
 )
-def test_the_server_needs_no_proxy(monkeypatch, inherited, url, expected):
+def test_the_server_needs_no_proxy(monkeypatch, mock, inherited, url, expected):
     """The hosts that need no proxy already stay, and the server's is one more."""
     for name in ("NO_PROXY", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
     for name, value in inherited.items():
         monkeypatch.setenv(name, value)
 
-    environment = RunningServer(http=None, mock=None, url=url).environment
+    environment = RunningServer(http=None, mock=mock, url=url).environment
 
     assert environment["NO_PROXY"] == environment["no_proxy"] == expected
