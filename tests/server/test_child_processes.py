@@ -14,9 +14,14 @@ from tests.requests import NAME, create
 KEYS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
 
 
+def make_client():
+    """Return a client of a new session, because the default session may have read other variables before."""
+    return boto3.Session().client("sagemaker", region_name="us-east-1", **KEYS)
+
+
 def names():
     """Return the names of the experiments that this process sees."""
-    client = boto3.client("sagemaker", region_name="us-east-1", **KEYS)
+    client = make_client()
     return [experiment["Name"] for experiment in client.list_inference_experiments()["InferenceExperiments"]]
 
 
@@ -24,7 +29,7 @@ def test_a_spawned_child_reaches_the_served_mock_by_its_environment(sagemaker_ie
     """Parent and child see the same experiments."""
     for name, value in sagemaker_ie_server.environment.items():
         monkeypatch.setenv(name, value)
-    boto3.client("sagemaker", region_name="us-east-1", **KEYS).create_inference_experiment(**create())
+    make_client().create_inference_experiment(**create())
 
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as children:
         assert children.submit(names).result(timeout=60) == [NAME] == names()
