@@ -119,15 +119,6 @@ def svg_chart(timeline: Timeline) -> str:
     title = _title(timeline)
     total = max(edges[-1] + _MARGIN, 2 * _EDGE + len(title) * _LETTER * _TITLE_SIZE)
 
-    def x(when: dt.datetime) -> float:
-        """Return the x coordinate of an instant; an instant outside all segments is drawn at the nearest end."""
-        for segment, left, width in zip(drawn, edges, widths, strict=False):
-            if segment.duration is None:
-                return left + (0 if when <= segment.begin else 0.9 * width)  # A status without an end has no scale.
-            if segment.end is None or when < segment.end:
-                return left + width * max((when - segment.begin) / segment.duration, 0)
-        return edges[-1]
-
     lanes: list[tuple[str, Callable[[Segment], str]]] = [
         (timeline.name, lambda segment: str(segment.status)),
         (timeline.production, lambda segment: segment.variants[timeline.production]),
@@ -149,9 +140,28 @@ def svg_chart(timeline: Timeline) -> str:
     for segment, left in zip(drawn, edges, strict=False):
         texts.append(_text(left + 2, bottom + 13, f"{segment.begin:%m-%d %H:%M}", size=10))
     for row, (label, when) in enumerate((("start", timeline.start_time), ("end", timeline.end_time))):
-        shapes.append(_marker(x(when), row, bottom, f"schedule {label}", colour="#6b7280", dash="2 3"))
-    shapes.append(_marker(x(timeline.now), 2, bottom, "now", colour="#b91c1c", dash="none"))
+        x = _x(when, timeline.now, drawn, edges)
+        beyond = when > timeline.now and x == edges[-1]
+        text = f"schedule {label} {when:%m-%d %H:%M}" if beyond else f"schedule {label}"
+        anchor = "end" if beyond else "middle"
+        shapes.append(_marker(x, row, bottom, text, colour="#6b7280", dash="2 3", anchor=anchor))
+    shapes.append(
+        _marker(_x(timeline.now, timeline.now, drawn, edges), 2, bottom, "now", colour="#b91c1c", dash="none")
+    )
     return "\n".join([*shapes, *texts, "</svg>"])
+
+
+def _x(when: dt.datetime, now: dt.datetime, drawn: Sequence[Segment], edges: Sequence[float]) -> float:
+    """Return the x coordinate of an instant. Instants before all segments, and after the last, are at the edges."""
+    for segment, left, right in zip(drawn, edges, edges[1:], strict=False):
+        if segment.duration is None or segment.end is None:
+            if when <= segment.begin:
+                return left
+            if when <= now:  # The scale of a status without an end is the time that has passed.
+                return left + 0.6 * (right - left) * (when - segment.begin) / (now - segment.begin)
+        elif when < segment.end:
+            return left + (right - left) * max((when - segment.begin) / segment.duration, 0)
+    return edges[-1]
 
 
 def _svg_head(width: float, title: str) -> str:
@@ -172,12 +182,12 @@ def _box(x: float, y: float, width: float, status: str, *, faded: bool) -> str:
     )
 
 
-def _marker(x: float, row: int, bottom: float, label: str, *, colour: str, dash: str) -> str:
+def _marker(x: float, row: int, bottom: float, label: str, *, colour: str, dash: str, anchor: str = "middle") -> str:
     """Return a vertical line below its label. The label is in its own row (0, 1, 2) above the lanes."""
     top = _TOP - 6 - 12 * row
     return (
         f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{top}" y2="{bottom}" stroke="{colour}" stroke-width="1.5" '
-        f'stroke-dasharray="{dash}"/>\n{_text(x, top - 2, label, anchor="middle", size=10, colour=colour)}'
+        f'stroke-dasharray="{dash}"/>\n{_text(x, top - 2, label, anchor=anchor, size=10, colour=colour)}'
     )
 
 

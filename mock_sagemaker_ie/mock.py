@@ -50,7 +50,8 @@ class InferenceExperimentMock:
             return f"<InferenceExperimentMock: {type(error).__name__}>"
         experiments = ", ".join(f"{each['Name']}: {each['Status']}" for each in found[:10]) or "no experiments"
         more = f", … {len(found) - 10} more" if len(found) > 10 else ""  # noqa: PLR2004 - enough for one line
-        return f"<InferenceExperimentMock {experiments}{more}; {len(self._service.calls)} calls>"
+        count = len(self._service.calls)
+        return f"<InferenceExperimentMock {experiments}{more}; {count} call{'s'[: count != 1]}>"
 
     @property
     def region_name(self) -> str:

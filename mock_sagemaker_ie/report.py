@@ -37,8 +37,10 @@ def _of_mock(mock: InferenceExperimentMock, *, whole: bool) -> str:
     lines = [f"{len(calls)} call{'s'[: len(calls) > 1]}:"]
     if len(calls) > MAX_CALLS:
         lines.append(f"  … {len(calls) - MAX_CALLS} earlier ones")
-    lines += [line for call in calls[-MAX_CALLS:] for line in (_line(call, whole=whole), *_model_failures(call))]
     scopes = dict.fromkeys((call.account_id, call.region) for call in calls)
+    for call in calls[-MAX_CALLS:]:
+        region = f"{call.region} " if len(scopes) > 1 else ""  # Else the timelines show it.
+        lines += [_line(call, region, whole=whole), *_model_failures(call)]
     with mock._service.as_left():  # noqa: SLF001 - nobody else needs the past
         names = [(name, *scope) for scope in scopes for name in mock.experiment_names(scope[1], scope[0])]
         for name, account, region in names[-MAX_EXPERIMENTS:]:
@@ -65,11 +67,12 @@ def _stops(call: Call, name: str, region: str, account: str) -> bool:
     return scope == ("StopInferenceExperiment", region, account, None) and call.params["Name"] == name
 
 
-def _line(call: Call, *, whole: bool) -> str:
-    params = ", ".join(f"{name}={_short(call.params[name])}" for name in _MAIN if name in call.params)
+def _line(call: Call, region: str, *, whole: bool) -> str:
+    shown = str if whole else _short
+    params = ", ".join(f"{name}={shown(call.params[name])}" for name in _MAIN if name in call.params)
     answer = "ok" if call.error is None else getattr(call.error, "code", type(call.error).__name__)
     message = f": {getattr(call.error, 'message', error_text(call.error))}" if call.error is not None else ""
-    text = f"  {call.at:%m-%d %H:%M:%S} {call.operation}({params}) -> {answer}{message}"
+    text = f"  {call.at:%m-%d %H:%M:%S} {region}{call.operation}({params}) -> {answer}{message}"
     return _one_line(text, whole=whole)
 
 

@@ -16,7 +16,7 @@ def test_the_repr_of_a_mock_has_the_statuses(mock, sagemaker):
 
     sagemaker.create_inference_experiment(**create())
 
-    assert repr(mock) == "<InferenceExperimentMock my-experiment: Running; 1 calls>"
+    assert repr(mock) == "<InferenceExperimentMock my-experiment: Running; 1 call>"
 
 
 def test_the_repr_of_an_entry_has_the_changed_options():

@@ -319,8 +319,37 @@ def test_everything_is_drawn_within_the_svg_image(history):
         left = float(text.get("x")) - {"start": 0, "middle": length / 2, "end": length}[text.get("text-anchor")]
         assert 0 <= left <= width - length
     texts = [text.text for text in drawn["text"]]
-    assert {"now", "schedule start", "schedule end", PRODUCTION, SHADOW, str(timeline.present.status)} <= {*texts}
+    assert {"now", PRODUCTION, SHADOW, str(timeline.present.status)} <= {*texts}
+    assert all(any(text.startswith(f"schedule {end}") for text in texts) for end in ("start", "end"))
     assert drawn["title"][0].text == str(timeline).splitlines()[0]
+
+
+@pytest.mark.parametrize("later", [dt.timedelta(0), dt.timedelta(days=1)], ids=["at once", "a day later"])
+def test_the_end_of_the_schedule_is_drawn_with_its_date_after_an_early_stop(mock, sagemaker, clock, later):
+    """The planned EndTime lies beyond the present, so its mark is at the right edge and not at the mark of now."""
+    sagemaker.create_inference_experiment(**create())
+    clock.advance(hours=1)
+    sagemaker.stop_inference_experiment(**stop())
+    clock.advance(later)
+
+    _, drawn = parsed_svg(mock.timeline(NAME))
+
+    _, end, now = (float(line.get("x1")) for line in drawn["line"])
+    assert now < end
+    assert "schedule end 01-08 09:00" in [text.text for text in drawn["text"]]
+
+
+def test_the_end_of_the_schedule_is_drawn_before_now_when_it_is_past(mock, sagemaker, clock):
+    """After an early stop and the planned EndTime, the marks are in the order of their instants."""
+    sagemaker.create_inference_experiment(**create())
+    clock.advance(hours=1)
+    sagemaker.stop_inference_experiment(**stop())
+    clock.advance(days=30)
+
+    _, drawn = parsed_svg(mock.timeline(NAME))
+
+    start, end, now = (float(line.get("x1")) for line in drawn["line"])
+    assert start < end < now
 
 
 def test_notebooks_show_the_svg_image(scheduled):

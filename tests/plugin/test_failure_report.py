@@ -27,10 +27,10 @@ HEADING = "sagemaker_ie at the end of"
 def report(pytester):
     """Return a function that runs pytest on a test module, given as texts, and returns the lines of the output."""
 
-    def report(*texts, ini=""):
+    def report(*texts, ini="", options=()):
         pytester.makeini(f"[pytest]\nasyncio_default_fixture_loop_scope = function\n{ini}")
         pytester.makepyfile("".join(map(textwrap.dedent, (HELPERS, *texts))))
-        return pytester.runpytest_inprocess("-p", "no:hypothesispytest").stdout
+        return pytester.runpytest_inprocess("-p", "no:hypothesispytest", *options).stdout
 
     return report
 
@@ -205,7 +205,7 @@ def test_the_report_includes_every_kind_of_mock(report, module):
 
 
 def test_the_report_includes_every_region(report):
-    """The report has the experiments of each region that was called."""
+    """Each call shows its region when there are several, and each region has its experiments."""
     lines = report("""
         def test_fails(sagemaker_ie):
             for region in ("us-east-1", "eu-west-1"):
@@ -213,7 +213,29 @@ def test_the_report_includes_every_region(report):
             assert not sagemaker_ie.calls
     """)
 
-    lines.fnmatch_lines(["in-us-east-1: Running at *", "in-eu-west-1: Running at *"])
+    lines.fnmatch_lines(
+        [
+            "* us-east-1 CreateInferenceExperiment(Name=in-us-east-1, *",
+            "* eu-west-1 CreateInferenceExperiment(Name=in-eu-west-1, *",
+            "in-us-east-1: Running at *",
+            "in-eu-west-1: Running at *",
+        ]
+    )
+
+
+def test_the_lines_of_calls_are_whole_with_vv(report):
+    """With -vv neither the names in a call nor its message are cut."""
+    lines = report(
+        """
+        def test_fails(sagemaker_ie):
+            describe = sagemaker_ie.client().describe_inference_experiment
+            call_with_error(describe, Name="x" * 130)
+            assert not sagemaker_ie.calls
+    """,
+        options=["-vv"],
+    )
+
+    lines.fnmatch_lines([f"  *DescribeInferenceExperiment(Name={'x' * 130}) -> ValidationException: *pattern: *"])
 
 
 def test_the_length_of_the_report_is_limited(report):
