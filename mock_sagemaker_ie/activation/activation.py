@@ -9,7 +9,6 @@ import warnings
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from mock_sagemaker_ie.activation.decorators import decorate
 from mock_sagemaker_ie.activation.options import complete
 from mock_sagemaker_ie.backend.settings import Durations, Settings
 from mock_sagemaker_ie.clock import FrozenClock, as_clock, movable
@@ -87,6 +86,8 @@ class Activation:
     def __call__(self, target: Callable[P, R]) -> Callable[P, R]: ...
     def __call__(self, target: Any) -> Any:
         """Decorate a function of any kind or a test class: it runs inside the mock, with an empty state."""
+        from mock_sagemaker_ie.activation.decorators import decorate  # noqa: PLC0415 - large, and `with` does not need it
+
         return decorate(target, self)
 
     def activate(self, *, origin: ActiveMock | None = None) -> AbstractContextManager[ActiveMock]:
