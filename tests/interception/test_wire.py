@@ -297,7 +297,9 @@ def test_each_of_two_nested_mocks_decides_for_itself():
 # --- aiobotocore
 
 
-@pytest.mark.parametrize("keys", [KEYS, {}], ids=["with credentials", "without credentials"])
+@pytest.mark.parametrize(
+    "keys", [KEYS, pytest.param({}, marks=needs_request_credentials)], ids=["with credentials", "without credentials"]
+)
 def test_calls_of_aiobotocore_use_the_wire(wire, connections, keys):
     """Its handlers may be coroutine functions, and its bodies are awaited."""
     aiobotocore = pytest.importorskip("aiobotocore.session")
