@@ -109,8 +109,9 @@ CALLS = {
     "update_endpoint": members(EndpointName=endpoints, EndpointConfigName=configs),
     "update_endpoint_weights_and_capacities": members(
         EndpointName=endpoints,
+        # Another weight than an experiment's: on its endpoint, only numbers of instances may change.
         DesiredWeightsAndCapacities=counts.map(
-            lambda count: [{"VariantName": PRODUCTION, "DesiredWeight": count, "DesiredInstanceCount": count}]
+            lambda count: [{"VariantName": PRODUCTION, "DesiredWeight": count + 1, "DesiredInstanceCount": count}]
         ),
     ),
     "delete_endpoint": members(EndpointName=endpoints),
