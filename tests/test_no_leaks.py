@@ -239,7 +239,7 @@ def enter_call_and_exit(times):
             mock.client().create_inference_experiment(**create(f"experiment-{number}"))
 
 
-@pytest.mark.parametrize(("use", "times", "bytes_each"), [(enter_and_exit, 1_000, 5), (enter_call_and_exit, 200, 200)])
+@pytest.mark.parametrize(("use", "times", "bytes_each"), [(enter_and_exit, 4_000, 5), (enter_call_and_exit, 200, 200)])
 def test_exited_mocks_free_their_memory(use, times, bytes_each):
     """After many mocks as much memory is in use as after the first few."""
     use(1)  # Makes the client, which would take longer while memory is traced.
