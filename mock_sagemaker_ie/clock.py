@@ -118,7 +118,7 @@ class MockClock:
 
     @property
     def ahead(self) -> dt.timedelta | None:
-        """How far the clock is ahead of the wall clock; None when the clock stands still."""
+        """The time by which the clock is ahead of the wall clock; None when the clock stands still."""
         return self._offset if self._fixed is None else None
 
     def sleep(self, seconds: float) -> None:

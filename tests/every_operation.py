@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
-from mock_sagemaker_ie.service.service import INVOKE_ENDPOINT
+from mock_sagemaker_ie.calls import INVOKE_ENDPOINT
 from tests.conftest import START
 from tests.requests import CONFIG, ENDPOINT, MODEL, NAME, PRODUCTION, create, deployed, endpoint_config, model, stop
 

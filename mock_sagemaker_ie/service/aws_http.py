@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from mock_sagemaker_ie.service.service import Service
 
 DEFAULT_REGION = "us-east-1"
-# In bytes: the 25 MB of an invocation, and room for JSON. AWS documents no limit for the other operations.
+# In bytes: the 25 MB of an invocation, with space for JSON. AWS documents no limit for the other operations.
 MAX_BODY_SIZE = 32 * 1024 * 1024
 
 

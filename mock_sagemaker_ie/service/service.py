@@ -17,7 +17,7 @@ from botocore.endpoint_provider import RuleSetStandardLibrary
 
 from mock_sagemaker_ie.backend.backend import SageMakerBackend
 from mock_sagemaker_ie.backend.operations import OPERATIONS, RESOURCE_TYPES, RULES, operate
-from mock_sagemaker_ie.calls import ANSWERED, INVOKE_ENDPOINT, Call  # noqa: F401 - other modules import the names of operations from here
+from mock_sagemaker_ie.calls import INVOKE_ENDPOINT, Call
 from mock_sagemaker_ie.clock import MockClock, movable, read
 from mock_sagemaker_ie.protocol.errors import AWSError
 from mock_sagemaker_ie.protocol.validation import refuse, violations

@@ -9,7 +9,7 @@ from botocore import xform_name
 from botocore.exceptions import ClientError
 
 from mock_sagemaker_ie import mock_inference_experiment
-from mock_sagemaker_ie.service.service import ANSWERED, INVOKE_ENDPOINT
+from mock_sagemaker_ie.calls import ANSWERED, INVOKE_ENDPOINT
 from tests.every_operation import PREPARATIONS, REQUESTS
 from tests.hosting import everything
 from tests.requests import NAME, create

@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 
 from mock_sagemaker_ie import Durations, MockClock, Status
 from mock_sagemaker_ie.backend.settings import Settings
+from mock_sagemaker_ie.calls import ANSWERED, INVOKE_ENDPOINT
 from mock_sagemaker_ie.protocol.errors import AWSError
 from mock_sagemaker_ie.service.delivery import Delivery
 from mock_sagemaker_ie.service.invocation import Runtime
-from mock_sagemaker_ie.service.service import ANSWERED, INVOKE_ENDPOINT, Service
+from mock_sagemaker_ie.service.service import Service
 from tests import requests as valid
 from tests import shapes
 from tests.conftest import START

@@ -19,10 +19,10 @@ from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
 from mock_sagemaker_ie import Status
+from mock_sagemaker_ie.calls import INVOKE_ENDPOINT
 from mock_sagemaker_ie.protocol.errors import AWSError
 from mock_sagemaker_ie.protocol.validation import violations
 from mock_sagemaker_ie.protocol.wire import WireRequest, encode, encode_answer, error_body
-from mock_sagemaker_ie.service.service import INVOKE_ENDPOINT
 from tests.every_operation import REQUESTS
 from tests.fuzz.inputs import requests, serialized
 from tests.fuzz.populated_service import (

@@ -10,7 +10,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectTimeoutError, ReadTimeoutError
 
 from mock_sagemaker_ie import UnansweredCallError, mock_inference_experiment
-from mock_sagemaker_ie.service.service import INVOKE_ENDPOINT
+from mock_sagemaker_ie.calls import INVOKE_ENDPOINT
 from tests.aws import NOWHERE
 from tests.conftest import START
 from tests.requests import CONFIG, ENDPOINT, NAME, create, endpoint_config

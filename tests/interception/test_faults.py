@@ -27,7 +27,7 @@ from botocore.session import Session
 from moto import mock_aws
 
 from mock_sagemaker_ie import InferenceExperimentMock, mock_inference_experiment
-from mock_sagemaker_ie.service.service import ANSWERED, INVOKE_ENDPOINT
+from mock_sagemaker_ie.calls import ANSWERED, INVOKE_ENDPOINT
 from tests.conftest import START
 from tests.interception.conftest import needs_request_credentials
 from tests.interception.test_moto import TRAINING_JOB
