@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+from mock_sagemaker_ie.changes import locked
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -98,23 +101,26 @@ class MockClock:
         """
         try:
             step = _duration(by) + dt.timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
-            with self._lock:
-                _ = self.now() + _duration(step)
-                self._shift(step)
+            locked(self._lock, partial(self._advance, step))
         except OverflowError as error:
             raise ValueError(f"the clock cannot pass the year 9999: {error}") from None
+
+    def _advance(self, step: dt.timedelta) -> None:
+        _ = self.now() + _duration(step)
+        self._shift(step)
 
     def move_to(self, when: dt.datetime | str) -> None:
         """Move the clock to a later instant (aware datetime or ISO string).
 
         Raises ValueError for an instant in the past: time never goes back.
         """
-        target = instant(when)
-        with self._lock:
-            now = self.now()
-            if target < now:
-                raise ValueError(f"time never goes back: it is {now.isoformat()}, cannot move to {target.isoformat()}")
-            self._shift(target - now)
+        locked(self._lock, partial(self._move_to, instant(when)))
+
+    def _move_to(self, target: dt.datetime) -> None:
+        now = self.now()
+        if target < now:
+            raise ValueError(f"time never goes back: it is {now.isoformat()}, cannot move to {target.isoformat()}")
+        self._shift(target - now)
 
     @property
     def ahead(self) -> dt.timedelta | None:
@@ -128,6 +134,19 @@ class MockClock:
     def after_fork(self) -> None:
         """Replace the lock in a forked child process, where no thread is left that could release the old one."""
         self._lock = threading.RLock()
+
+    def undoing(self, step: dt.timedelta) -> Callable[[], None]:
+        """Return a function that takes back the next move, which is by `step`: an exception may interrupt a call."""
+        return partial(self._take_back, self._position, step)
+
+    def _take_back(self, before: Any, step: dt.timedelta) -> None:
+        if self._position != before and self._position - step == before:  # Else nobody or somebody else has moved it.
+            self._shift(-step)
+
+    @property
+    def _position(self) -> dt.datetime | dt.timedelta:
+        """What a move changes."""
+        return self._offset if self._fixed is None else self.now()
 
     def _shift(self, step: dt.timedelta) -> None:
         if self._fixed is None:

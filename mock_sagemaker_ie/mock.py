@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from contextlib import contextmanager
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mock_sagemaker_ie import calls
 from mock_sagemaker_ie.backend.experiments.lifecycle import FINISHED, LIFECYCLE, Entry, Status
@@ -22,10 +21,13 @@ if TYPE_CHECKING:
     from mock_sagemaker_ie.backend.backend import SageMakerBackend
     from mock_sagemaker_ie.backend.hosting.captures import Capture
     from mock_sagemaker_ie.backend.hosting.metrics import Metrics
+    from mock_sagemaker_ie.backend.store import Store
     from mock_sagemaker_ie.calls import Call
     from mock_sagemaker_ie.service.models import AsyncHandler, Handler
     from mock_sagemaker_ie.service.service import Service
     from mock_sagemaker_ie.timeline import Timeline
+
+T = TypeVar("T")
 
 MAX_REASON_LENGTH = 1024  # AWS: StatusReason, FailureReason
 
@@ -107,17 +109,19 @@ class InferenceExperimentMock:
 
     def experiments_in(self, region: str, account_id: str | None = None) -> Mapping[str, Mapping[str, Any]]:
         """Return the experiments of any region, and of any account (by default the mock's), as `experiments` does."""
-        with self._service.view(region, account_id) as (backend, now):
-            store, describe = backend.experiments.store, backend.experiments.describe
-            described = {name: copy_values(describe({"Name": name}, now)) for name in store.records}
+
+        def describe_all(backend: SageMakerBackend, now: dt.datetime) -> dict[str, Mapping[str, Any]]:
+            describe = backend.experiments.describe
+            return {name: copy_values(describe({"Name": name}, now)) for name in backend.experiments.store.records}
+
+        described = self._service.look(describe_all, region, account_id)
         return MappingProxyType(
             _Described(described, lambda name: self._where("experiments", name, region, account_id))
         )
 
     def experiment_names(self, region: str, account_id: str | None = None) -> list[str]:
         """Return the names of the experiments of a region and an account, in the order of creation."""
-        with self._service.view(region, account_id) as (backend, _):
-            return list(backend.experiments.store.records)
+        return self._service.look(lambda backend, _: list(backend.experiments.store.records), region, account_id)
 
     def now(self) -> dt.datetime:
         """Return the present instant (UTC) of the service. It never goes back."""
@@ -147,9 +151,7 @@ class InferenceExperimentMock:
         """
         if not callable(handler):
             raise TypeError(f"handler={handler!r}: expected a function that takes the request and returns the response")
-        self._service.runtime.handlers[model_name] = handler
-        self._service.runtime.invoked.discard(model_name)
-        self._service.faults.expected["model", model_name] = f"a request to the served model {model_name!r}"
+        self._service.serve(model_name, handler)
 
     @property
     def captures(self) -> tuple[Capture, ...]:
@@ -219,9 +221,12 @@ class InferenceExperimentMock:
         moved.
         """
         target = _status(status)
-        with self._view("experiments", name, region_name, account_id) as (backend, now):
+
+        def foresee(backend: SageMakerBackend, now: dt.datetime) -> tuple[tuple[Entry, ...], dt.datetime]:
             present = len(backend.experiments.store.get(name).life.entries) - 1
-            entries = backend.foreseen(name).life.entries[present:]
+            return backend.foreseen(name).life.entries[present:], now
+
+        entries, now = self._look(foresee, "experiments", name, region_name, account_id)
         moment = next((entry.since for entry in _observable(entries) if entry.status is target), None)
         if moment is None:
             raise ValueError(_why_never(name, target, entries))
@@ -239,16 +244,19 @@ class InferenceExperimentMock:
         """
         from mock_sagemaker_ie.timeline import timeline  # noqa: PLC0415 - few tests need it
 
-        with self._view("experiments", name, region_name, account_id) as (backend, now):
+        def look_ahead(backend: SageMakerBackend, now: dt.datetime) -> Timeline:
             return timeline(backend.foreseen(name), now)
+
+        return self._look(look_ahead, "experiments", name, region_name, account_id)
 
     def timelines_in(self, region: str, account_id: str | None = None) -> Mapping[str, Timeline]:
         """Return the timelines of all experiments of a region, and of an account (by default the mock's), by name."""
         from mock_sagemaker_ie.timeline import timeline  # noqa: PLC0415 - few tests need it
 
-        with self._service.view(region, account_id) as (backend, now):
-            names = backend.experiments.store.records
-            return MappingProxyType({name: timeline(backend.foreseen(name), now) for name in names})
+        def look_ahead(backend: SageMakerBackend, now: dt.datetime) -> dict[str, Timeline]:
+            return {name: timeline(backend.foreseen(name), now) for name in backend.experiments.store.records}
+
+        return MappingProxyType(self._service.look(look_ahead, region, account_id))
 
     def fail_experiment(
         self,
@@ -265,7 +273,8 @@ class InferenceExperimentMock:
         default now. A failure that has not happened when the mock ends is reported like an unused fault. Raises
         LookupError for an unknown name, ValueError when the experiment has finished or `at` is past.
         """
-        with self._view("experiments", name, region_name, account_id) as (backend, now):
+
+        def fail(backend: SageMakerBackend, now: dt.datetime) -> None:
             when = now if at is None else whole_milliseconds(instant(at))
             if when < now:
                 raise ValueError(
@@ -274,6 +283,8 @@ class InferenceExperimentMock:
             backend.fail_experiment(name, _reason(reason), when, now)
             if when > now:
                 self._expect(backend, ("experiment", name, when.isoformat()), f"the failure at {when.isoformat()}")
+
+        self._look(fail, "experiments", name, region_name, account_id)
 
     def fail_endpoint(
         self, name: str, reason: str, *, region_name: str | None = None, account_id: str | None = None
@@ -284,7 +295,8 @@ class InferenceExperimentMock:
         an unused fault. `reason` is its FailureReason, and the StatusReason of its experiment. Raises
         LookupError when the call says neither region nor account, and only another region or account has the endpoint.
         """
-        with self._view("endpoints", name, region_name, account_id) as (backend, now):
+
+        def fail(backend: SageMakerBackend, now: dt.datetime) -> None:
             anywhere = region_name is None and account_id is None
             if anywhere and backend.hosting.find(name) is None and self._scopes_with("endpoints", name):
                 raise LookupError(f"Endpoint {name} does not exist in {self.region_name}.")
@@ -292,22 +304,28 @@ class InferenceExperimentMock:
             if backend.hosting.fails_next(name):
                 self._expect(backend, ("endpoint", name), "the failure of the next deployment")
 
+        self._look(fail, "endpoints", name, region_name, account_id)
+
     def _expect(self, backend: SageMakerBackend, failure: tuple[str, ...], what: str) -> None:
         """Note an arranged failure, so that it is reported when it does not happen."""
         kind, name, *_ = failure
-        self._service.faults.expected[(*backend.scope, *failure)] = f"{what} of {kind} {name!r} in {backend.scope[1]}"
+        expected = f"{what} of {kind} {name!r} in {backend.scope[1]}"
+        self._service.faults.expect((*backend.scope, *failure), expected)
 
     # --- names in other regions and accounts
 
-    @contextmanager
-    def _view(
-        self, kind: str, name: str, region_name: str | None, account_id: str | None
-    ) -> Iterator[tuple[SageMakerBackend, dt.datetime]]:
-        """Give the backend and the present instant. The LookupError for a missing name says where else the name is."""
+    def _look(
+        self,
+        function: Callable[[SageMakerBackend, dt.datetime], T],
+        kind: str,
+        name: str,
+        region_name: str | None,
+        account_id: str | None,
+    ) -> T:
+        """Call `function` as Service.look does. The LookupError for a missing name says where else the name is."""
         region = region_name or self.region_name
         try:
-            with self._service.view(region, account_id) as view:
-                yield view
+            return self._service.look(function, region, account_id)
         except LookupError as error:
             raise LookupError(f"{error}{self._where(kind, name, region, account_id)}") from None
 
@@ -324,15 +342,17 @@ class InferenceExperimentMock:
         """Return the accounts and regions that have an experiment or an endpoint with this name."""
         found = []
         for account, region in self._service.scopes():
-            with self._service.view(region, account) as (backend, _):
-                store = backend.experiments.store if kind == "experiments" else backend.hosting.endpoints
-                if name in store.records:
-                    found.append((account, region))
+            if self._service.look(lambda backend, _: name in _store(backend, kind).records, region, account):
+                found.append((account, region))
         return found
 
     def reset(self) -> None:
         """Forget everything except the handlers of the models. The clock stays where it is."""
         self._service.reset()
+
+
+def _store(backend: SageMakerBackend, kind: str) -> Store[Any]:
+    return backend.experiments.store if kind == "experiments" else backend.hosting.endpoints
 
 
 class _Described(dict[str, "Mapping[str, Any]"]):

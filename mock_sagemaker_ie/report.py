@@ -41,14 +41,20 @@ def _of_mock(mock: InferenceExperimentMock, *, whole: bool) -> str:
     for call in calls[-MAX_CALLS:]:
         region = f"{call.region} " if len(scopes) > 1 else ""  # Else the timelines show it.
         lines += [_line(call, region, whole=whole), *_model_failures(call)]
-    with mock._service.as_left():  # noqa: SLF001 - nobody else needs the past
-        names = [(name, *scope) for scope in scopes for name in mock.experiment_names(scope[1], scope[0])]
-        for name, account, region in names[-MAX_EXPERIMENTS:]:
-            lines += ["", str(mock.timeline(name, region_name=region, account_id=account))]
-            lines += _facts(mock, name, region, account, whole=whole)
+    lines += mock._service.as_left(lambda: _experiments(mock, scopes, whole=whole))  # noqa: SLF001 - only here
+    return "\n".join(lines)
+
+
+def _experiments(mock: InferenceExperimentMock, scopes: Iterable[tuple[str, str]], *, whole: bool) -> list[str]:
+    """Return the lines about the experiments of these accounts and regions."""
+    lines = []
+    names = [(name, *scope) for scope in scopes for name in mock.experiment_names(scope[1], scope[0])]
+    for name, account, region in names[-MAX_EXPERIMENTS:]:
+        lines += ["", str(mock.timeline(name, region_name=region, account_id=account))]
+        lines += _facts(mock, name, region, account, whole=whole)
     if len(names) > MAX_EXPERIMENTS:
         lines += ["", f"… and {len(names) - MAX_EXPERIMENTS} experiments made earlier"]
-    return "\n".join(lines)
+    return lines
 
 
 def _facts(mock: InferenceExperimentMock, name: str, region: str, account: str, *, whole: bool) -> list[str]:

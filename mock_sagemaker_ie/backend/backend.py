@@ -16,6 +16,7 @@ from mock_sagemaker_ie.backend.hosting.endpoints import DEPLOYING, EndpointStatu
 from mock_sagemaker_ie.backend.hosting.operations import Hosting
 from mock_sagemaker_ie.backend.hosting.traffic import TrafficSplitter, require_invocable, route
 from mock_sagemaker_ie.backend.transitions import NEVER
+from mock_sagemaker_ie.changes import UndoLog
 from mock_sagemaker_ie.protocol.errors import AWSError
 
 if TYPE_CHECKING:
@@ -36,48 +37,67 @@ class SageMakerBackend:
     An answer may share values with the records: nobody changes it.
     """
 
-    def __init__(self, partition: str, region: str, account_id: str, settings: Settings) -> None:
+    def __init__(
+        self, partition: str, region: str, account_id: str, settings: Settings, undo: UndoLog | None = None
+    ) -> None:
         self._identity = partition, region, account_id
         self._settings = settings
+        self._undo = UndoLog() if undo is None else undo
         arn_prefix = f"arn:{partition}:sagemaker:{region}:{account_id}"
-        self._events = EventQueue()
-        self._traffic = TrafficSplitter()
-        self.hosting = Hosting(arn_prefix, settings, self._events)
-        self.experiments = Experiments(arn_prefix, settings, self._events, self.hosting)
-        self._met: set[tuple[str, ...]] = set()
+        self._events = EventQueue(self._undo)
+        self._traffic = TrafficSplitter(self._undo)
+        self.hosting = Hosting(arn_prefix, settings, self._events, self._undo)
+        self.experiments = Experiments(arn_prefix, settings, self._events, self.hosting, self._undo)
+        self._met: dict[tuple[str, ...], None] = {}
         self.version = 0  # Counts the changes, so that a cached answer can be checked.
 
-    def copy(self) -> SageMakerBackend:
-        """Return an independent backend with the same records. Records are immutable, so they are shared."""
-        duplicate = SageMakerBackend(*self._identity, self._settings)
-        duplicate._events, duplicate._traffic = self._events.copy(), self._traffic.copy()
-        duplicate.hosting = self.hosting.copy(duplicate._events)
-        duplicate.experiments = self.experiments.copy(duplicate._events, duplicate.hosting)
+    def copy(self, undo: UndoLog | None = None) -> SageMakerBackend:
+        """Return an independent backend with the same records. Records are immutable, so they are shared.
+
+        `undo`: what notes its changes.
+        """
+        duplicate = SageMakerBackend(*self._identity, self._settings, undo)
+        undo = duplicate._undo
+        duplicate._events, duplicate._traffic = self._events.copy(undo), self._traffic.copy(undo)
+        duplicate.hosting = self.hosting.copy(duplicate._events, undo)
+        duplicate.experiments = self.experiments.copy(duplicate._events, duplicate.hosting, undo)
         return duplicate
 
     def _copy_of_one(self, name: str) -> SageMakerBackend:
         """Return a backend with one experiment and its endpoint only."""
         duplicate = SageMakerBackend(*self._identity, self._settings)
-        endpoint = self.experiments.store.get(name).endpoint
-        duplicate.hosting = self.hosting.copy_of_one(endpoint, duplicate._events)
-        duplicate.experiments = self.experiments.copy_of_one(name, duplicate._events, duplicate.hosting)
+        endpoint, events, undo = self.experiments.store.get(name).endpoint, duplicate._events, duplicate._undo
+        duplicate.hosting = self.hosting.copy_of_one(endpoint, events, undo)
+        duplicate.experiments = self.experiments.copy_of_one(name, events, duplicate.hosting, undo)
         return duplicate
+
+    def changing(self) -> None:
+        """Say that a change begins. A version never comes again, also when the change is undone."""
+        self._undo.note(self._next_version)
+        self._next_version()
+
+    def _next_version(self) -> None:
+        self.version += 1
 
     # --- time
 
     def as_of(self, now: dt.datetime) -> SageMakerBackend:
         """Apply every event until `now`, in the order of the instants, each at its own instant.
 
-        One look or a thousand looks give the same history.
+        One look or a thousand looks give the same history. So each event is a whole change by itself, unless it is a
+        part of a change that has begun.
         """
+        alone = self._undo.mark == 0
         for at, kind, name in self._events.take_until(now):
-            self.version += 1
+            self.changing()
             if kind is EventKind.ENDPOINT:
                 self._end_endpoint_status(name, at)
             elif kind is EventKind.EXPERIMENT:
                 self.experiments.pass_deadline(name, at)
             elif self.experiments.fail_pending(name, at):
-                self._met.add(("experiment", name, at.isoformat()))
+                self._undo.update(self._met, {("experiment", name, at.isoformat()): None})
+            if alone:
+                self._undo.keep()
         return self
 
     def _end_endpoint_status(self, name: str, at: dt.datetime) -> None:
@@ -109,16 +129,16 @@ class SageMakerBackend:
     @property
     def met(self) -> set[tuple[str, ...]]:
         """The arranged failures that have happened: ("endpoint", name) and ("experiment", name, instant)."""
-        return self._met | {("endpoint", name) for name in self.hosting.failed}
+        return self._met.keys() | {("endpoint", name) for name in self.hosting.failed}
 
     def fail_experiment(self, name: str, reason: str, at: dt.datetime, now: dt.datetime) -> None:
         """Make what the service does for an experiment fail, now or at a later instant."""
-        self.version += 1
+        self.changing()
         self.experiments.arrange_failure(name, reason, at, now)
 
     def fail_endpoint(self, name: str, reason: str, now: dt.datetime) -> None:
         """Make the deployment of an endpoint fail now, or else its next deployment at its end."""
-        self.version += 1
+        self.changing()
         endpoint, user = self.hosting.find(name), self.experiments.user_of(name)
         if endpoint is None or endpoint.status not in DEPLOYING:
             self.hosting.fail_next(name, reason)

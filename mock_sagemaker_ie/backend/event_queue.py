@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from functools import partial
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Iterator
+
+    from mock_sagemaker_ie.changes import UndoLog
 
 
 class EventKind(IntEnum):
@@ -26,10 +29,14 @@ Event = tuple["dt.datetime", EventKind, str]
 
 
 class EventQueue:
-    """Events in the order of their instants. Stale events are ignored: the record shows whether an event is due."""
+    """Events in the order of their instants. Stale events are ignored: the record shows whether an event is due.
 
-    def __init__(self) -> None:
+    So an event that is there twice, or whose change was undone, is harmless.
+    """
+
+    def __init__(self, undo: UndoLog) -> None:
         self._events: list[Event] = []
+        self._undo = undo
 
     def add(self, at: dt.datetime, kind: EventKind, name: str) -> None:
         """Add an event at the instant `at`, for the resource with this kind and name."""
@@ -38,10 +45,11 @@ class EventQueue:
     def take_until(self, now: dt.datetime) -> Iterator[Event]:
         """Remove and yield every event until `now`, also those that are added meanwhile."""
         while self._events and self._events[0][0] <= now:
+            self._undo.note(partial(self.add, *self._events[0]))
             yield heappop(self._events)
 
-    def copy(self) -> EventQueue:
+    def copy(self, undo: UndoLog) -> EventQueue:
         """Return an independent queue with the same events."""
-        duplicate = EventQueue()
+        duplicate = EventQueue(undo)
         duplicate._events = list(self._events)
         return duplicate

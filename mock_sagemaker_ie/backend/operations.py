@@ -96,5 +96,5 @@ RULES: dict[str, tuple[Rule, ...]] = {
 def operate(backend: SageMakerBackend, operation: str, params: Values, now: dt.datetime) -> Values:
     """Answer an operation, after `backend.as_of(now)`. Raises AWSError when the service refuses it."""
     if not operation.startswith(("Describe", "List")):  # These change nothing.
-        backend.version += 1
+        backend.changing()
     return OPERATIONS[operation](backend, params, now)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
+from mock_sagemaker_ie.changes import UndoLog
 from mock_sagemaker_ie.protocol.errors import AWSError, validation_exception
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
     from mock_sagemaker_ie.backend.tags import Tags
 
 
@@ -59,24 +59,21 @@ class Store(Generic[R]):
     `records`: in the order of creation. `by_number`: (number, name) in ascending order. `by_name`: the names, sorted.
     """
 
-    def __init__(self, kind: ResourceKind, arn_prefix: str) -> None:
+    def __init__(self, kind: ResourceKind, arn_prefix: str, undo: UndoLog | None = None) -> None:
         self.kind = kind
+        self._undo = UndoLog() if undo is None else undo
         self.records: dict[str, R] = {}
         self.by_number: list[tuple[int, str]] = []
         self.by_name: list[str] = []
         self._arn_prefix = arn_prefix
         self._created = 0
 
-    def copy(self, names: Collection[str] | None = None) -> Store[R]:
-        """Return an independent store with the same records, or with those of these names only."""
-        duplicate: Store[R] = Store(self.kind, self._arn_prefix)
+    def copy(self, undo: UndoLog) -> Store[R]:
+        """Return an independent store with the same records."""
+        duplicate: Store[R] = Store(self.kind, self._arn_prefix, undo)
         duplicate._created = self._created
-        if names is None:
-            duplicate.records = dict(self.records)
-            duplicate.by_number, duplicate.by_name = list(self.by_number), list(self.by_name)
-        else:
-            for record in [self.records[name] for name in names if name in self.records]:
-                duplicate.put(record)
+        duplicate.records = dict(self.records)
+        duplicate.by_number, duplicate.by_name = list(self.by_number), list(self.by_name)
         return duplicate
 
     def arn(self, name: str) -> str:
@@ -101,15 +98,51 @@ class Store(Generic[R]):
 
     def put(self, record: R) -> None:
         """Add a record, or replace the record with the same name."""
-        if record.name not in self.records:
-            self._created = max(self._created, record.number)
-            insort(self.by_number, (record.number, record.name))
-            insort(self.by_name, record.name)
+        before = self.records.get(record.name)
+        if before is not None:
+            self._undo.note(partial(self._revert, before, record))
+            self.records[record.name] = record
+            return
+        self._undo.note(partial(self._withdraw, record, self._created))
+        self._created = max(self._created, record.number)
+        insort(self.by_number, (record.number, record.name))
+        insort(self.by_name, record.name)
         self.records[record.name] = record
 
     def remove(self, name: str) -> None:
         """Remove a record. Raises AWSError when there is none."""
         record = self.get(name)
-        del self.by_number[bisect_left(self.by_number, (record.number, name))]
-        del self.by_name[bisect_left(self.by_name, name)]
-        del self.records[name]
+        self._undo.note(partial(self._restore, record))
+        self._forget(record)
+
+    def _withdraw(self, record: R, created: int) -> None:
+        """Remove what is there of a record that was just created, after so many others."""
+        self._created = created
+        self._forget(record)
+
+    def _revert(self, before: R, record: R) -> None:
+        """Put back the record from before, if `record` has replaced it."""
+        if self.records.get(record.name) is record:
+            self.records[record.name] = before
+
+    def _forget(self, record: R) -> None:
+        """Remove what is there of a record."""
+        self.records.pop(record.name, None)
+        _discard(self.by_number, (record.number, record.name))
+        _discard(self.by_name, record.name)
+
+    def _restore(self, record: R) -> None:
+        """Add what is not there of a record that was removed, at its old place in every order."""
+        _discard(self.by_number, (record.number, record.name))
+        insort(self.by_number, (record.number, record.name))
+        _discard(self.by_name, record.name)
+        insort(self.by_name, record.name)
+        self.records.setdefault(record.name, record)
+        self.records = {name: self.records[name] for _, name in self.by_number}
+
+
+def _discard(items: list[Any], item: Any) -> None:
+    """Remove an item from a sorted list, if it is there."""
+    index = bisect_left(items, item)
+    if items[index : index + 1] == [item]:
+        del items[index]

@@ -9,12 +9,14 @@ from __future__ import annotations
 import os
 import threading
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mock_sagemaker_ie.backend.hosting.captures import new_key
 from mock_sagemaker_ie.backend.hosting.metrics import NAMESPACE
+from mock_sagemaker_ie.changes import Changes, locked
 from mock_sagemaker_ie.protocol.errors import error_text
 
 if TYPE_CHECKING:
@@ -32,15 +34,15 @@ class DeliveryWarning(UserWarning):
     """Captures or metrics could not be delivered."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class _File:
-    """A file of captures. `delivered`: whether its present lines are written."""
+    """A file of captures. `delivered`: whether these lines are written."""
 
     minute: dt.datetime
     bucket: str
     key: str
     kms_key: str | None
-    lines: list[str] = field(default_factory=list)
+    lines: tuple[str, ...] = ()
     delivered: bool = True
 
     def accepts(self, capture: Capture) -> bool:
@@ -58,18 +60,27 @@ class Delivery:
     def __init__(self, s3: Any = None, cloudwatch: Any = None) -> None:
         self._s3 = s3
         self._cloudwatch = cloudwatch
+        self.changes = Changes()
         # By destination and variant: earlier files that could not be delivered yet, and last the file in use.
-        self._files: dict[tuple[str | None, ...], list[_File]] = {}
-        # Reentrant, because a call of the user's client may invoke an endpoint again.
+        self._files: dict[Key, tuple[_File, ...]] = {}
+        # While files are written. Reentrant, because a call of the user's client may invoke an endpoint again.
         self._lock = threading.RLock()
 
+    def add(self, captures: Sequence[Capture]) -> None:
+        """Add captures to their files, which `deliver` and `close` write. Call it in a change."""
+        for capture in captures if self._s3 is not None else ():
+            key = _key(capture)
+            files = self._files.get(key, ())
+            if not files or not files[-1].accepts(capture):
+                files = (*files, _File(_minute(capture), *new_key(capture), capture.kms_key))
+            added = replace(files[-1], lines=(*files[-1].lines, capture.line), delivered=False)
+            self.changes.update(self._files, {key: (*files[:-1], added)})
+
     def deliver(self, captures: Sequence[Capture], invocations: Sequence[Invocation]) -> None:
-        """Deliver the captures and metrics of one call of InvokeEndpoint. Warns with DeliveryWarning on failure."""
+        """Write the files of these captures, and put metrics. Warns with DeliveryWarning on failure."""
         problems: list[str] = []
-        if self._s3 is not None:
-            with self._lock:
-                for files in [self._add(capture) for capture in captures]:
-                    problems += self._put_all(files)
+        if self._s3 is not None and captures:
+            problems += locked(self._lock, partial(self._put_all, list(map(_key, captures))))
         if self._cloudwatch is not None:
             for invocation in invocations:
                 problems += self._put_metrics(invocation)
@@ -81,35 +92,31 @@ class Delivery:
 
     def close(self) -> None:
         """Try once more to deliver the captures that could not be delivered."""
-        with self._lock:
-            problems = [problem for files in self._files.values() for problem in self._put_all(files)]
-        _warn(problems)
+        _warn(locked(self._lock, partial(self._put_all, list(self._files))))
 
     def reset(self) -> None:
-        """Discard undelivered captures, and write later captures to new files."""
-        with self._lock:
-            self._files.clear()
+        """Discard undelivered captures, and write later captures to new files. Call it in a change."""
+        self.changes.assign(self, _files={})
 
-    def _add(self, capture: Capture) -> list[_File]:
-        """Add a capture to its file, and return all files of its destination and variant."""
-        files = self._files.setdefault((capture.destination, capture.kms_key, capture.endpoint, capture.variant), [])
-        if not files or not files[-1].accepts(capture):
-            files.append(_File(_minute(capture), *new_key(capture), capture.kms_key))
-        files[-1].lines.append(capture.line)
-        files[-1].delivered = False
-        return files
+    def _put_all(self, keys: Iterable[Key]) -> list[str]:
+        """Write the undelivered files of these keys, oldest first, until one of the key fails; return the problems."""
+        problems = []
+        for key in keys:
+            while (file := next((file for file in self._files.get(key, ()) if not file.delivered), None)) is not None:
+                if (problem := self._put(file)) is not None:
+                    problems.append(problem)
+                    break
+                self.changes.whole(partial(self._mark_delivered, key, file))
+        return problems
 
-    def _put_all(self, files: list[_File]) -> Iterator[str]:
-        """Write the undelivered files, oldest first, until one fails, and yield that problem."""
-        while (file := next((file for file in files if not file.delivered), None)) is not None:
-            if (problem := self._put(file)) is not None:
-                yield problem
-                break
-        files[:-1] = [file for file in files[:-1] if not file.delivered]
+    def _mark_delivered(self, key: Key, file: _File) -> None:
+        """Note that a file is written, unless the call of the user's client has added a line to it."""
+        files = [replace(each, delivered=True) if each is file else each for each in self._files.get(key, ())]
+        left = [each for each in files[:-1] if not each.delivered]
+        self.changes.update(self._files, {key: (*left, *files[-1:])})
 
     def _put(self, file: _File) -> str | None:
         """Write all lines of a file, and return the problem if it fails."""
-        count = len(file.lines)
         try:
             content = "".join(f"{line}\n" for line in file.lines).encode()
             if isinstance(self._s3, Path):
@@ -120,7 +127,6 @@ class Delivery:
         except Exception as error:  # noqa: BLE001 - no error of the delivery may fail the invocation
             place = f"s3://{file.bucket}/{file.key}"
             return f"captures for {place} could not be written; see mock.captures: {error_text(error)}"
-        file.delivered = len(file.lines) == count  # The call of the user's client may have added a line.
         return None
 
     def _put_metrics(self, invocation: Invocation) -> Iterator[str]:
@@ -140,6 +146,14 @@ class Delivery:
             self._cloudwatch.put_metric_data(Namespace=NAMESPACE, MetricData=data)
         except Exception as error:  # noqa: BLE001 - no error of the delivery may fail the invocation
             yield f"metrics of {invocation.endpoint} could not be put; see mock.metrics: {error_text(error)}"
+
+
+# Destination, KMS key, endpoint and variant.
+Key = tuple["str | None", ...]
+
+
+def _key(capture: Capture) -> Key:
+    return capture.destination, capture.kms_key, capture.endpoint, capture.variant
 
 
 def _minute(capture: Capture) -> dt.datetime:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import threading
-from collections import deque
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
+from mock_sagemaker_ie.changes import Changes
 from mock_sagemaker_ie.protocol.errors import COMMON_ERRORS, ERROR_STATUSES, AWSError, shown, suggestion
 
 if TYPE_CHECKING:
@@ -51,6 +51,10 @@ class ReadTimeout(NamedTuple):
     error: Exception
 
 
+# The faults that wait, and for how many calls each. It is replaced, never changed.
+Queue = tuple[tuple[Fault, int], ...]
+
+
 class Faults:
     """The faults that no call has received yet, in the order in which they were arranged.
 
@@ -59,12 +63,12 @@ class Faults:
     faults of the mock whose state this one has copied; what is met here was met there too.
     """
 
-    def __init__(self) -> None:
-        self._errors: dict[str, deque[Fault]] = {}
-        self._delays: dict[str, deque[Fault]] = {}
+    def __init__(self, changes: Changes | None = None) -> None:
+        self._changes = Changes() if changes is None else changes
+        self._errors: dict[str, Queue] = {}
+        self._delays: dict[str, Queue] = {}
         self.expected: dict[tuple[str, ...], str] = {}
         self.outer: Faults | None = None
-        self._lock = threading.Lock()
 
     def arrange(self, fault: Fault, times: int) -> None:
         """Add a fault for the next `times` calls of its operation, or attempts of a client that retries.
@@ -73,9 +77,12 @@ class Faults:
         """
         if not isinstance(times, int) or times < 1:
             raise ValueError(f"times={times!r}: expected a number of calls, 1 or more")
+        self._changes.whole(partial(self._arrange, fault, times))
+
+    def _arrange(self, fault: Fault, times: int) -> None:
         queues = self._delays if fault.error is None else self._errors
-        with self._lock:
-            queues.setdefault(fault.operation, deque()).extend([fault] * times)
+        queue = queues.get(fault.operation, ())
+        self._changes.update(queues, {fault.operation: (*queue, (fault, times))})
 
     def has_error(self, operation: str, read_timeout: float | None = None) -> bool:
         """Return whether an error is arranged for the next call of the operation, or a delay longer than a timeout.
@@ -87,8 +94,16 @@ class Faults:
         delays = self._delays.get(operation)
         if not delays or read_timeout is None:
             return False
-        with self._lock:  # Another thread may take the last delay.
-            return bool(delays) and is_longer(delays[0].delay, read_timeout)
+        return is_longer(delays[0][0].delay, read_timeout)
+
+    def has_delay(self, operation: str) -> bool:
+        """Return whether a delay is arranged for the next call of the operation."""
+        return bool(self._delays.get(operation))
+
+    def next_error(self, operation: str) -> Exception | None:
+        """Return the next error of the operation, which stays; None when there is none."""
+        queue = self._errors.get(operation)
+        return queue[0][0].error if queue else None
 
     def take_error(self, operation: str) -> Exception | None:
         """Remove the next error of the operation and return it; None when there is none."""
@@ -101,10 +116,23 @@ class Faults:
         fault = self._take(self._delays, operation)
         return None if fault is None else fault.delay
 
-    def _take(self, queues: dict[str, deque[Fault]], operation: str) -> Fault | None:
-        with self._lock:
-            queue = queues.get(operation)
-            return queue.popleft() if queue else None
+    def _take(self, queues: dict[str, Queue], operation: str) -> Fault | None:
+        if not queues.get(operation):
+            return None
+        return self._changes.whole(partial(self._take_first, queues, operation))
+
+    def _take_first(self, queues: dict[str, Queue], operation: str) -> Fault | None:
+        queue = queues[operation]
+        if not queue:  # Another thread has taken the last one.
+            return None
+        (fault, times), *others = queue
+        left = [(fault, times - 1)] if times > 1 else []
+        self._changes.update(queues, {operation: (*left, *others)})
+        return fault
+
+    def expect(self, key: tuple[str, ...], what: str) -> None:
+        """Note something else that was arranged, so that it is reported when it does not happen."""
+        self._changes.update(self.expected, {key: what})
 
     def meet(self, key: tuple[str, ...]) -> None:
         """Note that something expected has happened."""
@@ -114,20 +142,12 @@ class Faults:
 
     def unused(self) -> list[Fault]:
         """Return the faults that no call has received."""
-        with self._lock:
-            return [fault for queues in (self._errors, self._delays) for queue in queues.values() for fault in queue]
+        queues = [*list(self._errors.values()), *list(self._delays.values())]
+        return [fault for queue in queues for fault, times in queue for _ in range(times)]
 
     def clear(self) -> None:
         """Remove all faults."""
-        with self._lock:
-            self._errors.clear()
-            self._delays.clear()
-            self.expected.clear()
-            self.outer = None
-
-    def after_fork(self) -> None:
-        """Replace the lock in a child process, where no thread is left that could release it."""
-        self._lock = threading.Lock()
+        self._changes.whole(partial(self._changes.assign, self, _errors={}, _delays={}, expected={}, outer=None))
 
 
 def is_longer(delay: dt.timedelta | None, read_timeout: float) -> bool:

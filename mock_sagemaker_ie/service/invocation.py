@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 import warnings
 from collections import deque
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mock_sagemaker_ie.backend.hosting import captures
@@ -38,12 +38,14 @@ Values = dict[str, Any]
 class Invoked(NamedTuple):
     """The result of an invocation: the members of its answer, or the ModelError that the caller gets.
 
-    `shadow_error`: the ModelError of the shadow, which no caller gets.
+    `shadow_error`: the ModelError of the shadow, which no caller gets. `captures`, `invocations`: what it leaves.
     """
 
     values: Values | None = None
     error: AWSError | None = None
     shadow_error: AWSError | None = None
+    captures: tuple[Capture, ...] = ()
+    invocations: tuple[Invocation, ...] = ()
 
 
 class Runtime:
@@ -54,41 +56,48 @@ class Runtime:
     """
 
     def __init__(self, delivery: Delivery, keep: int | None) -> None:
+        self.changes = delivery.changes  # Of the whole service.
         self.handlers: dict[str, Handler | AsyncHandler] = {}
         self.invoked: set[str] = set()  # The models that a request has reached.
         self.captures: deque[Capture] = deque(maxlen=keep)
         self._metrics: dict[tuple[str, Series, dt.datetime], Datapoint] = {}
         self._delivery = delivery
-        self._lock = threading.Lock()
 
     @property
     def metrics(self) -> Metrics:
         """Every minute of every metric of every variant so far, in the order of the first samples."""
-        with self._lock:
-            return Metrics(replace(datapoint) for datapoint in self._metrics.values())
+        return self.changes.whole(lambda: Metrics(replace(datapoint) for datapoint in self._metrics.values()))
 
     @property
     def captured(self) -> tuple[Capture, ...]:
         """The captures, oldest first, as copies."""
-        with self._lock:
-            return tuple(replace(each, record=copy_values(each.record)) for each in self.captures)
+        return self.changes.whole(
+            lambda: tuple(replace(each, record=copy_values(each.record)) for each in self.captures)
+        )
 
     def after_fork(self) -> None:
         """Replace the locks in a child process, which has no thread that could release them."""
-        self._lock = threading.Lock()
         self._delivery.after_fork()
 
     def reset(self) -> None:
         """Forget captures and metrics. Later captures go to new files."""
-        with self._lock:
-            self.captures.clear()
-            self._metrics.clear()
+        self.changes.whole(self._reset)
+
+    def _reset(self) -> None:
+        self.changes.assign(self, captures=deque(maxlen=self.captures.maxlen), _metrics={})
         self._delivery.reset()
+
+    def serve(self, model: str, handler: Handler | AsyncHandler) -> None:
+        """Let a handler answer for a model, which no request has reached yet. Call it in a change."""
+        self.changes.update(self.handlers, {model: handler})
+        if model in self.invoked:
+            self.changes.note(partial(self.invoked.add, model))
+            self.invoked.discard(model)
 
     def invoke(
         self, route: Route, params: Values, at: dt.datetime, now: Callable[[], dt.datetime], log_group: str
     ) -> Steps[Invoked]:
-        """Call production and, if the route has one, the shadow; keep captures and metrics; return the result.
+        """Call production and, if the route has one, the shadow; return the result, which `keep` then keeps.
 
         Raises HandlerError when the handler of the production model is wrong.
         """
@@ -98,10 +107,10 @@ class Runtime:
         outcomes = [(route.production, answer, took)]
         if route.shadow is not None:
             outcomes.append((route.shadow, *(yield from self._call_model(route.shadow, params, now))))
-        self._keep(route, params, at, outcomes)
+        left = self._left(route, params, at, outcomes)
         errors = [_model_error(outcome, params["EndpointName"], log_group) for _, outcome, _ in outcomes]
         values = None if answer.response is None else _answer_values(answer.response, route.production)
-        return Invoked(values, *errors)
+        return Invoked(values, errors[0], errors[1] if len(errors) > 1 else None, *left)
 
     def _call_model(
         self, target: Target, params: Values, now: Callable[[], dt.datetime]
@@ -123,9 +132,11 @@ class Runtime:
         latency = None if outcome.response is None else outcome.response.latency
         return outcome, now() - began if latency is None else as_timedelta(latency)
 
-    def _keep(
-        self, route: Route, params: Values, at: dt.datetime, outcomes: Iterable[tuple[Target, Outcome, dt.timedelta]]
-    ) -> None:
+    @staticmethod
+    def _left(
+        route: Route, params: Values, at: dt.datetime, outcomes: Iterable[tuple[Target, Outcome, dt.timedelta]]
+    ) -> tuple[tuple[Capture, ...], tuple[Invocation, ...]]:
+        """Return the captures of an invocation, and what counts for the metrics."""
         endpoint, request = params["EndpointName"], captures.Message(params["Body"], params.get("ContentType"))
         kept, invocations = [], []
         for target, outcome, took in outcomes:
@@ -145,22 +156,36 @@ class Runtime:
                     custom_attributes=params.get("CustomAttributes"),
                 )
             )
-        with self._lock:
-            self.captures.extend(kept)
-            for invocation in invocations:
-                self._count(invocation)
-        self._delivery.deliver(kept, invocations)
+        return tuple(kept), tuple(invocations)
 
-    def _count(self, invocation: Invocation) -> None:
+    def keep(self, invoked: Invoked) -> None:
+        """Keep what an invocation leaves. Call it in a change."""
+        for capture in invoked.captures:
+            self.changes.append(self.captures, capture)
+        counted: dict[tuple[str, Series, dt.datetime], Datapoint] = {}
+        for invocation in invoked.invocations:
+            counted |= self._counted(invocation)
+        self.changes.update(self._metrics, counted)
+        self._delivery.add(invoked.captures)
+
+    def _counted(self, invocation: Invocation) -> dict[tuple[str, Series, dt.datetime], Datapoint]:
+        """Return the datapoints to which an invocation adds, with the invocation."""
         minute = invocation.at.replace(second=0, microsecond=0)
         both = invocation.series()
+        counted = {}
         for name, value, unit in invocation.data():
             for series in both:
                 key = name, series, minute
-                if key not in self._metrics:
+                present = self._metrics.get(key)
+                if present is None:
                     endpoint, variant, config = series
-                    self._metrics[key] = Datapoint(name, endpoint, variant, minute, unit, endpoint_config=config)
-                self._metrics[key].add(value)
+                    present = Datapoint(name, endpoint, variant, minute, unit, endpoint_config=config)
+                counted[key] = present.plus(value)
+        return counted
+
+    def deliver(self, invoked: Invoked) -> None:
+        """Deliver what was kept. Warns with DeliveryWarning on failure."""
+        self._delivery.deliver(invoked.captures, invoked.invocations)
 
 
 class HandlerWarning(UserWarning):

@@ -1,17 +1,18 @@
 """The service: one call in, one answer or AWS error out. It does no I/O.
 
-A call reads the clock once. It is validated, answered by the backend of its account and region, and recorded. Only an
-invocation may take more time: no lock is held while its models run.
+A call reads the clock once. It is validated, answered by the backend of its account and region, and recorded: all that
+is one whole change. Only an invocation may take more time: its models run between two changes, and if they are
+interrupted, the first one is taken back. A delay that a test arranged is a change by itself: time stays passed.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-import threading
 from collections import deque
 from contextlib import contextmanager, suppress
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from contextvars import ContextVar, copy_context
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from botocore.endpoint_provider import RuleSetStandardLibrary
 
@@ -30,19 +31,25 @@ from mock_sagemaker_ie.service.models import run, run_async
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
     from botocore.model import OperationModel
 
+    from mock_sagemaker_ie.backend.hosting.traffic import Route
     from mock_sagemaker_ie.backend.settings import Settings
     from mock_sagemaker_ie.clock import Clock
     from mock_sagemaker_ie.protocol.wire import WireRequest
     from mock_sagemaker_ie.service.faults import ReadTimeout
     from mock_sagemaker_ie.service.invocation import Runtime
-    from mock_sagemaker_ie.service.models import Steps
+    from mock_sagemaker_ie.service.models import AsyncHandler, Handler, Steps
 
 Values = dict[str, Any]
+T = TypeVar("T")
 
 ARN_PARTS = 6
+
+# A service, and the instant as of which it is shown in this context.
+_shown: ContextVar[tuple[Service, dt.datetime | None] | None] = ContextVar("_shown", default=None)
 
 
 class Answer(NamedTuple):
@@ -78,13 +85,12 @@ class Service:
         self.account_id = account_id
         self.runtime = runtime
         self.calls: deque[Call] = deque(maxlen=keep)
-        self.faults = Faults()
+        self._changes = runtime.changes
+        self.faults = Faults(self._changes)
         self.on_call: Callable[[Call], None] | None = None  # Gets each call before it is answered.
         self._settings = settings
-        self._lock = threading.RLock()
         self._latest: dt.datetime | None = None
         self._left: dt.datetime | None = None  # The instant at which the mock was left.
-        self._shown: dt.datetime | None = None
         self._backends: dict[tuple[str, str], SageMakerBackend] = {}
         self._cache = AnswerCache()
 
@@ -97,7 +103,7 @@ class Service:
         """
         account_id = account_id or self.account_id
         if model.name == INVOKE_ENDPOINT:
-            return run(self._invoke(model, request, region, account_id))
+            return _raise_error(run(self._invoke(model, request, region, account_id)))
         return self._operate(model, request, region, account_id) if model.name in OPERATIONS else None
 
     async def answer_async(
@@ -105,18 +111,34 @@ class Service:
     ) -> Answer | None:
         """Answer an asynchronous caller in the same way. The handlers of models may be coroutine functions."""
         if model.name == INVOKE_ENDPOINT:
-            return await run_async(self._invoke(model, request, region, account_id or self.account_id))
+            steps = self._invoke(model, request, region, account_id or self.account_id)
+            return _raise_error(await run_async(steps))
         return self.answer(model, request, region=region, account_id=account_id)
 
     # --- faults
 
     def delay(self, operation: str) -> None:
         """Move the clock by the delay that was arranged for this call or attempt, if there is one."""
-        self._sleep(self.faults.take_delay(operation))
+        self._delay(operation)
 
-    def _sleep(self, delay: dt.timedelta | None) -> None:
-        if delay is not None:
+    def _delay(self, operation: str, read_timeout: float | None = None) -> bool:
+        """Move the clock by the next delay, at most by the seconds that the caller waits; return if it is longer."""
+        if not self.faults.has_delay(operation):
+            return False
+        delay, is_late = self._changes.whole(partial(self._take_delay, operation, read_timeout))
+        if not isinstance(self.clock, MockClock) and delay is not None:  # Nobody knows what other clocks do.
             movable(self.clock, "sleep")(delay.total_seconds())
+        return is_late
+
+    def _take_delay(self, operation: str, read_timeout: float | None) -> tuple[dt.timedelta | None, bool]:
+        delay = self.faults.take_delay(operation)
+        is_late = read_timeout is not None and is_longer(delay, read_timeout)
+        if is_late and read_timeout is not None:
+            delay = dt.timedelta(seconds=read_timeout)
+        if isinstance(self.clock, MockClock) and delay is not None:
+            self._changes.note(self.clock.undoing(delay))
+            self.clock.sleep(delay.total_seconds())
+        return delay, is_late
 
     def take_fault(
         self,
@@ -132,33 +154,45 @@ class Service:
         The clock moves by the delay that was arranged for it. A delay longer than `read_timeout` ends there, with the
         error that the caller then gets, unless another error was arranged for the same attempt.
         """
-        delay, error = self.faults.take_delay(model.name), self.faults.take_error(model.name)
-        if error is None and read_timeout is not None and is_longer(delay, read_timeout.seconds):
-            delay, error = dt.timedelta(seconds=read_timeout.seconds), read_timeout.error
-        self._sleep(delay)
-        if error is None:
+        waits = None if read_timeout is None or self.faults.next_error(model.name) is not None else read_timeout.seconds
+        is_late = self._delay(model.name, waits)
+        timeout = read_timeout.error if is_late and read_timeout is not None else None
+        if timeout is None and self.faults.next_error(model.name) is None:
             return None
         try:
             params = read_request(model, request)
         except AWSError:
             params = {}
-        self._record(Call(model.name, params, account_id or self.account_id, region, self.now(), error=error))
+        call = partial(Call, model.name, params, account_id or self.account_id, region)
+        return self._changes.whole(partial(self._record_fault, model.name, call, timeout))
+
+    def _record_fault(self, operation: str, call: Callable[..., Call], error: Exception | None) -> Exception | None:
+        if error is None:
+            error = self.faults.take_error(operation)
+        if error is not None:  # Another thread may have taken it.
+            self._record(call(self._read_now(), error=error))
         return error
 
     # --- answers
 
     def _operate(self, model: OperationModel, request: WireRequest, region: str, account_id: str) -> Answer | None:
+        answer_and_record = partial(self._answer_and_record, model, request, region, account_id)
+        return _raise_error(self._changes.whole(answer_and_record))
+
+    def _answer_and_record(
+        self, model: OperationModel, request: WireRequest, region: str, account_id: str
+    ) -> Answer | AWSError | None:
         key = region, account_id, request.body
-        with self._lock:
-            now = self.now()
-            answer = self._find_answer(model, key, now)
-            if answer is None:
-                answer = self._make_answer(model, request, region, account_id, now)
-                if answer is None:
-                    return None
-                self._cache.put(model, key, answer)
-            params = copy_values(answer.params)
-            self._record(Call(model.name, params, account_id, region, now, None, answer.values, answer.in_utc))
+        now = self._read_now()
+        answer = self._find_answer(model, key, now)
+        if answer is None:
+            made = self._make_answer(model, request, region, account_id, now)
+            if not isinstance(made, CachedAnswer):
+                return made
+            answer = made
+            self._cache.put(model, key, answer)
+        params = copy_values(answer.params)
+        self._record(Call(model.name, params, account_id, region, now, None, answer.values, answer.in_utc))
         return Answer(model, answer, now)
 
     def _find_answer(self, model: OperationModel, key: Key, now: dt.datetime) -> CachedAnswer | None:
@@ -170,57 +204,90 @@ class Service:
 
     def _make_answer(
         self, model: OperationModel, request: WireRequest, region: str, account_id: str, now: dt.datetime
-    ) -> CachedAnswer | None:
+    ) -> CachedAnswer | AWSError | None:
+        """Answer a call. An error changes nothing, and is recorded."""
         params: Values = {}
+        mark = self._changes.mark
         try:
             params = read_request(model, request)
             if not _is_ours(params):
                 return None
             _validate(model, params, now)
-            backend = self.backend(region, account_id).as_of(now)
+            backend = self._backend(region, account_id).as_of(now)
+            mark = self._changes.mark
             values = operate(backend, model.name, params, now)
         except AWSError as error:
+            self._changes.undo_to(mark)
             self._record(Call(model.name, copy_values(params), account_id, region, now, error=error))
-            raise
+            return error
         return CachedAnswer(model, params, values, backend)
 
-    def _invoke(self, model: OperationModel, request: WireRequest, region: str, account_id: str) -> Steps[Answer]:
+    def _invoke(
+        self, model: OperationModel, request: WireRequest, region: str, account_id: str
+    ) -> Steps[Answer | AWSError]:
         params: Values = {}
-        invoked = Invoked()
+        invoked, error = Invoked(), None
         now = self.now()
+        routing: list[Callable[[], object]] = []  # What takes back that the request was routed.
         try:
-            params = read_request(model, request)
-            _validate(model, params, now)
-            with self._lock:
-                route = self.backend(region, account_id).as_of(now).route(params)
-            arn = f"arn:{partition(region)}:logs:{region}:{account_id}:log-group:/aws/sagemaker/Endpoints"
-            invoked = yield from self.runtime.invoke(route, params, now, self.now, f"{arn}/{params['EndpointName']}")
-            if invoked.error is not None:
-                raise invoked.error
-        except AWSError as error:
-            self._record(Call(model.name, params, account_id, region, now, error, shadow_error=invoked.shadow_error))
-            warn_of(invoked.shadow_error)
+            try:
+                params = read_request(model, request)
+                _validate(model, params, now)
+                route = self._changes.whole(partial(self._route, routing, params, region, account_id, now))
+                arn = f"arn:{partition(region)}:logs:{region}:{account_id}:log-group:/aws/sagemaker/Endpoints"
+                log_group = f"{arn}/{params['EndpointName']}"
+                if isinstance(route, AWSError):
+                    error = route
+                else:
+                    invoked = yield from self.runtime.invoke(route, params, now, self.now, log_group)
+                    error = invoked.error
+            except AWSError as refused:
+                error = refused.with_traceback(None)  # Its frames have this variable.
+            answer = CachedAnswer(model, params, invoked.values or {})
+            values = None if error is not None else invoked.values
+            call = Call(model.name, params, account_id, region, now, error, values, answer.in_utc, invoked.shadow_error)
+            self._changes.whole(partial(self._keep, routing, invoked, call))
+        except BaseException:
+            self._changes.whole(partial(_take_back, routing))
             raise
-        answer = CachedAnswer(model, params, invoked.values or {})
-        response = invoked.values, answer.in_utc, invoked.shadow_error
-        self._record(Call(model.name, params, account_id, region, now, None, *response))
+        # These may raise, where warnings are errors. By now everything is counted and recorded.
+        self.runtime.deliver(invoked)
         warn_of(invoked.shadow_error)
-        return Answer(model, answer, now)
+        return Answer(model, answer, now) if error is None else error
+
+    def _route(
+        self, routing: list[Callable[[], object]], params: Values, region: str, account_id: str, now: dt.datetime
+    ) -> Route | AWSError:
+        backend = self._backend(region, account_id).as_of(now)
+        mark = self._changes.mark
+        try:
+            route = backend.route(params)
+        except AWSError as error:
+            self._changes.undo_to(mark)
+            return error
+        routing += self._changes.steps(mark)
+        return route
+
+    def _keep(self, routing: list[Callable[[], object]], invoked: Invoked, call: Call) -> None:
+        self.runtime.keep(invoked)
+        self._record(call)
+        # The last step, so that the routing is taken back exactly when all this is undone.
+        self._changes.note(partial(routing.extend, list(routing)))
+        routing.clear()
 
     def _record(self, call: Call) -> None:
         if isinstance(call.error, AWSError):
             call.error.at = call.at
-        with self._lock:
-            self.calls.append(call)
-            if self.on_call is not None:
-                self.on_call(call)
-            if isinstance(self.clock, MockClock) and self.clock.auto_advance:
-                self.clock.advance(self.clock.auto_advance)
+        self._changes.append(self.calls, call)
+        if self.on_call is not None:
+            self.on_call(call)
+        if isinstance(self.clock, MockClock) and self.clock.auto_advance:
+            self._changes.note(self.clock.undoing(self.clock.auto_advance))
+            self.clock.advance(self.clock.auto_advance)
 
     def recorded(self) -> tuple[Call, ...]:
         """Return the recorded calls, oldest first."""
-        with self._lock:
-            return tuple(self.calls)
+        return self._changes.whole(lambda: tuple(self.calls))
 
     # --- time and state
 
@@ -229,12 +296,16 @@ class Service:
 
         Time never goes back. If the clock does, the service waits at its latest instant until the clock has caught up.
         """
-        if self._shown is not None:
-            return self._shown
+        return self._changes.whole(self._read_now)
+
+    def _read_now(self) -> dt.datetime:
+        shown = _shown.get()
+        if shown is not None and shown[0] is self and shown[1] is not None:
+            return shown[1]
         now = whole_milliseconds(read(self.clock))
-        with self._lock:
-            self._latest = now if self._latest is None else max(self._latest, now)
-            return self._latest
+        if self._latest is None or now > self._latest:
+            self._latest = now
+        return self._latest
 
     def leave(self) -> None:
         """Keep the present instant for `as_left`."""
@@ -243,18 +314,16 @@ class Service:
         with suppress(Exception):  # A user's clock may raise: then the mock goes on without an instant.
             self._left = self.now()
 
-    @contextmanager
-    def as_left(self) -> Iterator[None]:
-        """Show the state at the moment at which the mock was left; the present state of an active mock.
+    def as_left(self, function: Callable[[], T]) -> T:
+        """Call `function` as of the moment at which the mock was left; as of now for an active mock.
 
         Later the clock may tell another time, for example when the test stops freezegun.
         """
-        with self._lock:
-            self._shown = self._left
-            try:
-                yield
-            finally:
-                self._shown = None
+        return copy_context().run(self._as_left, function)
+
+    def _as_left(self, function: Callable[[], T]) -> T:
+        _shown.set((self, self._left))
+        return function()
 
     @property
     def latest(self) -> dt.datetime | None:
@@ -263,74 +332,114 @@ class Service:
 
     def backend(self, region: str, account_id: str | None = None) -> SageMakerBackend:
         """Return the backend of an account (by default the mock's) in a region."""
+        return self._changes.whole(partial(self._backend, region, account_id))
+
+    def _backend(self, region: str, account_id: str | None) -> SageMakerBackend:
         key = (account_id or self.account_id, region)
-        with self._lock:
-            if key not in self._backends:
-                self._backends[key] = SageMakerBackend(partition(region), region, key[0], self._settings)
-            return self._backends[key]
+        if key not in self._backends:
+            backend = SageMakerBackend(partition(region), region, key[0], self._settings, self._changes)
+            self._changes.update(self._backends, {key: backend})
+        return self._backends[key]
 
     def scopes(self) -> list[tuple[str, str]]:
         """Return the accounts and regions that have a backend."""
-        with self._lock:
-            return list(self._backends)
+        return self._changes.whole(lambda: list(self._backends))
 
-    @contextmanager
-    def pause(self) -> Iterator[None]:
-        """Let no call change anything during the context."""
-        with self._lock:
-            yield
+    def look(
+        self,
+        function: Callable[[SageMakerBackend, dt.datetime], T],
+        region: str,
+        account_id: str | None = None,
+    ) -> T:
+        """Call `function` with the backend of an account (by default the mock's) and the present instant.
+
+        No call is answered meanwhile. What the function changes is one whole change. An AWSError becomes LookupError
+        when a resource is missing, else ValueError.
+        """
+        return self._changes.whole(partial(self._look, function, region, account_id))
+
+    def _look(self, function: Callable[[SageMakerBackend, dt.datetime], T], region: str, account_id: str | None) -> T:
+        try:
+            now = self._read_now()
+            return function(self._backend(region, account_id).as_of(now), now)
+        except AWSError as error:
+            kind = LookupError if error.code == "ResourceNotFound" else ValueError
+            raise kind(error.message) from None
+
+    def pause(self) -> AbstractContextManager[None]:
+        """Let no call change anything during the context, whose changes are one whole change. For a server."""
+        return self._changes.pause()
 
     @contextmanager
     def view(self, region: str, account_id: str | None = None) -> Iterator[tuple[SageMakerBackend, dt.datetime]]:
-        """Give the backend of an account (by default the mock's) and the present instant, while no call is answered.
+        """Give the backend and the present instant, as `look` does, during a context. For a server."""
+        with self.pause():
+            yield self._look(lambda backend, now: (backend, now), region, account_id)
 
-        An AWSError becomes LookupError when a resource is missing, else ValueError.
-        """
-        with self._lock:
-            try:
-                now = self.now()
-                yield self.backend(region, account_id).as_of(now), now
-            except AWSError as error:
-                kind = LookupError if error.code == "ResourceNotFound" else ValueError
-                raise kind(error.message) from None
+    def serve(self, model: str, handler: Handler | AsyncHandler) -> None:
+        """Let a handler answer for a model."""
+        self._changes.whole(partial(self._serve, model, handler))
+
+    def _serve(self, model: str, handler: Handler | AsyncHandler) -> None:
+        self.runtime.serve(model, handler)
+        self.faults.expect(("model", model), f"a request to the served model {model!r}")
 
     def adopt(self, other: Service) -> None:
         """Copy everything that another service has, except its calls."""
-        with other._lock:
-            self._backends = {key: backend.copy() for key, backend in other._backends.items()}
-            self._latest = other._latest
-            self.runtime.handlers.update(other.runtime.handlers)
-            self.faults.outer = other.faults
+        other._changes.whole(partial(self._adopt, other))
+
+    def _adopt(self, other: Service) -> None:
+        self._backends = {key: backend.copy(self._changes) for key, backend in other._backends.items()}
+        self._latest = other._latest
+        self.runtime.handlers.update(other.runtime.handlers)
+        self.faults.outer = other.faults
 
     def unused(self) -> list[str]:
         """Return what was arranged and never met: faults, failures, and models that no request has reached."""
-        with self._lock:
-            if self.faults.expected or self.faults.outer is not None:
-                now = self._left or self._latest
-                for scope, backend in self._backends.items():
-                    for failure in (backend if now is None else backend.as_of(now)).met:
-                        self.faults.meet((*scope, *failure))
-                for model in self.runtime.invoked:
-                    self.faults.meet(("model", model))
+        return self._changes.whole(self._unused)
+
+    def _unused(self) -> list[str]:
+        if self.faults.expected or self.faults.outer is not None:
+            now = self._left or self._latest
+            for scope, backend in self._backends.items():
+                for failure in (backend if now is None else backend.as_of(now)).met:
+                    self.faults.meet((*scope, *failure))
+            for model in self.runtime.invoked:
+                self.faults.meet(("model", model))
         return [*map(str, self.faults.unused()), *self.faults.expected.values()]
 
     def after_fork(self) -> None:
         """Replace the locks in a child process, which has no thread that could release them."""
-        self._lock = threading.RLock()
-        self.faults.after_fork()
+        self._changes.after_fork()
         self.runtime.after_fork()
         if isinstance(self.clock, MockClock):
             self.clock.after_fork()
 
     def reset(self) -> None:
         """Forget everything except the handlers of the models."""
-        with self._lock:
-            self._backends.clear()
-            self._cache.clear()
-            self.faults.clear()
-            self.calls.clear()
-            self._latest = None
+        self._changes.whole(self._reset)
+
+    def _reset(self) -> None:
+        self._cache.clear()
+        self._changes.assign(self, _backends={}, calls=deque(maxlen=self.calls.maxlen), _latest=None)
+        self.faults.clear()
         self.runtime.reset()
+
+
+def _raise_error(outcome: T | AWSError) -> T:
+    """Return an outcome, or raise it when it is an error."""
+    if not isinstance(outcome, AWSError):
+        return outcome
+    try:
+        raise outcome
+    finally:
+        del outcome  # An error has its frames, which would have the error.
+
+
+def _take_back(routing: list[Callable[[], object]]) -> None:
+    """Take back that a request was routed, unless another request has been routed since."""
+    for step in reversed(routing):
+        step()
 
 
 def _validate(model: OperationModel, params: Values, now: dt.datetime) -> None:

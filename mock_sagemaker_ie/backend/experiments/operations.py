@@ -18,12 +18,13 @@ from mock_sagemaker_ie.protocol.errors import AWSError, validation_exception
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from mock_sagemaker_ie.backend.event_queue import EventQueue
     from mock_sagemaker_ie.backend.experiments.record import Experiment
     from mock_sagemaker_ie.backend.hosting.operations import Hosting
     from mock_sagemaker_ie.backend.settings import Settings
+    from mock_sagemaker_ie.changes import UndoLog
 
 Values = dict[str, Any]
 
@@ -52,25 +53,29 @@ EXPERIMENT = ExperimentKind(
 class Experiments:
     """The experiments of one account in one region. Each operation takes a request and the present instant (UTC)."""
 
-    def __init__(self, arn_prefix: str, settings: Settings, events: EventQueue, hosting: Hosting) -> None:
+    def __init__(
+        self, arn_prefix: str, settings: Settings, events: EventQueue, hosting: Hosting, undo: UndoLog
+    ) -> None:
         self._arn_prefix = arn_prefix
         self._settings, self._durations = settings, settings.durations
         self._events = events
         self._hosting = hosting
-        self.store: Store[Experiment] = Store(EXPERIMENT, arn_prefix)
-        self._pending_failures: dict[str, dict[dt.datetime, str]] = {}  # By name and instant: the reason.
+        self._undo = undo
+        self.store: Store[Experiment] = Store(EXPERIMENT, arn_prefix, undo)
+        # By name: by instant, the reason. A value is replaced, never changed.
+        self._pending_failures: dict[str, Mapping[dt.datetime, str]] = {}
         self._last_users: dict[str, str] = {}  # By endpoint: the name of the last experiment that used it.
 
-    def copy(self, events: EventQueue, hosting: Hosting) -> Experiments:
+    def copy(self, events: EventQueue, hosting: Hosting, undo: UndoLog) -> Experiments:
         """Return an independent copy, whose events are in `events` already."""
-        duplicate = Experiments(self._arn_prefix, self._settings, events, hosting)
-        duplicate.store, duplicate._last_users = self.store.copy(), dict(self._last_users)
-        duplicate._pending_failures = {name: dict(failures) for name, failures in self._pending_failures.items()}
+        duplicate = Experiments(self._arn_prefix, self._settings, events, hosting, undo)
+        duplicate.store, duplicate._last_users = self.store.copy(undo), dict(self._last_users)
+        duplicate._pending_failures = dict(self._pending_failures)
         return duplicate
 
-    def copy_of_one(self, name: str, events: EventQueue, hosting: Hosting) -> Experiments:
+    def copy_of_one(self, name: str, events: EventQueue, hosting: Hosting, undo: UndoLog) -> Experiments:
         """Return a copy that has one experiment only, to look ahead. It adds the experiment's events to `events`."""
-        duplicate = Experiments(self._arn_prefix, self._settings, events, hosting)
+        duplicate = Experiments(self._arn_prefix, self._settings, events, hosting, undo)
         experiment = self.store.get(name)
         duplicate._last_users[experiment.endpoint] = self._last_users.get(experiment.endpoint, "")
         duplicate._put(experiment)
@@ -89,7 +94,7 @@ class Experiments:
         experiment = record.create(params, before=before, tags=labels, now=now, **identity)
         self._check_models(experiment)
         self._hosting.require_capacity(endpoint, deployments.with_shadow(experiment))
-        self._last_users[endpoint] = name
+        self._undo.update(self._last_users, {endpoint: name})
         self._enter(experiment, now)
         return {"InferenceExperimentArn": experiment.arn}
 
@@ -119,10 +124,11 @@ class Experiments:
         experiment = self.store.get(params["Name"])
         record.require_deletable(experiment)
         self.store.remove(experiment.name)
-        self._pending_failures.pop(experiment.name, None)
+        if experiment.name in self._pending_failures:
+            self._undo.remove(self._pending_failures, experiment.name)
         # Another experiment with the same name may use another endpoint.
         if self._last_users.get(experiment.endpoint) == experiment.name:
-            del self._last_users[experiment.endpoint]
+            self._undo.remove(self._last_users, experiment.endpoint)
         return {"InferenceExperimentArn": experiment.arn}
 
     # --- time and failures
@@ -139,9 +145,13 @@ class Experiments:
 
         Return whether it failed.
         """
-        reason = self._pending_failures.get(name, {}).pop(at, None)
+        failures = dict(self._pending_failures.get(name, {}))
+        reason = failures.pop(at, None)
+        if reason is None:
+            return False
+        self._undo.update(self._pending_failures, {name: failures})
         experiment = self.store.records.get(name)
-        if reason is None or experiment is None or experiment.finished:
+        if experiment is None or experiment.finished:
             return False
         self.fail(experiment, reason, at)
         return True
@@ -159,7 +169,8 @@ class Experiments:
             self.fail(experiment, reason, now)
 
     def _fail_later(self, name: str, reason: str, at: dt.datetime) -> None:
-        self._pending_failures.setdefault(name, {})[at] = reason
+        failures = {**self._pending_failures.get(name, {}), at: reason}
+        self._undo.update(self._pending_failures, {name: failures})
         self._events.add(at, EventKind.EXPERIMENT_FAILURE, name)
 
     # --- what an experiment does to its endpoint

@@ -88,6 +88,13 @@ class Datapoint:
         """The arithmetic mean of the samples."""
         return self.sum / self.sample_count
 
+    def plus(self, value: float) -> Datapoint:
+        """Return a datapoint with one more sample."""
+        added = object.__new__(Datapoint)  # dataclasses.replace takes five times as long.
+        vars(added).update(vars(self))
+        added.add(value)
+        return added
+
     def add(self, value: float) -> None:
         """Add a sample to the count, the sum, the minimum and the maximum."""
         self.sample_count += 1

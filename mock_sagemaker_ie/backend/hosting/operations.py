@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from mock_sagemaker_ie.backend.event_queue import EventQueue
     from mock_sagemaker_ie.backend.settings import Settings
     from mock_sagemaker_ie.backend.transitions import Call, Trigger
+    from mock_sagemaker_ie.changes import UndoLog
 
 Values = dict[str, Any]
 
@@ -40,27 +41,29 @@ Values = dict[str, Any]
 class Hosting:
     """Models, endpoint configurations and endpoints. Each operation takes a request and the present instant (UTC)."""
 
-    def __init__(self, arn_prefix: str, settings: Settings, events: EventQueue) -> None:
+    def __init__(self, arn_prefix: str, settings: Settings, events: EventQueue, undo: UndoLog) -> None:
         self._arn_prefix = arn_prefix
         self._settings, self._durations = settings, settings.durations
         self._events = events
-        self.models: Store[Resource] = Store(MODEL, arn_prefix)
-        self.configs: Store[Resource] = Store(ENDPOINT_CONFIG, arn_prefix)
-        self.endpoints: Store[Endpoint] = Store(ENDPOINT, arn_prefix)
+        self._undo = undo
+        self.models: Store[Resource] = Store(MODEL, arn_prefix, undo)
+        self.configs: Store[Resource] = Store(ENDPOINT_CONFIG, arn_prefix, undo)
+        self.endpoints: Store[Endpoint] = Store(ENDPOINT, arn_prefix, undo)
         self._pending_failures: dict[str, str] = {}
-        self.failed: set[str] = set()  # The endpoints whose deployments got a failure that waited for them.
+        # The endpoints whose deployments got a failure that waited for them.
+        self.failed: frozenset[str] = frozenset()
 
-    def copy(self, events: EventQueue) -> Hosting:
+    def copy(self, events: EventQueue, undo: UndoLog) -> Hosting:
         """Return an independent copy, whose events are in `events` already."""
-        duplicate = Hosting(self._arn_prefix, self._settings, events)
-        duplicate.models, duplicate.configs = self.models.copy(), self.configs.copy()
-        duplicate.endpoints = self.endpoints.copy()
+        duplicate = Hosting(self._arn_prefix, self._settings, events, undo)
+        duplicate.models, duplicate.configs = self.models.copy(undo), self.configs.copy(undo)
+        duplicate.endpoints = self.endpoints.copy(undo)
         duplicate._pending_failures = dict(self._pending_failures)
         return duplicate
 
-    def copy_of_one(self, endpoint: str, events: EventQueue) -> Hosting:
+    def copy_of_one(self, endpoint: str, events: EventQueue, undo: UndoLog) -> Hosting:
         """Return a copy that has one endpoint only, to look ahead. It shares the models and adds to `events`."""
-        duplicate = Hosting(self._arn_prefix, self._settings, events)
+        duplicate = Hosting(self._arn_prefix, self._settings, events, undo)
         duplicate.models = self.models
         if endpoint in self.endpoints.records:
             duplicate._put(self.endpoints.records[endpoint])
@@ -187,8 +190,8 @@ class Hosting:
 
     def fail_next(self, endpoint: str, reason: str) -> None:
         """Make the next deployment of an endpoint fail at its end. The endpoint need not exist yet."""
-        self._pending_failures[endpoint] = reason
-        self.failed.discard(endpoint)
+        self._undo.update(self._pending_failures, {endpoint: reason})
+        self._undo.assign(self, failed=self.failed - {endpoint})
 
     def fails_next(self, endpoint: str) -> bool:
         """Return whether the next deployment of an endpoint is going to fail."""
@@ -196,9 +199,11 @@ class Hosting:
 
     def _take_failure(self, endpoint: str) -> str | None:
         """Remove the failure that waits for the next deployment of an endpoint, and return its reason."""
-        if endpoint in self._pending_failures:
-            self.failed.add(endpoint)
-        return self._pending_failures.pop(endpoint, None)
+        reason = self._pending_failures.get(endpoint)
+        if reason is not None:
+            self._undo.assign(self, failed=self.failed | {endpoint})
+            self._undo.remove(self._pending_failures, endpoint)
+        return reason
 
     def end_status(self, endpoint: str, at: dt.datetime) -> None:
         """End the status of an endpoint that lasts until the instant `at`. Any other endpoint stays as it is."""

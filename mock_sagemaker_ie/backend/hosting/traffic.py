@@ -10,6 +10,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mock_sagemaker_ie.backend.hosting.deployment import containers, is_multi_model
+from mock_sagemaker_ie.changes import UndoLog
 from mock_sagemaker_ie.protocol.errors import AWSError
 
 if TYPE_CHECKING:
@@ -78,26 +79,29 @@ class Route(NamedTuple):
 
 
 class TrafficSplitter:
-    """Samples a share of requests and chooses among variants by weight, evenly spread. Each key has its own counts."""
+    """Samples a share of requests and chooses among variants by weight, evenly spread. Each key has its own counts.
 
-    def __init__(self) -> None:
+    A count is replaced, never changed.
+    """
+
+    def __init__(self, undo: UndoLog | None = None) -> None:
+        self._undo = UndoLog() if undo is None else undo
         # By key: the part of a request that is due to the sample.
         self._accumulated: dict[Hashable, Fraction] = {}
         # By key: the weights, and the credit of each name.
         self._credits: dict[Hashable, tuple[dict[str, Fraction], dict[str, Fraction]]] = {}
 
-    def copy(self) -> TrafficSplitter:
+    def copy(self, undo: UndoLog) -> TrafficSplitter:
         """Return an independent copy with the same counts."""
-        copied = TrafficSplitter()
-        copied._accumulated = dict(self._accumulated)
-        copied._credits = {key: (weights, dict(credit)) for key, (weights, credit) in self._credits.items()}
+        copied = TrafficSplitter(undo)
+        copied._accumulated, copied._credits = dict(self._accumulated), dict(self._credits)
         return copied
 
     def sample(self, key: Hashable, share: Fraction) -> bool:
         """Return whether the present request is in the sample. `share`: from 0 to 1; more counts as 1."""
         accumulated = self._accumulated.get(key, Fraction(0)) + min(share, Fraction(1))
         sampled = accumulated >= 1
-        self._accumulated[key] = accumulated - sampled
+        self._undo.update(self._accumulated, {key: accumulated - sampled})
         return sampled
 
     def choose(self, key: Hashable, weights: dict[str, Fraction]) -> str:
@@ -105,11 +109,10 @@ class TrafficSplitter:
         present_weights, credit = self._credits.get(key, ({}, {}))
         if present_weights != weights:
             credit = dict.fromkeys(weights, Fraction(0))
-            self._credits[key] = dict(weights), credit
-        for name, weight in weights.items():
-            credit[name] += weight
+        credit = {name: credit[name] + weight for name, weight in weights.items()}
         chosen = max(weights, key=lambda name: credit[name])
         credit[chosen] -= sum(weights.values())
+        self._undo.update(self._credits, {key: (weights, credit)})
         return chosen
 
 
