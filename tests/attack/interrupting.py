@@ -7,7 +7,6 @@ import signal
 import sys
 import threading
 from contextlib import contextmanager, suppress
-from dataclasses import astuple
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -129,7 +128,7 @@ def state(mock: Any) -> dict[str, Any]:
             (each.endpoint, each.variant, each.at, each.record["captureData"], each.record["eventVersion"])
             for each in mock.captures
         ],
-        "metrics": [astuple(each) for each in (*mock.metrics, *mock.metrics.by_config)],
+        "metrics": [vars(each) for each in (*mock.metrics, *mock.metrics.by_config)],
         "faults": list(map(str, service.faults.unused())),
         "expected": dict(service.faults.expected),
         "handlers": {name: handler.__qualname__ for name, handler in service.runtime.handlers.items()},
