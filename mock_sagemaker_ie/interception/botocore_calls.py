@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from mock_sagemaker_ie.interception.stack import ActiveMock
     from mock_sagemaker_ie.service.service import Answer
+    from mock_sagemaker_ie.service.steps import Steps
 
 # The arguments of a botocore event.
 Arguments = dict[str, Any]
@@ -41,28 +42,16 @@ Parsed = tuple[ImmediateResponse, dict[str, Any]]
 # --- before-call
 
 
-def before_call(active: ActiveMock, arguments: Arguments) -> Parsed | None:
+def before_call(active: ActiveMock, arguments: Arguments, *, asynchronous: bool) -> Steps[Parsed | None]:
     """Answer a call. Return None when the mock does not have the operation, or when the call uses the wire."""
     model: OperationModel = arguments["model"]
     try:
-        if _uses_wire(active, model, arguments, asynchronous=False):
+        if _uses_wire(active, model, arguments, asynchronous=asynchronous):
             return None
-        answer = active.service.answer(model, **_call(arguments))
+        answer = yield from active.service.steps(model, **_call(arguments), asynchronous=asynchronous)
     except AWSError as error:
         return _parsed_error(model, error, error.at or active.service.now())
-    return None if answer is None else _parsed_answer(answer, streaming_body)
-
-
-async def before_call_async(active: ActiveMock, arguments: Arguments) -> Parsed | None:
-    """Answer a call of aiobotocore in the same way."""
-    model: OperationModel = arguments["model"]
-    try:
-        if _uses_wire(active, model, arguments, asynchronous=True):
-            return None
-        answer = await active.service.answer_async(model, **_call(arguments))
-    except AWSError as error:
-        return _parsed_error(model, error, error.at or active.service.now())
-    return None if answer is None else _parsed_answer(answer, async_streaming_body)
+    return None if answer is None else _parsed_answer(answer, async_streaming_body if asynchronous else streaming_body)
 
 
 def _uses_wire(active: ActiveMock, model: OperationModel, arguments: Arguments, *, asynchronous: bool) -> bool:
@@ -139,24 +128,11 @@ def sent() -> _InFlightCall | None:
     return _next_attempt.get()
 
 
-def answer_attempt(call: _InFlightCall, url: str) -> Any:
-    """Answer an attempt by an HTTP response, or an awaitable of one for aiobotocore; None when the mock has none."""
-    return (_answer_attempt_async if call.asynchronous else _answer_attempt)(call, url)
-
-
-def _answer_attempt(call: _InFlightCall, url: str) -> HTTPResponse | None:
+def answer_attempt(call: _InFlightCall, url: str) -> Steps[HTTPResponse | None]:
+    """Answer an attempt by an HTTP response. Return None when the mock does not have the operation."""
     try:
         _raise_fault(call, url)
-        answer = call.active.service.answer(call.model, **call.call)
-    except AWSError as error:
-        return _http_error(call.model, error, error.at or call.active.service.now(), url)
-    return None if answer is None else _http_answer(answer, url)
-
-
-async def _answer_attempt_async(call: _InFlightCall, url: str) -> HTTPResponse | None:
-    try:
-        _raise_fault(call, url)
-        answer = await call.active.service.answer_async(call.model, **call.call)
+        answer = yield from call.active.service.steps(call.model, **call.call, asynchronous=call.asynchronous)
     except AWSError as error:
         return _http_error(call.model, error, error.at or call.active.service.now(), url)
     return None if answer is None else _http_answer(answer, url)

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import copy
 import functools
-import inspect
 import sys
-from collections.abc import Generator
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
@@ -22,11 +20,13 @@ from mock_sagemaker_ie.interception import botocore_calls, name_lookup, stack
 from mock_sagemaker_ie.interception.import_hook import ImportHook
 from mock_sagemaker_ie.interception.replacement import Replacement, Replacements
 from mock_sagemaker_ie.interception.unanswered import unanswered
+from mock_sagemaker_ie.service.steps import run
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
     from mock_sagemaker_ie.interception.stack import ActiveMock
+    from mock_sagemaker_ie.service.steps import Steps
 
 # The service ids, as botocore writes them in events, whose calls never leave the process.
 SERVICES = ("sagemaker", "sagemaker-runtime")
@@ -83,11 +83,7 @@ def _emit_until_response(original: Callable[..., Any]) -> Callable[..., Any]:
         if not event_name.startswith(_CALLS) or (ours := _our_event(event_name)) is None:
             return result
         event, active = ours
-        if event.operation in active.passthrough:
-            return result
-        if not isinstance(result, tuple):  # An awaitable, from aiobotocore.
-            return _answered(active, result, arguments)
-        return result if result[1] is not None else (active, botocore_calls.before_call(active, arguments))
+        return result if event.operation in active.passthrough else run(_before_call(active, result, arguments))
 
     return emit_until_response
 
@@ -103,10 +99,10 @@ def _emit(original: Callable[..., Any]) -> Callable[..., Any]:
             _let_through(event, arguments)
         elif event.kind == "request-created":
             pass_on = functools.partial(original, aliaser, event_name, **arguments)
-            return _run(_create(active, event, arguments["request"], pass_on))
+            return run(_create(active, event, arguments["request"], pass_on))
         elif event.kind == "before-send":
             pass_on = functools.partial(original, event_name=event_name, **arguments)
-            return _run(_send(event, aliaser, arguments["request"], pass_on))
+            return run(_send(event, aliaser, arguments["request"], pass_on))
         return original(aliaser, event_name, **arguments)
 
     return emit
@@ -137,21 +133,21 @@ def _our_event(name: str) -> tuple[_Event, ActiveMock] | None:
     return None if active is None or event.service not in SERVICES else (event, active)
 
 
-async def _answered(active: ActiveMock, result: Awaitable[Any], arguments: dict[str, Any]) -> tuple[Any, Any]:
-    """Return the result of aiobotocore's emitter if it is an answer, else the mock's."""
-    response: tuple[Any, Any] = await result
-    return response if response[1] is not None else (active, await botocore_calls.before_call_async(active, arguments))
-
-
-# --- requests
+# --- answers
 #
-# An emitter of botocore returns values and one of aiobotocore awaitables. So each function here is a generator: it
-# yields what an emitter returned and is sent the value.
-
-Steps = Generator[Any, Any, Any]
+# An emitter of botocore returns values and one of aiobotocore awaitables, so each function here is a generator.
 
 
-def _create(active: ActiveMock, event: _Event, request: Any, emit: Callable[[], Any]) -> Steps:
+def _before_call(active: ActiveMock, result: Any, arguments: dict[str, Any]) -> Steps[tuple[Any, Any]]:
+    """Return the result of the emitter if it is an answer, else the mock's."""
+    asynchronous = not isinstance(result, tuple)
+    response: tuple[Any, Any] = (yield result) if asynchronous else result
+    if response[1] is not None:
+        return response
+    return active, (yield from botocore_calls.before_call(active, arguments, asynchronous=asynchronous))
+
+
+def _create(active: ActiveMock, event: _Event, request: Any, emit: Callable[[], Any]) -> Steps[Any]:
     """Sign a request. One that the mock answers needs no signature.
 
     For a request that nobody will answer, an error about missing credentials would hide the real reason: signing comes
@@ -169,19 +165,19 @@ def _create(active: ActiveMock, event: _Event, request: Any, emit: Callable[[], 
     return result
 
 
-def _send(event: _Event, aliaser: Any, request: Any, emit: Callable[[Any], Any]) -> Steps:
+def _send(event: _Event, aliaser: Any, request: Any, emit: Callable[[Any], Any]) -> Steps[Responses]:
     """Return the responses to a request. A user's handler wins over the mock, and the mock over moto.
 
     Raises UnansweredCallError when nobody answers.
     """
     call = botocore_calls.sent()
     if call is None:
-        responses = yield emit(aliaser)
+        responses: Responses = yield emit(aliaser)
     else:
         moto = _active_moto()
         responses = yield emit(_without(aliaser, moto))
         if not _has_answer(responses):
-            response = yield botocore_calls.answer_attempt(call, request.url)
+            response = yield from botocore_calls.answer_attempt(call, request.url)
             responses = [(call.active, response)]
         if moto is not None and not _has_answer(responses):
             responses = [(moto, moto(event_name=".".join(event), request=request))]
@@ -212,30 +208,6 @@ def _without(aliaser: Any, moto: Any) -> Any:
     others = copy.copy(aliaser)
     others.unregister("before-send", moto)
     return others
-
-
-def _run(steps: Steps) -> Any:
-    """Return the result of a generator, or an awaitable of it as soon as a step is awaitable."""
-    value = None
-    try:
-        while not inspect.isawaitable(value):
-            value = steps.send(value)
-    except StopIteration as end:
-        return end.value
-    return _run_async(steps, value)
-
-
-async def _run_async(steps: Steps, value: Any) -> Any:
-    try:
-        while True:
-            try:
-                result = await value if inspect.isawaitable(value) else value
-            except BaseException as error:  # noqa: BLE001, PERF203 - the generator handles it
-                value = steps.throw(error)
-            else:
-                value = steps.send(result)
-    except StopIteration as end:
-        return end.value
 
 
 # --- requests of operations in `passthrough`

@@ -102,8 +102,10 @@ class Faults:
         return None if fault is None else fault.delay
 
     def _take(self, queues: dict[str, deque[Fault]], operation: str) -> Fault | None:
-        with self._lock:
-            queue = queues.get(operation)
+        queue = queues.get(operation)
+        if not queue:
+            return None
+        with self._lock:  # Another thread may take the last one.
             return queue.popleft() if queue else None
 
     def meet(self, key: tuple[str, ...]) -> None:

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from mock_sagemaker_ie.backend.hosting.captures import Capture
     from mock_sagemaker_ie.backend.hosting.traffic import Route, Target
     from mock_sagemaker_ie.service.delivery import Delivery
-    from mock_sagemaker_ie.service.models import AsyncHandler, Handler, Steps
+    from mock_sagemaker_ie.service.models import AsyncHandler, Handler
+    from mock_sagemaker_ie.service.steps import Steps
 
 Values = dict[str, Any]
 
@@ -86,25 +87,33 @@ class Runtime:
         self._delivery.reset()
 
     def invoke(
-        self, route: Route, params: Values, at: dt.datetime, now: Callable[[], dt.datetime], log_group: str
+        self,
+        route: Route,
+        params: Values,
+        at: dt.datetime,
+        now: Callable[[], dt.datetime],
+        log_group: str,
+        *,
+        asynchronous: bool,
     ) -> Steps[Invoked]:
         """Call production and, if the route has one, the shadow; keep captures and metrics; return the result.
 
         Raises HandlerError when the handler of the production model is wrong.
         """
-        answer, took = yield from self._call_model(route.production, params, now)
+        answer, took = yield from self._call_model(route.production, params, now, asynchronous=asynchronous)
         if isinstance(answer.error, HandlerError):
             raise answer.error
         outcomes = [(route.production, answer, took)]
         if route.shadow is not None:
-            outcomes.append((route.shadow, *(yield from self._call_model(route.shadow, params, now))))
+            copied = yield from self._call_model(route.shadow, params, now, asynchronous=asynchronous)
+            outcomes.append((route.shadow, *copied))
         self._keep(route, params, at, outcomes)
         errors = [_model_error(outcome, params["EndpointName"], log_group) for _, outcome, _ in outcomes]
         values = None if answer.response is None else _answer_values(answer.response, route.production)
         return Invoked(values, *errors)
 
     def _call_model(
-        self, target: Target, params: Values, now: Callable[[], dt.datetime]
+        self, target: Target, params: Values, now: Callable[[], dt.datetime], *, asynchronous: bool
     ) -> Steps[tuple[Outcome, dt.timedelta]]:
         """Return the outcome of a variant's model, and its latency."""
         request = ModelRequest(
@@ -119,7 +128,8 @@ class Runtime:
         )
         began = now()
         self.invoked.add(target.model)
-        outcome = yield ModelCall(target.model, self.handlers.get(target.model, echo), request)
+        call = ModelCall(target.model, self.handlers.get(target.model, echo), request)
+        outcome = yield from call.run(asynchronous=asynchronous)
         latency = None if outcome.response is None else outcome.response.latency
         return outcome, now() - began if latency is None else as_timedelta(latency)
 

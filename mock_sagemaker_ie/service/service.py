@@ -11,7 +11,7 @@ import threading
 from collections import deque
 from contextlib import contextmanager, suppress
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from botocore.endpoint_provider import RuleSetStandardLibrary
 
@@ -26,7 +26,7 @@ from mock_sagemaker_ie.service.answer_cache import AnswerCache, CachedAnswer, Ke
 from mock_sagemaker_ie.service.clients import partitions
 from mock_sagemaker_ie.service.faults import Faults, is_longer
 from mock_sagemaker_ie.service.invocation import Invoked, warn_of
-from mock_sagemaker_ie.service.models import run, run_async
+from mock_sagemaker_ie.service.steps import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from mock_sagemaker_ie.protocol.wire import WireRequest
     from mock_sagemaker_ie.service.faults import ReadTimeout
     from mock_sagemaker_ie.service.invocation import Runtime
-    from mock_sagemaker_ie.service.models import Steps
+    from mock_sagemaker_ie.service.steps import Steps
 
 Values = dict[str, Any]
 
@@ -91,22 +91,26 @@ class Service:
     def answer(
         self, model: OperationModel, request: WireRequest, *, region: str, account_id: str | None = None
     ) -> Answer | None:
-        """Answer a call of `model`. Return None when the mock does not have the operation or its resource.
+        """Answer a synchronous call of `model`. Return None when the mock does not have the operation or its resource.
 
         Raises AWSError when the service refuses the call, HandlerError when the handler of a model is wrong.
         """
+        return cast("Answer | None", run(self.steps(model, request, region=region, account_id=account_id)))
+
+    def steps(
+        self,
+        model: OperationModel,
+        request: WireRequest,
+        *,
+        region: str,
+        account_id: str | None = None,
+        asynchronous: bool = False,
+    ) -> Steps[Answer | None]:
+        """Answer a call as `answer` does. For an asynchronous caller handlers of models may be coroutine functions."""
         account_id = account_id or self.account_id
         if model.name == INVOKE_ENDPOINT:
-            return run(self._invoke(model, request, region, account_id))
+            return (yield from self._invoke(model, request, region, account_id, asynchronous=asynchronous))
         return self._operate(model, request, region, account_id) if model.name in OPERATIONS else None
-
-    async def answer_async(
-        self, model: OperationModel, request: WireRequest, *, region: str, account_id: str | None = None
-    ) -> Answer | None:
-        """Answer an asynchronous caller in the same way. The handlers of models may be coroutine functions."""
-        if model.name == INVOKE_ENDPOINT:
-            return await run_async(self._invoke(model, request, region, account_id or self.account_id))
-        return self.answer(model, request, region=region, account_id=account_id)
 
     # --- faults
 
@@ -184,7 +188,9 @@ class Service:
             raise
         return CachedAnswer(model, params, values, backend)
 
-    def _invoke(self, model: OperationModel, request: WireRequest, region: str, account_id: str) -> Steps[Answer]:
+    def _invoke(
+        self, model: OperationModel, request: WireRequest, region: str, account_id: str, *, asynchronous: bool
+    ) -> Steps[Answer]:
         params: Values = {}
         invoked = Invoked()
         now = self.now()
@@ -194,7 +200,8 @@ class Service:
             with self._lock:
                 route = self.backend(region, account_id).as_of(now).route(params)
             arn = f"arn:{partition(region)}:logs:{region}:{account_id}:log-group:/aws/sagemaker/Endpoints"
-            invoked = yield from self.runtime.invoke(route, params, now, self.now, f"{arn}/{params['EndpointName']}")
+            log_group = f"{arn}/{params['EndpointName']}"
+            invoked = yield from self.runtime.invoke(route, params, now, self.now, log_group, asynchronous=asynchronous)
             if invoked.error is not None:
                 raise invoked.error
         except AWSError as error:
