@@ -34,6 +34,7 @@ def instant(when: dt.datetime | str) -> dt.datetime:
 
     Raises ValueError for a naive datetime and for a string that is not a date, TypeError for any other type.
     """
+    given = when
     if isinstance(when, str):
         try:
             # Python 3.10 does not read the suffix Z.
@@ -46,7 +47,7 @@ def instant(when: dt.datetime | str) -> dt.datetime:
         raise TypeError(f"{when!r} is not an instant: expected an aware datetime or an ISO 8601 string")
     if when.tzinfo is None or when.utcoffset() is None:
         raise ValueError(
-            f"{when!r} is naive, so it is not an instant: give it a time zone, "
+            f"{given!r} is naive, so it is not an instant: give it a time zone, "
             "e.g. .replace(tzinfo=datetime.timezone.utc) or '2026-01-01T09:00:00Z'",
         )
     return when if when.tzinfo is UTC else when.astimezone(UTC)

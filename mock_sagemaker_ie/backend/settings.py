@@ -41,6 +41,10 @@ class Durations:
             if value < ZERO:
                 raise ValueError(f"Durations({duration.name}={value!r}): expected a timedelta of zero or more")
 
+    def __repr__(self) -> str:
+        changed = [f"{each.name}={value!r}" for each in dataclasses.fields(self) if (value := getattr(self, each.name))]
+        return f"Durations({', '.join(changed)})"
+
     @classmethod
     def realistic(cls) -> Durations:
         """Return durations of minutes, as for small models on AWS (a guess: AWS publishes no figures)."""

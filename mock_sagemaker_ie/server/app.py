@@ -34,6 +34,9 @@ class RunningServer(NamedTuple):
     mock: InferenceExperimentMock
     url: str
 
+    def __repr__(self) -> str:
+        return f"<RunningServer at {self.url}, {self.mock!r}>"
+
     @property
     def environment(self) -> dict[str, str]:
         """The environment variables with which any AWS SDK finds the server, whatever else its process inherits.

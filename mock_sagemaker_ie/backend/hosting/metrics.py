@@ -83,6 +83,12 @@ class Datapoint:
     maximum: float = -math.inf
     endpoint_config: str | None = None
 
+    def __repr__(self) -> str:
+        config = f" ({self.endpoint_config})" if self.endpoint_config else ""
+        minute = f"{self.timestamp:%Y-%m-%d %H:%M}"
+        data = f"sum {self.sum:g}, {self.sample_count} sample{'s'[: self.sample_count != 1]}"
+        return f"<Datapoint {self.name} of {self.endpoint}/{self.variant}{config}, {minute}: {data}>"
+
     @property
     def average(self) -> float:
         """The arithmetic mean of the samples."""
