@@ -246,5 +246,5 @@ _OPTIONS: dict[str, tuple[Any, Callable[[Any], Any]]] = {
     "keep": (None, _keep),
     "unused_faults": ("warn", _unused_faults),
     "passthrough": ((), _passthrough),
-    "wire": (False, bool),
+    "wire": (False, _flag("wire")),
 }
