@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import datetime as dt
 import gc
+import pickle
 import time
+import traceback
 import tracemalloc
 import unittest
 import weakref
+from contextlib import suppress
 
 import boto3
 import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError, ConnectTimeoutError
 from botocore.hooks import EventAliaser
 
 from mock_sagemaker_ie import mock_inference_experiment
 from tests.aws import ON_AWS, launch, seen
 from tests.conftest import START
-from tests.requests import NAME, create
+from tests.requests import ENDPOINT, NAME, PRODUCTION, SHADOW, create
+from tests.traffic.shared import create_endpoint, create_experiment
 
 OPTIONS = {"clock": START, "virtual_sleep": True}
+KEYS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
 
 
 def patchable():
@@ -270,6 +278,120 @@ def test_an_exited_mock_without_references_is_freed():
     assert reference() is None
 
 
+# --- sessions
+
+
+def describe(mock, session):
+    session.client("sagemaker").create_inference_experiment(**create())
+    session.client("sagemaker").describe_inference_experiment(Name=NAME)
+
+
+def get_an_error(mock, session):
+    with suppress(ClientError):
+        session.client("sagemaker").describe_inference_experiment(Name="missing")
+
+
+def get_an_arranged_error(mock, session):
+    mock.fail_next("ListModels", "ThrottlingException")
+    session.client("sagemaker", config=NO_RETRIES).list_models()
+
+
+def get_a_connection_error(mock, session):
+    mock.fail_next("ListModels", ConnectTimeoutError)
+    with suppress(ConnectTimeoutError):
+        session.client("sagemaker", config=ONE_ATTEMPT).list_models()
+
+
+def invoke(mock, session):
+    create_endpoint(session.client("sagemaker"))
+    session.client("sagemaker-runtime").invoke_endpoint(EndpointName=ENDPOINT, Body=b"1")
+
+
+def get_an_error_of_a_handler(mock, session):
+    def fail(request):
+        try:
+            return {}["weights"]
+        except KeyError as error:
+            raise ValueError("no weights") from error
+
+    mock.serve(f"model-{PRODUCTION}", fail)
+    mock.serve(f"model-{SHADOW}", fail)
+    create_experiment(session.client("sagemaker"))
+    with suppress(ClientError):
+        session.client("sagemaker-runtime").invoke_endpoint(EndpointName=ENDPOINT, Body=b"1")
+
+
+def copy_calls(mock, session):
+    describe(mock, session)
+    mock.copies = [copy.copy(mock.calls), copy.deepcopy(mock.calls), pickle.loads(pickle.dumps(mock.calls))]
+
+
+NO_RETRIES = Config(retries={"total_max_attempts": 2, "mode": "standard"})
+ONE_ATTEMPT = Config(retries={"total_max_attempts": 1})
+USES = [
+    describe,
+    get_an_error,
+    get_an_arranged_error,
+    get_a_connection_error,
+    invoke,
+    get_an_error_of_a_handler,
+    copy_calls,
+]
+
+
+@pytest.mark.parametrize("use", USES, ids=lambda use: use.__name__)
+@pytest.mark.parametrize("wire", [False, True], ids=["immediate", "wire"])
+def test_a_session_is_freed_while_the_mock_goes_on(monkeypatch, use, wire):
+    """Neither the mock nor its calls keep a session, its clients, their service models, or the caller's variables."""
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+
+    references = []
+
+    class Session(boto3.Session):
+        def client(self, *args, **kwargs):
+            client = super().client(*args, **kwargs)
+            references.extend(map(weakref.ref, (self, client, client.meta.service_model)))
+            return client
+
+    with mock_inference_experiment(wire=wire) as mock:
+        use(mock, Session(region_name="us-east-1", **KEYS))
+        gc.collect()
+
+        assert {reference() for reference in references} == {None}
+        assert mock.calls
+        assert [call.response is None for call in mock.calls] == [call.error is not None for call in mock.calls]
+
+
+def test_a_recorded_error_is_the_one_that_its_caller_has(mock):
+    """When nobody has it any more, an equal error without its traceback is in its place."""
+    mock.fail_next("ListModels", ConnectTimeoutError(endpoint_url="https://example.com"))
+    with pytest.raises(ConnectTimeoutError) as caught:
+        boto3.client("sagemaker", region_name="us-east-1", config=ONE_ATTEMPT, **KEYS).list_models()
+    (call,) = mock.calls
+    assert call.error is caught.value
+    text = str(caught.value)
+
+    del caught
+    gc.collect()
+
+    assert (type(call.error), str(call.error), call.error.__traceback__) == (ConnectTimeoutError, text, None)
+    assert call.error is call.error
+
+
+def test_the_cause_of_a_recorded_error_shows_its_lines_without_variables(mock, sagemaker):
+    """A failed handler can be found by the traceback of its exception, and of those from which that came."""
+    mock.serve(f"model-{PRODUCTION}", lambda request: 1 / 0)
+    create_endpoint(sagemaker)
+    with pytest.raises(ClientError):
+        mock.client("sagemaker-runtime").invoke_endpoint(EndpointName=ENDPOINT, Body=b"1")
+
+    trace = mock.calls[-1].error.__cause__.__traceback__
+
+    frames = [frame for frame, _ in traceback.walk_tb(trace)]
+    assert "mock.serve" in traceback.extract_tb(trace)[-1].line
+    assert [(frame.f_back, frame.f_locals) for frame in frames] == [(None, {})] * len(frames)
+
+
 def test_a_service_model_is_freed_with_its_client():
     """No cache of the package keeps a client's service model, which is large, longer than the client and the mock."""
 
@@ -282,7 +404,6 @@ def test_a_service_model_is_freed_with_its_client():
         return weakref.ref(client.meta.service_model)
 
     reference = use_a_new_client()
-    enter_and_exit(5)  # The last few mocks are kept for the report of a failing test.
 
     gc.collect()
     assert reference() is None

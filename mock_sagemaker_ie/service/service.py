@@ -17,7 +17,7 @@ from botocore.endpoint_provider import RuleSetStandardLibrary
 
 from mock_sagemaker_ie.backend.backend import SageMakerBackend
 from mock_sagemaker_ie.backend.operations import OPERATIONS, RESOURCE_TYPES, RULES, operate
-from mock_sagemaker_ie.calls import INVOKE_ENDPOINT, Call
+from mock_sagemaker_ie.calls import INVOKE_ENDPOINT, Call, RecordedError
 from mock_sagemaker_ie.clock import MockClock, movable, read
 from mock_sagemaker_ie.protocol.errors import AWSError
 from mock_sagemaker_ie.protocol.validation import refuse, violations
@@ -146,7 +146,7 @@ class Service:
             params = read_request(model, request)
         except AWSError:
             params = {}
-        self._record(Call(model.name, params, account_id or self.account_id, region, self.now(), error=error))
+        self._record_error(error, model, params, account_id or self.account_id, region, self.now())
         return error
 
     # --- answers
@@ -184,7 +184,7 @@ class Service:
             backend = self.backend(region, account_id).as_of(now)
             values = operate(backend, model.name, params, now)
         except AWSError as error:
-            self._record(Call(model.name, copy_values(params), account_id, region, now, error=error))
+            self._record_error(error, model, copy_values(params), account_id, region, now)
             raise
         return CachedAnswer(model, params, values, backend)
 
@@ -205,18 +205,31 @@ class Service:
             if invoked.error is not None:
                 raise invoked.error
         except AWSError as error:
-            self._record(Call(model.name, params, account_id, region, now, error, shadow_error=invoked.shadow_error))
+            self._record_error(error, model, params, account_id, region, now, invoked.shadow_error)
             warn_of(invoked.shadow_error)
             raise
         answer = CachedAnswer(model, params, invoked.values or {})
-        response = invoked.values, answer.in_utc, invoked.shadow_error
+        response = invoked.values, answer.in_utc, _recorded(invoked.shadow_error)
         self._record(Call(model.name, params, account_id, region, now, None, *response))
         warn_of(invoked.shadow_error)
         return Answer(model, answer, now)
 
+    def _record_error(
+        self,
+        error: Exception,
+        model: OperationModel,
+        params: Values,
+        account_id: str,
+        region: str,
+        at: dt.datetime,
+        shadow_error: AWSError | None = None,
+    ) -> None:
+        if isinstance(error, AWSError):
+            error.at = at
+        shadow = _recorded(shadow_error)
+        self._record(Call(model.name, params, account_id, region, at, _recorded(error), _shadow_error=shadow))
+
     def _record(self, call: Call) -> None:
-        if isinstance(call.error, AWSError):
-            call.error.at = call.at
         with self._lock:
             self.calls.append(call)
             if self.on_call is not None:
@@ -348,6 +361,10 @@ def _validate(model: OperationModel, params: Values, now: dt.datetime) -> None:
     if broken:  # The runtime has another error code.
         runtime = model.service_model.service_id.hyphenize() == "sagemaker-runtime"
         refuse(broken, "ValidationError" if runtime else None)
+
+
+def _recorded(error: Exception | None) -> RecordedError | None:
+    return None if error is None else RecordedError(error)
 
 
 def _is_ours(params: Values) -> bool:
