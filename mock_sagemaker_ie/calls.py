@@ -65,7 +65,7 @@ def _copy_error(error: Exception) -> Exception:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield the exceptions from which an error came, each once. What it was raised in place of is part of each cause."""
+    """Yield the cause of an error and the exceptions from which that came, each once."""
     found, left = [error], [error.__cause__]
     while left:
         cause = left.pop()
@@ -88,8 +88,10 @@ def lines_only(trace: TracebackType | None) -> TracebackType | None:
 
 def _nothing_ran(code: CodeType) -> Any:
     """Return a generator that has not begun, whose frame shows the place of `code`. Such a frame has no callers."""
-    place = {"co_filename": code.co_filename, "co_name": code.co_name, "co_firstlineno": code.co_firstlineno}
-    return FunctionType(_empty.__code__.replace(**place), {})()
+    place = _empty.__code__.replace(
+        co_filename=code.co_filename, co_name=code.co_name, co_firstlineno=code.co_firstlineno
+    )
+    return FunctionType(place, {})()
 
 
 def _empty() -> Iterator[None]:

@@ -7,10 +7,12 @@ freezegun and time-machine control a MockClock without more code here.
 from __future__ import annotations
 
 import datetime as dt
-import threading
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from mock_sagemaker_ie.forks import give_lock
+
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Callable
     from types import TracebackType
 
@@ -66,6 +68,8 @@ class MockClock:
     `auto_advance`: a timedelta by which the clock moves after the answer to each mocked AWS call.
     """
 
+    _lock: threading.RLock
+
     def __init__(
         self,
         start: dt.datetime | str | None = None,
@@ -74,7 +78,7 @@ class MockClock:
         auto_advance: dt.timedelta = ZERO,
     ) -> None:
         self.auto_advance = _duration(auto_advance)
-        self._lock = threading.RLock()
+        give_lock(self)
         # A ticking clock is an offset from the wall clock. A clock that stands still is an instant.
         first = None if start is None else instant(start)
         self._offset = ZERO if first is None or not tick else first - wall_clock()
@@ -125,10 +129,6 @@ class MockClock:
     def sleep(self, seconds: float) -> None:
         """Move the clock forward by `seconds` without waiting. Use it in place of `time.sleep`."""
         self.advance(seconds=seconds)
-
-    def after_fork(self) -> None:
-        """Replace the lock in a forked child process, where no thread is left that could release the old one."""
-        self._lock = threading.RLock()
 
     def _shift(self, step: dt.timedelta) -> None:
         if self._fixed is None:

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from mock_sagemaker_ie.interception import recent
+
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Sequence
+    from collections.abc import Generator, Iterator
 
     from mock_sagemaker_ie.interception.stack import ActiveMock
     from mock_sagemaker_ie.mock import InferenceExperimentMock
@@ -106,7 +108,7 @@ def sagemaker_ie_server(request: pytest.FixtureRequest) -> Iterator[RunningServe
         raise pytest.UsageError(f"{error.name} is missing: pip install 'mock-sagemaker-ie[server]'") from None
 
     with running_server(**_options(request)) as server:
-        _stack().recent.append(server.mock)
+        recent.note(server.mock._service)  # noqa: SLF001 - not for users
         thread = Thread(target=server.http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         thread.start()
         try:
@@ -137,34 +139,32 @@ class LeftRunningWarning(pytest.PytestWarning):
     """A test started a mock and did not stop it."""
 
 
-def _stack() -> Any:
-    """Return the module with the active mocks, or None when no test has used a mock yet."""
-    return sys.modules.get("mock_sagemaker_ie.interception.stack")
+def _active() -> tuple[ActiveMock, ...]:
+    """Return the active mocks. Import nothing for it: before the first use there are none."""
+    stack = sys.modules.get("mock_sagemaker_ie.interception.stack")
+    return () if stack is None else stack.active_mocks()
 
 
 def _started() -> list[ActiveMock]:
     """Return the active mocks that start() entered."""
-    stack = _stack()
-    return [] if stack is None else [active for active in stack.active_mocks() if active.started]
+    return [active for active in _active() if active.started]
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Keep the mocks of each test apart from those of others, also when a test runs pytest in its own process."""
+    """Keep the mocks of each test apart from those of others, also when a test runs pytest in its own process.
+
+    Afterwards nothing keeps those that have exited.
+    """
     item.config.stash[_STATE] = _State(kept=_started())
-    stack = _stack()
-    before = [] if stack is None else list(stack.recent)
-    _set_recent([] if stack is None else [active.mock for active in stack.active_mocks()])
+    before, recent.services = recent.services, recent.new()
+    for active in _active():
+        recent.note(active.service)
     try:
         return (yield)
     finally:
-        _set_recent(before)
-
-
-def _set_recent(mocks: Sequence[InferenceExperimentMock]) -> None:
-    if (stack := _stack()) is not None:
-        stack.recent.clear()
-        stack.recent.extend(mocks)
+        recent.services = before
+        item.config.stash[_STATE] = _State()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -201,12 +201,12 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Add the calls and experiments of its mocks to the report of a failed test."""
     result = yield
-    state, stack = item.config.stash[_STATE], _stack()
+    state = item.config.stash[_STATE]
     # A plugin may run a test again, beginning with its set-up.
     state.raised = call.excinfo is not None or (state.raised and call.when != "setup")
-    if result.failed and stack is not None and item.config.getini("sagemaker_ie_report"):
+    if result.failed and recent.services and item.config.getini("sagemaker_ie_report"):
         from mock_sagemaker_ie.report import report  # noqa: PLC0415 - only failed tests need it
 
-        if text := report(stack.recent, whole=item.config.get_verbosity() > 1):
+        if text := report(recent.services, whole=item.config.get_verbosity() > 1):
             result.sections.append((f"{NAME} at the end of {result.when}", text))
     return result

@@ -323,7 +323,7 @@ def get_an_error_of_a_handler(mock, session):
 
 def copy_calls(mock, session):
     describe(mock, session)
-    mock.copies = [copy.copy(mock.calls), copy.deepcopy(mock.calls), pickle.loads(pickle.dumps(mock.calls))]
+    mock.copies = [copy.copy(mock.calls), copy.deepcopy(mock.calls), pickle.loads(pickle.dumps(mock.calls))]  # noqa: S301 - our own
 
 
 NO_RETRIES = Config(retries={"total_max_attempts": 2, "mode": "standard"})

@@ -150,7 +150,7 @@ def _activate(options: Options, origin: ActiveMock | None = None, **entry: Any) 
     active = ActiveMock(
         InferenceExperimentMock(service, options["region_name"]),
         service,
-        passthrough=options["passthrough"],
+        passthrough=frozenset(options["passthrough"]),
         virtual_sleep=options["virtual_sleep"],
         wire=options["wire"],
         **entry,

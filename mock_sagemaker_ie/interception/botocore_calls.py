@@ -6,7 +6,6 @@ botocore's own retries run, and gets HTTP responses there; with `wire=True` ever
 
 from __future__ import annotations
 
-from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.credentials import ReadOnlyCredentials
@@ -62,7 +61,7 @@ def _uses_wire(active: ActiveMock, model: OperationModel, arguments: Arguments, 
         active.service.delay(model.name)
         return False
     context = arguments["context"]
-    context[_CALL] = _InFlightCall(active, model, _call(arguments), asynchronous, read_timeout)
+    context[_CALL] = WireCall(active, model, _call(arguments), asynchronous, read_timeout)
     if not _can_sign(getattr(arguments["request_signer"], "_credentials", None)):
         # Versions of botocore that do not read this sign with the client's own, or the request stays unsigned.
         context.setdefault("signing", {})["request_credentials"] = _PlaceholderCredentials()
@@ -96,7 +95,7 @@ def _read_timeout(seconds: float | None, url: str) -> ReadTimeout | None:
 # --- before-send, of calls that use the wire
 
 
-class _InFlightCall(NamedTuple):
+class WireCall(NamedTuple):
     """A call that uses the wire. The context of its requests keeps it, under the key _CALL."""
 
     active: ActiveMock
@@ -107,28 +106,27 @@ class _InFlightCall(NamedTuple):
 
 
 _CALL = "mock_sagemaker_ie_call"
-# The call whose attempt is sent next in this thread or task. `request-created` sets it last, after every handler, and
-# `before-send`, whose arguments have no context, follows at once: calls that handlers make cannot come between.
-_next_attempt: ContextVar[_InFlightCall | None] = ContextVar("_next_attempt", default=None)
 
 
-def call_of(active: ActiveMock, request: Any) -> _InFlightCall | None:
-    """Return the call of a request that was created, if this mock answers it on the wire."""
-    call: _InFlightCall | None = request.context.get(_CALL)
-    return call if call is not None and call.active is active else None
+def call_of(request: Any) -> WireCall | None:
+    """Return the call of a request, if a mock answers it on the wire."""
+    call: WireCall | None = getattr(request, "context", {}).get(_CALL)
+    return call
 
 
-def send_next(call: _InFlightCall | None) -> None:
-    """Note the call whose attempt `before-send` gets next."""
-    _next_attempt.set(call)
+def keep_context(request: Any) -> None:
+    """Let the prepared request, which `before-send` gets, have the context of this one, in old botocore too."""
+    prepare = request.prepare
+
+    def prepare_with_context() -> Any:
+        prepared = prepare()
+        prepared.context = request.context
+        return prepared
+
+    request.prepare = prepare_with_context
 
 
-def sent() -> _InFlightCall | None:
-    """Return the call whose attempt is being sent, if the mock answers it on the wire."""
-    return _next_attempt.get()
-
-
-def answer_attempt(call: _InFlightCall, url: str) -> Steps[HTTPResponse | None]:
+def answer_attempt(call: WireCall, url: str) -> Steps[HTTPResponse | None]:
     """Answer an attempt by an HTTP response. Return None when the mock does not have the operation."""
     try:
         _raise_fault(call, url)
@@ -138,7 +136,7 @@ def answer_attempt(call: _InFlightCall, url: str) -> Steps[HTTPResponse | None]:
     return None if answer is None else _http_answer(answer, url)
 
 
-def _raise_fault(call: _InFlightCall, url: str) -> None:
+def _raise_fault(call: WireCall, url: str) -> None:
     """Raise the fault that is arranged for this attempt, if there is one."""
     read_timeout = _read_timeout(call.read_timeout, url)
     error = call.active.service.take_fault(call.model, **call.call, read_timeout=read_timeout)

@@ -19,7 +19,7 @@ from botocore import hooks
 from mock_sagemaker_ie.interception import botocore_calls, name_lookup, stack
 from mock_sagemaker_ie.interception.import_hook import ImportHook
 from mock_sagemaker_ie.interception.replacement import Replacement, Replacements
-from mock_sagemaker_ie.interception.unanswered import unanswered
+from mock_sagemaker_ie.interception.unanswered import ended, unanswered
 from mock_sagemaker_ie.service.steps import run
 
 if TYPE_CHECKING:
@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     from mock_sagemaker_ie.interception.stack import ActiveMock
     from mock_sagemaker_ie.service.steps import Steps
 
-# The service ids, as botocore writes them in events, whose calls never leave the process.
-SERVICES = ("sagemaker", "sagemaker-runtime")
+# The service ids, as botocore writes them in events, whose calls the mock answers. Calls of all other services whose
+# ids begin like these never leave the process either.
+ANSWERED_SERVICES = ("sagemaker", "sagemaker-runtime")
 
 Responses = list[tuple[Any, Any]]
 
@@ -79,11 +80,12 @@ def _emit_until_response(original: Callable[..., Any]) -> Callable[..., Any]:
     """Return our version of the method. The original runs first, so that a user's Stubber or event handler wins."""
 
     def emit_until_response(aliaser: Any, event_name: str, **arguments: Any) -> Any:
+        if not event_name.startswith(_CALLS):
+            return original(aliaser, event_name, **arguments)
+        ours = _our_event(event_name)  # A handler may end the mock.
         result = original(aliaser, event_name, **arguments)
-        if not event_name.startswith(_CALLS) or (ours := _our_event(event_name)) is None:
-            return result
-        event, active = ours
-        return result if event.operation in active.passthrough else run(_before_call(active, result, arguments))
+        ours = ours or _our_event(event_name)  # Or begin one.
+        return result if ours is None or _passes(*ours) else run(_before_call(*ours, result, arguments))
 
     return emit_until_response
 
@@ -95,11 +97,11 @@ def _emit(original: Callable[..., Any]) -> Callable[..., Any]:
         if not event_name.startswith(_REQUESTS) or (ours := _our_event(event_name)) is None:
             return original(aliaser, event_name, **arguments)
         event, active = ours
-        if event.operation in active.passthrough:
+        if _passes(event, active):
             _let_through(event, arguments)
         elif event.kind == "request-created":
             pass_on = functools.partial(original, aliaser, event_name, **arguments)
-            return run(_create(active, event, arguments["request"], pass_on))
+            return run(_create(event, arguments["request"], pass_on))
         elif event.kind == "before-send":
             pass_on = functools.partial(original, event_name=event_name, **arguments)
             return run(_send(event, aliaser, arguments["request"], pass_on))
@@ -129,8 +131,13 @@ class _Event(NamedTuple):
 def _our_event(name: str) -> tuple[_Event, ActiveMock] | None:
     """Return the event and the mock that counts for it; None for another service, or when no mock is active."""
     active = stack.answering()
-    event = _Event(*name.split(".", 2))
-    return None if active is None or event.service not in SERVICES else (event, active)
+    return None if active is None else (_Event(*name.split(".", 2)), active)
+
+
+def _passes(event: _Event, active: ActiveMock) -> bool:
+    """Return whether the user lets calls of this operation or service through."""
+    names = active.passthrough
+    return bool(names) and not names.isdisjoint((event.operation, event.service, f"{event.service}:{event.operation}"))
 
 
 # --- answers
@@ -138,22 +145,55 @@ def _our_event(name: str) -> tuple[_Event, ActiveMock] | None:
 # An emitter of botocore returns values and one of aiobotocore awaitables, so each function here is a generator.
 
 
-def _before_call(active: ActiveMock, result: Any, arguments: dict[str, Any]) -> Steps[tuple[Any, Any]]:
+def _before_call(event: _Event, active: ActiveMock, result: Any, arguments: dict[str, Any]) -> Steps[tuple[Any, Any]]:
     """Return the result of the emitter if it is an answer, else the mock's."""
     asynchronous = not isinstance(result, tuple)
     response: tuple[Any, Any] = (yield result) if asynchronous else result
     if response[1] is not None:
         return response
-    return active, (yield from botocore_calls.before_call(active, arguments, asynchronous=asynchronous))
+    check = functools.partial(_refuse_after, active, event)
+    check()
+    answer = None
+    if event.service in ANSWERED_SERVICES:
+        answer = yield from botocore_calls.before_call(active, arguments, asynchronous=asynchronous)
+    if answer is None:  # Requests follow. Botocore reads these headers for each of them, also for retries.
+        params = arguments["params"]
+        params["headers"] = _Headers(params["headers"], check)
+        arguments["context"][_CHECK] = check
+    return active, answer
 
 
-def _create(active: ActiveMock, event: _Event, request: Any, emit: Callable[[], Any]) -> Steps[Any]:
+# In the context of a call that began in a mock: a function that raises UnansweredCallError after the mock has ended.
+_CHECK = "mock_sagemaker_ie_check"
+
+
+class _Headers(dict[str, Any]):
+    """The headers of the requests of a call. The end of its mock can be seen here although no patch is left."""
+
+    def __init__(self, headers: dict[str, Any], check: Callable[[], None]) -> None:
+        super().__init__(headers)
+        self._check = check
+
+    def items(self) -> Any:
+        """Return the headers for the next request. Raises UnansweredCallError after the mock has ended."""
+        self._check()
+        return super().items()
+
+
+def _refuse_after(active: ActiveMock, event: _Event) -> None:
+    """Raise UnansweredCallError when the mock in which a call has begun has ended."""
+    if active not in stack.active_mocks():
+        raise ended(event.service, event.operation)
+
+
+def _create(event: _Event, request: Any, emit: Callable[[], Any]) -> Steps[Any]:
     """Sign a request. One that the mock answers needs no signature.
 
     For a request that nobody will answer, an error about missing credentials would hide the real reason: signing comes
     before sending.
     """
-    call, result = botocore_calls.call_of(active, request), None
+    call, result = botocore_calls.call_of(request), None
+    botocore_calls.keep_context(request)
     try:
         result = yield emit()
     except Exception as error:
@@ -161,8 +201,12 @@ def _create(active: ActiveMock, event: _Event, request: Any, emit: Callable[[], 
             raise
         if call is None:
             raise unanswered(event.service, event.operation) from error
-    botocore_calls.send_next(call)
+    request.context.get(_CHECK, _pass)()
     return result
+
+
+def _pass() -> None:
+    """Do nothing: the call began before the mock."""
 
 
 def _send(event: _Event, aliaser: Any, request: Any, emit: Callable[[Any], Any]) -> Steps[Responses]:
@@ -170,13 +214,14 @@ def _send(event: _Event, aliaser: Any, request: Any, emit: Callable[[Any], Any])
 
     Raises UnansweredCallError when nobody answers.
     """
-    call = botocore_calls.sent()
+    call = botocore_calls.call_of(request)
     if call is None:
         responses: Responses = yield emit(aliaser)
     else:
         moto = _active_moto()
         responses = yield emit(_without(aliaser, moto))
         if not _has_answer(responses):
+            request.context[_CHECK]()
             response = yield from botocore_calls.answer_attempt(call, request.url)
             responses = [(call.active, response)]
         if moto is not None and not _has_answer(responses):

@@ -9,19 +9,37 @@ from __future__ import annotations
 
 import os
 import threading
-from collections import deque
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from mock_sagemaker_ie.interception import recent
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from types import TracebackType
 
     from mock_sagemaker_ie.mock import InferenceExperimentMock
     from mock_sagemaker_ie.service.service import Service
 
     Exit = Callable[[type[BaseException] | None, BaseException | None, TracebackType | None], object]
+
+
+@dataclass(eq=False, slots=True)
+class Entry:
+    """The entry of a mock. `outer`: that of the innermost mock that the same context had entered before.
+
+    Contexts keep entries. An entry does not keep the mock, whose exit may happen in another context.
+    """
+
+    outer: Entry | None
+
+    def is_inside(self, other: Entry) -> bool:
+        """Return whether this is the other entry, or was made in a context that had made the other entry."""
+        each: Entry | None = self
+        while each is not None and each is not other:
+            each = each.outer
+        return each is other
 
 
 @dataclass(eq=False)
@@ -31,31 +49,23 @@ class ActiveMock:
     `passthrough`: operations that the mock neither answers nor refuses. `virtual_sleep`: sleeping moves its clock.
     `wire`: its calls travel as far as `before-send`.
     `entered_by`: the object that entered it and will exit it. `owner`: the test class or the test instance that it was
-    entered for, if any. `started`: entered by start(), so that somebody must stop it. `exit`: ends it. `outer`: the
-    innermost mock that its context had entered before.
+    entered for, if any. `started`: entered by start(), so that somebody must stop it. `exit`: ends it.
     """
 
     mock: InferenceExperimentMock
     service: Service
-    passthrough: Collection[str] = ()
+    passthrough: frozenset[str] = frozenset()
     virtual_sleep: bool = False
     wire: bool = False
     entered_by: object = None
     owner: object = None
     started: bool = False
     exit: Exit = field(init=False)
-    outer: ActiveMock | None = field(default=None, init=False)
-
-    def is_inside(self, other: ActiveMock) -> bool:
-        """Return whether this is the other mock, or was entered in a context that had entered the other mock."""
-        each: ActiveMock | None = self
-        while each is not None and each is not other:
-            each = each.outer
-        return each is other
+    entry: Entry = field(init=False)
 
 
 class Patch(Protocol):
-    """A patch that can be installed and removed, again and again."""
+    """A patch that can be installed and removed, again and again, also after an interrupted change."""
 
     def install(self) -> None:
         """Replace what the patch replaces."""
@@ -72,55 +82,62 @@ class Interceptor:
 
     def __init__(self, patch: Patch, needed: Callable[[Sequence[ActiveMock]], bool] = bool) -> None:
         self._patch, self._needed = patch, needed
-        self._installed = False
+        self._installed: bool | None = False  # None: an exception interrupted a change.
 
     def update(self, active: Sequence[ActiveMock]) -> None:
         """Install or remove the patch after a change of the active mocks."""
         needed = self._needed(active)
-        if needed and not self._installed:
-            self._patch.install()
-        elif self._installed and not needed:
-            self._patch.remove()
-        self._installed = needed
+        if needed is not self._installed:
+            self._installed = None
+            (self._patch.install if needed else self._patch.remove)()
+            self._installed = needed
 
+
+Stack = tuple[ActiveMock, ...]
 
 # Replaced and never changed, so that any thread may read it without a lock.
-_stack: tuple[ActiveMock, ...] = ()
+_stack: Stack = ()
 _changing = threading.RLock()
-_entered_here: ContextVar[ActiveMock | None] = ContextVar("_entered_here", default=None)
-
-# The last mocks that were entered, also those that have exited, for the report of a failed test.
-recent: deque[InferenceExperimentMock] = deque(maxlen=5)
+_entered_here: ContextVar[Entry | None] = ContextVar("_entered_here", default=None)
 
 
 def push(active: ActiveMock, interceptors: Iterable[Interceptor]) -> None:
     """Add a mock, and let each interceptor patch what it needs."""
-    global _stack  # noqa: PLW0603
-    active.outer = _innermost_here()
-    with _changing:
-        _stack = (*_stack, active)
-        for interceptor in interceptors:
-            interceptor.update(_stack)
-    _entered_here.set(active)
-    recent.append(active.mock)
+    active.entry = Entry(_innermost_here())
+    _change(lambda stack: (*stack, active), interceptors)
+    _entered_here.set(active.entry)
+    recent.note(active.service)
 
 
 def remove(active: ActiveMock, interceptors: Iterable[Interceptor]) -> None:
     """Remove a mock, in any order, and let each interceptor restore what nobody needs any more."""
+
+    def without(stack: Stack) -> Stack:
+        return tuple(each for each in stack if each is not active)
+
+    try:
+        _change(without, interceptors)
+    except BaseException:  # An interrupt may come at any line; what we replaced must be restored nevertheless.
+        _change(without, interceptors)
+        raise
+    finally:
+        _entered_here.set(_innermost_here())
+
+
+def _change(change: Callable[[Stack], Stack], interceptors: Iterable[Interceptor]) -> None:
     global _stack  # noqa: PLW0603
     with _changing:
-        _stack = tuple(each for each in _stack if each is not active)
+        _stack = change(_stack)
         for interceptor in interceptors:
             interceptor.update(_stack)
-    _entered_here.set(_innermost_here())
 
 
-def _innermost_here() -> ActiveMock | None:
-    """Return the innermost mock that was entered in this context and is still active."""
-    active = _entered_here.get()
-    while active is not None and active not in _stack:
-        active = active.outer
-    return active
+def _innermost_here() -> Entry | None:
+    """Return the innermost entry that was made in this context and whose mock is still active."""
+    entry, active = _entered_here.get(), [each.entry for each in _stack]
+    while entry is not None and entry not in active:
+        entry = entry.outer
+    return entry
 
 
 def active_mocks() -> tuple[ActiveMock, ...]:
@@ -139,7 +156,7 @@ def choose(candidates: Sequence[ActiveMock]) -> ActiveMock | None:
     while here is not None:
         # A fixture may enter a mock in a task of its own: it is inside the mocks of the task that started it.
         for candidate in reversed(candidates):
-            if candidate.is_inside(here):
+            if candidate.entry.is_inside(here):
                 return candidate
         here = here.outer
     return candidates[-1] if candidates else None
@@ -155,13 +172,6 @@ def entered_for(owner: object) -> ActiveMock | None:
     return next((each for each in _stack if each.owner is owner), None)
 
 
-def _after_fork() -> None:
-    """Replace the locks in a child process, which has no thread that could release them."""
-    global _changing  # noqa: PLW0603
-    _changing = threading.RLock()
-    for active in _stack:
-        active.service.after_fork()
-
-
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+    # A fork waits until no thread changes the patches, so that a child never has a half of them.
+    os.register_at_fork(before=_changing.acquire, after_in_parent=_changing.release, after_in_child=_changing.release)

@@ -18,6 +18,15 @@ def unanswered(service: str, operation: str) -> UnansweredCallError:
     )
 
 
+def ended(service: str, operation: str) -> UnansweredCallError:
+    """Return the error for a request of a call that began in a mock and goes on after its end."""
+    return UnansweredCallError(
+        f"{operation} ({service}) was called inside a mock_inference_experiment that has ended since; its next request "
+        "was not sent to AWS. Let the call return before the mock ends: join its thread, await its task, or leave the "
+        "mock later.",
+    )
+
+
 def unanswered_connection(host: str) -> UnansweredCallError:
     """Return the error for a connection to a host of SageMaker that no hook of ours has seen coming."""
     return UnansweredCallError(

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import botocore
 
+from mock_sagemaker_ie.forks import give_lock
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -22,17 +24,8 @@ _API_VERSIONS = {"sagemaker": "2017-07-24", "sagemaker-runtime": "2017-05-13"}
 
 DEFAULT_REGION = "us-east-1"
 
-_lock = threading.Lock()
-
-
-def _after_fork() -> None:
-    """Replace the lock in a child process, where no thread is left that could release it."""
-    global _lock  # noqa: PLW0603
-    _lock = threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+_lock = threading.RLock()
+give_lock(sys.modules[__name__])
 
 
 def process_region() -> str:

@@ -7,7 +7,6 @@ tried again with the next capture of the same destination, endpoint and variant,
 from __future__ import annotations
 
 import os
-import threading
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,10 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from mock_sagemaker_ie.backend.hosting.captures import new_key
 from mock_sagemaker_ie.backend.hosting.metrics import NAMESPACE
+from mock_sagemaker_ie.forks import give_lock
 from mock_sagemaker_ie.protocol.errors import error_text
 
 if TYPE_CHECKING:
     import datetime as dt
+    import threading
     from collections.abc import Iterable, Iterator, Sequence
 
     from mock_sagemaker_ie.backend.hosting.captures import Capture
@@ -55,13 +56,14 @@ class Delivery:
     None delivers nothing.
     """
 
+    _lock: threading.RLock  # Reentrant, because a call of the user's client may invoke an endpoint again.
+
     def __init__(self, s3: Any = None, cloudwatch: Any = None) -> None:
         self._s3 = s3
         self._cloudwatch = cloudwatch
         # By destination and variant: earlier files that could not be delivered yet, and last the file in use.
         self._files: dict[tuple[str | None, ...], list[_File]] = {}
-        # Reentrant, because a call of the user's client may invoke an endpoint again.
-        self._lock = threading.RLock()
+        give_lock(self)
 
     def deliver(self, captures: Sequence[Capture], invocations: Sequence[Invocation]) -> None:
         """Deliver the captures and metrics of one call of InvokeEndpoint. Warns with DeliveryWarning on failure."""
@@ -74,10 +76,6 @@ class Delivery:
             for invocation in invocations:
                 problems += self._put_metrics(invocation)
         _warn(problems)
-
-    def after_fork(self) -> None:
-        """Replace the lock in a child process, where no thread is left that could release it."""
-        self._lock = threading.RLock()
 
     def close(self) -> None:
         """Try once more to deliver the captures that could not be delivered."""

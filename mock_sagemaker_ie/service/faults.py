@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
+from mock_sagemaker_ie.forks import give_lock
 from mock_sagemaker_ie.protocol.errors import COMMON_ERRORS, ERROR_STATUSES, AWSError, shown, suggestion
 
 if TYPE_CHECKING:
     import datetime as dt
+    import threading
     from collections.abc import Callable
 
     from botocore.model import OperationModel
@@ -59,12 +60,14 @@ class Faults:
     faults of the mock whose state this one has copied; what is met here was met there too.
     """
 
+    _lock: threading.RLock
+
     def __init__(self) -> None:
         self._errors: dict[str, deque[Fault]] = {}
         self._delays: dict[str, deque[Fault]] = {}
         self.expected: dict[tuple[str, ...], str] = {}
         self.outer: Faults | None = None
-        self._lock = threading.Lock()
+        give_lock(self)
 
     def arrange(self, fault: Fault, times: int) -> None:
         """Add a fault for the next `times` calls of its operation, or attempts of a client that retries.
@@ -126,10 +129,6 @@ class Faults:
             self._delays.clear()
             self.expected.clear()
             self.outer = None
-
-    def after_fork(self) -> None:
-        """Replace the lock in a child process, where no thread is left that could release it."""
-        self._lock = threading.Lock()
 
 
 def is_longer(delay: dt.timedelta | None, read_timeout: float) -> bool:

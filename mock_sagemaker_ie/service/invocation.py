@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import warnings
 from collections import deque
 from dataclasses import replace
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mock_sagemaker_ie.backend.hosting import captures
 from mock_sagemaker_ie.backend.hosting.metrics import Datapoint, Invocation, Metrics, Series
+from mock_sagemaker_ie.forks import give_lock
 from mock_sagemaker_ie.protocol.errors import AWSError
 from mock_sagemaker_ie.protocol.wire import copy_values
 from mock_sagemaker_ie.service.models import (
@@ -25,6 +25,7 @@ from mock_sagemaker_ie.service.models import (
 
 if TYPE_CHECKING:
     import datetime as dt
+    import threading
     from collections.abc import Callable, Iterable
 
     from mock_sagemaker_ie.backend.hosting.captures import Capture
@@ -54,13 +55,15 @@ class Runtime:
     ones; None for all.
     """
 
+    _lock: threading.RLock
+
     def __init__(self, delivery: Delivery, keep: int | None) -> None:
         self.handlers: dict[str, Handler | AsyncHandler] = {}
         self.invoked: set[str] = set()  # The models that a request has reached.
         self.captures: deque[Capture] = deque(maxlen=keep)
         self._metrics: dict[tuple[str, Series, dt.datetime], Datapoint] = {}
         self._delivery = delivery
-        self._lock = threading.Lock()
+        give_lock(self)
 
     @property
     def metrics(self) -> Metrics:
@@ -73,11 +76,6 @@ class Runtime:
         """The captures, oldest first, as copies."""
         with self._lock:
             return tuple(replace(each, record=copy_values(each.record)) for each in self.captures)
-
-    def after_fork(self) -> None:
-        """Replace the locks in a child process, which has no thread that could release them."""
-        self._lock = threading.Lock()
-        self._delivery.after_fork()
 
     def reset(self) -> None:
         """Forget captures and metrics. Later captures go to new files."""

@@ -7,9 +7,9 @@ invocation may take more time: no lock is held while its models run.
 from __future__ import annotations
 
 import datetime as dt
-import threading
 from collections import deque
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -19,6 +19,7 @@ from mock_sagemaker_ie.backend.backend import SageMakerBackend
 from mock_sagemaker_ie.backend.operations import OPERATIONS, RESOURCE_TYPES, RULES, operate
 from mock_sagemaker_ie.calls import INVOKE_ENDPOINT, Call, RecordedError
 from mock_sagemaker_ie.clock import MockClock, movable, read
+from mock_sagemaker_ie.forks import give_lock
 from mock_sagemaker_ie.protocol.errors import AWSError
 from mock_sagemaker_ie.protocol.validation import refuse, violations
 from mock_sagemaker_ie.protocol.wire import copy_values, encode_answer, read_request, whole_milliseconds
@@ -29,6 +30,7 @@ from mock_sagemaker_ie.service.invocation import Invoked, warn_of
 from mock_sagemaker_ie.service.steps import run
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Callable, Iterator
 
     from botocore.model import OperationModel
@@ -71,6 +73,8 @@ class Answer(NamedTuple):
 class Service:
     """The part of SageMaker that the mock answers, for every account and region. Many threads may call it."""
 
+    _lock: threading.RLock
+
     def __init__(
         self, clock: Clock, settings: Settings, account_id: str, runtime: Runtime, keep: int | None = None
     ) -> None:
@@ -81,7 +85,7 @@ class Service:
         self.faults = Faults()
         self.on_call: Callable[[Call], None] | None = None  # Gets each call before it is answered.
         self._settings = settings
-        self._lock = threading.RLock()
+        give_lock(self)
         self._latest: dt.datetime | None = None
         self._left: dt.datetime | None = None  # The instant at which the mock was left.
         self._shown: dt.datetime | None = None
@@ -146,7 +150,7 @@ class Service:
             params = read_request(model, request)
         except AWSError:
             params = {}
-        self._record_error(error, model, params, account_id or self.account_id, region, self.now())
+        self._record_error(error, Call(model.name, params, account_id or self.account_id, region, self.now()))
         return error
 
     # --- answers
@@ -184,7 +188,7 @@ class Service:
             backend = self.backend(region, account_id).as_of(now)
             values = operate(backend, model.name, params, now)
         except AWSError as error:
-            self._record_error(error, model, copy_values(params), account_id, region, now)
+            self._record_error(error, Call(model.name, copy_values(params), account_id, region, now))
             raise
         return CachedAnswer(model, params, values, backend)
 
@@ -205,7 +209,7 @@ class Service:
             if invoked.error is not None:
                 raise invoked.error
         except AWSError as error:
-            self._record_error(error, model, params, account_id, region, now, invoked.shadow_error)
+            self._record_error(error, Call(model.name, params, account_id, region, now), invoked.shadow_error)
             warn_of(invoked.shadow_error)
             raise
         answer = CachedAnswer(model, params, invoked.values or {})
@@ -214,20 +218,11 @@ class Service:
         warn_of(invoked.shadow_error)
         return Answer(model, answer, now)
 
-    def _record_error(
-        self,
-        error: Exception,
-        model: OperationModel,
-        params: Values,
-        account_id: str,
-        region: str,
-        at: dt.datetime,
-        shadow_error: AWSError | None = None,
-    ) -> None:
+    def _record_error(self, error: Exception, call: Call, shadow_error: AWSError | None = None) -> None:
+        """Record a call that its caller gets an error for."""
         if isinstance(error, AWSError):
-            error.at = at
-        shadow = _recorded(shadow_error)
-        self._record(Call(model.name, params, account_id, region, at, _recorded(error), _shadow_error=shadow))
+            error.at = call.at
+        self._record(replace(call, _error=RecordedError(error), _shadow_error=_recorded(shadow_error)))
 
     def _record(self, call: Call) -> None:
         with self._lock:
@@ -333,14 +328,6 @@ class Service:
                 for model in self.runtime.invoked:
                     self.faults.meet(("model", model))
         return [*map(str, self.faults.unused()), *self.faults.expected.values()]
-
-    def after_fork(self) -> None:
-        """Replace the locks in a child process, which has no thread that could release them."""
-        self._lock = threading.RLock()
-        self.faults.after_fork()
-        self.runtime.after_fork()
-        if isinstance(self.clock, MockClock):
-            self.clock.after_fork()
 
     def reset(self) -> None:
         """Forget everything except the handlers of the models."""
