@@ -9,10 +9,9 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from mock_sagemaker_ie.forks import give_lock
+from mock_sagemaker_ie.forks import new_lock
 
 if TYPE_CHECKING:
-    import threading
     from collections.abc import Callable
     from types import TracebackType
 
@@ -68,8 +67,6 @@ class MockClock:
     `auto_advance`: a timedelta by which the clock moves after the answer to each mocked AWS call.
     """
 
-    _lock: threading.RLock
-
     def __init__(
         self,
         start: dt.datetime | str | None = None,
@@ -78,7 +75,7 @@ class MockClock:
         auto_advance: dt.timedelta = ZERO,
     ) -> None:
         self.auto_advance = _duration(auto_advance)
-        give_lock(self)
+        self._lock = new_lock()
         # A ticking clock is an offset from the wall clock. A clock that stands still is an instant.
         first = None if start is None else instant(start)
         self._offset = ZERO if first is None or not tick else first - wall_clock()

@@ -1,32 +1,26 @@
-"""Locks that survive a fork: a child process has no thread that could release those that were held meanwhile."""
+"""Locks that a forked child process can use: it has no thread that could release those that were held meanwhile."""
 
 from __future__ import annotations
 
 import os
 import threading
-from typing import Protocol
-from weakref import WeakValueDictionary
+import weakref
+
+_locks: set[weakref.ref[threading.RLock]] = set()
 
 
-class Locked(Protocol):
-    """An object with a lock of its own."""
-
-    _lock: threading.RLock
-
-
-_owners: WeakValueDictionary[int, Locked] = WeakValueDictionary()
+def new_lock() -> threading.RLock:
+    """Return a reentrant lock that is free in each forked child, unless the thread that forks holds it."""
+    lock = threading.RLock()
+    _locks.add(weakref.ref(lock, _locks.discard))
+    return lock
 
 
-def give_lock(owner: Locked) -> None:
-    """Give an object a lock, and another one in each child process that is forked while it exists."""
-    owner._lock = threading.RLock()  # noqa: SLF001
-    _owners[id(owner)] = owner
-
-
-def _give_new_locks() -> None:
-    for owner in [*_owners.values()]:
-        owner._lock = threading.RLock()  # noqa: SLF001
+def _free_locks() -> None:
+    for lock in [reference() for reference in [*_locks]]:
+        if lock is not None and not lock._is_owned():  # type: ignore[attr-defined]  # noqa: SLF001
+            lock._at_fork_reinit()  # type: ignore[attr-defined]  # noqa: SLF001 - as the standard library does
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_give_new_locks)
+    os.register_at_fork(after_in_child=_free_locks)

@@ -17,14 +17,15 @@ from urllib.parse import urlsplit
 from botocore import hooks
 
 from mock_sagemaker_ie.interception import botocore_calls, name_lookup, stack
-from mock_sagemaker_ie.interception.import_hook import ImportHook
-from mock_sagemaker_ie.interception.replacement import Replacement, Replacements
+from mock_sagemaker_ie.interception.import_hook import ModulePatch
+from mock_sagemaker_ie.interception.replacement import Replacement
 from mock_sagemaker_ie.interception.unanswered import ended, unanswered
 from mock_sagemaker_ie.service.steps import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from mock_sagemaker_ie.interception.replacement import Link
     from mock_sagemaker_ie.interception.stack import ActiveMock
     from mock_sagemaker_ie.service.steps import Steps
 
@@ -38,79 +39,47 @@ Responses = list[tuple[Any, Any]]
 # --- the patch
 
 
-class _Patch:
-    """Our versions of both methods, in every copy of botocore: ours, the present one, and those imported from now on.
-
-    Somebody may have removed botocore from sys.modules, so that it was imported again: its clients have a class
-    EventAliaser of their own.
-    """
-
-    def __init__(self) -> None:
-        self._ours = _replacements(hooks)
-        self._copies: list[Replacements] = []
-        self._import_hook = ImportHook(hooks.__name__, self._apply)
-
-    def install(self) -> None:
-        """Replace both methods in each copy."""
-        self._ours.install()
-        present = sys.modules.get(hooks.__name__)
-        if present is not None and present is not hooks:
-            self._apply(present)
-        self._import_hook.install()
-
-    def _apply(self, module: Any) -> None:
-        copied = _replacements(module)
-        copied.install()
-        self._copies.append(copied)
-
-    def remove(self) -> None:
-        """Restore the original methods, unless somebody else has replaced ours; then ours only call the originals."""
-        self._import_hook.remove()
-        self._ours.remove()
-        while self._copies:
-            self._copies.pop().remove()
-
-
-def _replacements(module: Any) -> Replacements:
+def _replacements(module: Any) -> list[Replacement]:
+    """Return our versions of both methods in a copy of botocore: clients of each copy have a class of their own."""
     methods = {"emit_until_response": _emit_until_response, "emit": _emit}
-    return Replacements(Replacement(module.EventAliaser, name, make) for name, make in methods.items())
+    return [Replacement(module.EventAliaser, name, make) for name, make in methods.items()]
 
 
-def _emit_until_response(original: Callable[..., Any]) -> Callable[..., Any]:
+def _emit_until_response(link: Link) -> Callable[..., Any]:
     """Return our version of the method. The original runs first, so that a user's Stubber or event handler wins."""
 
     def emit_until_response(aliaser: Any, event_name: str, **arguments: Any) -> Any:
         if not event_name.startswith(_CALLS):
-            return original(aliaser, event_name, **arguments)
+            return link.original(aliaser, event_name, **arguments)
         ours = _our_event(event_name)  # A handler may end the mock.
-        result = original(aliaser, event_name, **arguments)
+        result = link.original(aliaser, event_name, **arguments)
         ours = ours or _our_event(event_name)  # Or begin one.
         return result if ours is None or _passes(*ours) else run(_before_call(*ours, result, arguments))
 
     return emit_until_response
 
 
-def _emit(original: Callable[..., Any]) -> Callable[..., Any]:
+def _emit(link: Link) -> Callable[..., Any]:
     """Return our version of the method."""
 
     def emit(aliaser: Any, event_name: str, **arguments: Any) -> Any:
         if not event_name.startswith(_REQUESTS) or (ours := _our_event(event_name)) is None:
-            return original(aliaser, event_name, **arguments)
+            return link.original(aliaser, event_name, **arguments)
         event, active = ours
         if _passes(event, active):
             _let_through(event, arguments)
         elif event.kind == "request-created":
-            pass_on = functools.partial(original, aliaser, event_name, **arguments)
+            pass_on = functools.partial(link.original, aliaser, event_name, **arguments)
             return run(_create(event, arguments["request"], pass_on))
         elif event.kind == "before-send":
-            pass_on = functools.partial(original, event_name=event_name, **arguments)
+            pass_on = functools.partial(link.original, event_name=event_name, **arguments)
             return run(_send(event, aliaser, arguments["request"], pass_on))
-        return original(aliaser, event_name, **arguments)
+        return link.original(aliaser, event_name, **arguments)
 
     return emit
 
 
-interceptor = stack.Interceptor(_Patch())
+interceptor = stack.Interceptor(ModulePatch(hooks.__name__, _replacements, hooks))
 
 
 # --- events

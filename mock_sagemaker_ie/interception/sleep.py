@@ -15,39 +15,45 @@ from mock_sagemaker_ie.interception.replacement import Replacement, Replacements
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from mock_sagemaker_ie.interception.replacement import Link
+
 
 class _Patch:
     """Our replacements of both functions. While no mock has virtual sleep, they call the originals."""
+
+    _replacements: Replacements | None = None
 
     def install(self) -> None:
         """Replace both functions."""
         import asyncio  # noqa: PLC0415 - slow, and few need it
 
-        self._replacements = Replacements(
-            [Replacement(time, "sleep", _sleep), Replacement(asyncio, "sleep", _async_sleep)]
-        )
+        if self._replacements is None:
+            self._replacements = Replacements(
+                [Replacement(time, "sleep", _sleep), Replacement(asyncio, "sleep", _async_sleep)]
+            )
         self._replacements.install()
 
     def remove(self) -> None:
         """Restore the original functions, unless somebody else has replaced ours."""
-        self._replacements.remove()
+        if self._replacements is not None:
+            self._replacements.remove()
 
 
-def _sleep(original: Callable[[float], None]) -> Callable[[float], None]:
+def _sleep(link: Link) -> Callable[[float], None]:
     def sleep(seconds: float, /) -> None:
-        (_mover() or original)(seconds)
+        (_mover() or link.original)(seconds)
 
     return sleep
 
 
-def _async_sleep(original: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+def _async_sleep(link: Link) -> Callable[..., Awaitable[Any]]:
     async def async_sleep(delay: float, result: Any = None) -> Any:
         move = _mover()
         if move is None:
-            return await original(delay, result)
+            return await link.original(delay, result)
         if delay > 0:
             move(delay)
-        return await original(0, result)  # Other tasks get their turn, as with the real function.
+        return await link.original(0, result)  # Other tasks get their turn, as with the real function.
 
     return async_sleep
 

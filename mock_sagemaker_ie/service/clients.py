@@ -6,7 +6,6 @@ import gzip
 import json
 import os
 import sys
-import threading
 from collections import OrderedDict, deque
 from functools import lru_cache
 from http import HTTPStatus
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import botocore
 
-from mock_sagemaker_ie.forks import give_lock
+from mock_sagemaker_ie.forks import new_lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,8 +23,7 @@ _API_VERSIONS = {"sagemaker": "2017-07-24", "sagemaker-runtime": "2017-05-13"}
 
 DEFAULT_REGION = "us-east-1"
 
-_lock = threading.RLock()
-give_lock(sys.modules[__name__])
+_lock = new_lock()
 
 
 def process_region() -> str:

@@ -14,12 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from mock_sagemaker_ie.backend.hosting.captures import new_key
 from mock_sagemaker_ie.backend.hosting.metrics import NAMESPACE
-from mock_sagemaker_ie.forks import give_lock
+from mock_sagemaker_ie.forks import new_lock
 from mock_sagemaker_ie.protocol.errors import error_text
 
 if TYPE_CHECKING:
     import datetime as dt
-    import threading
     from collections.abc import Iterable, Iterator, Sequence
 
     from mock_sagemaker_ie.backend.hosting.captures import Capture
@@ -56,14 +55,13 @@ class Delivery:
     None delivers nothing.
     """
 
-    _lock: threading.RLock  # Reentrant, because a call of the user's client may invoke an endpoint again.
-
     def __init__(self, s3: Any = None, cloudwatch: Any = None) -> None:
         self._s3 = s3
         self._cloudwatch = cloudwatch
         # By destination and variant: earlier files that could not be delivered yet, and last the file in use.
         self._files: dict[tuple[str | None, ...], list[_File]] = {}
-        give_lock(self)
+        # Reentrant, because a call of the user's client may invoke an endpoint again.
+        self._lock = new_lock()
 
     def deliver(self, captures: Sequence[Capture], invocations: Sequence[Invocation]) -> None:
         """Deliver the captures and metrics of one call of InvokeEndpoint. Warns with DeliveryWarning on failure."""

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
-from mock_sagemaker_ie.forks import give_lock
+from mock_sagemaker_ie.forks import new_lock
 from mock_sagemaker_ie.protocol.errors import COMMON_ERRORS, ERROR_STATUSES, AWSError, shown, suggestion
 
 if TYPE_CHECKING:
     import datetime as dt
-    import threading
     from collections.abc import Callable
 
     from botocore.model import OperationModel
@@ -60,14 +59,12 @@ class Faults:
     faults of the mock whose state this one has copied; what is met here was met there too.
     """
 
-    _lock: threading.RLock
-
     def __init__(self) -> None:
         self._errors: dict[str, deque[Fault]] = {}
         self._delays: dict[str, deque[Fault]] = {}
         self.expected: dict[tuple[str, ...], str] = {}
         self.outer: Faults | None = None
-        give_lock(self)
+        self._lock = new_lock()
 
     def arrange(self, fault: Fault, times: int) -> None:
         """Add a fault for the next `times` calls of its operation, or attempts of a client that retries.

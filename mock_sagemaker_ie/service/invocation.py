@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mock_sagemaker_ie.backend.hosting import captures
 from mock_sagemaker_ie.backend.hosting.metrics import Datapoint, Invocation, Metrics, Series
-from mock_sagemaker_ie.forks import give_lock
+from mock_sagemaker_ie.forks import new_lock
 from mock_sagemaker_ie.protocol.errors import AWSError
 from mock_sagemaker_ie.protocol.wire import copy_values
 from mock_sagemaker_ie.service.models import (
@@ -25,7 +25,6 @@ from mock_sagemaker_ie.service.models import (
 
 if TYPE_CHECKING:
     import datetime as dt
-    import threading
     from collections.abc import Callable, Iterable
 
     from mock_sagemaker_ie.backend.hosting.captures import Capture
@@ -55,15 +54,13 @@ class Runtime:
     ones; None for all.
     """
 
-    _lock: threading.RLock
-
     def __init__(self, delivery: Delivery, keep: int | None) -> None:
         self.handlers: dict[str, Handler | AsyncHandler] = {}
         self.invoked: set[str] = set()  # The models that a request has reached.
         self.captures: deque[Capture] = deque(maxlen=keep)
         self._metrics: dict[tuple[str, Series, dt.datetime], Datapoint] = {}
         self._delivery = delivery
-        give_lock(self)
+        self._lock = new_lock()
 
     @property
     def metrics(self) -> Metrics:

@@ -19,7 +19,7 @@ from mock_sagemaker_ie.backend.backend import SageMakerBackend
 from mock_sagemaker_ie.backend.operations import OPERATIONS, RESOURCE_TYPES, RULES, operate
 from mock_sagemaker_ie.calls import INVOKE_ENDPOINT, Call, RecordedError
 from mock_sagemaker_ie.clock import MockClock, movable, read
-from mock_sagemaker_ie.forks import give_lock
+from mock_sagemaker_ie.forks import new_lock
 from mock_sagemaker_ie.protocol.errors import AWSError
 from mock_sagemaker_ie.protocol.validation import refuse, violations
 from mock_sagemaker_ie.protocol.wire import copy_values, encode_answer, read_request, whole_milliseconds
@@ -30,7 +30,6 @@ from mock_sagemaker_ie.service.invocation import Invoked, warn_of
 from mock_sagemaker_ie.service.steps import run
 
 if TYPE_CHECKING:
-    import threading
     from collections.abc import Callable, Iterator
 
     from botocore.model import OperationModel
@@ -73,8 +72,6 @@ class Answer(NamedTuple):
 class Service:
     """The part of SageMaker that the mock answers, for every account and region. Many threads may call it."""
 
-    _lock: threading.RLock
-
     def __init__(
         self, clock: Clock, settings: Settings, account_id: str, runtime: Runtime, keep: int | None = None
     ) -> None:
@@ -85,7 +82,7 @@ class Service:
         self.faults = Faults()
         self.on_call: Callable[[Call], None] | None = None  # Gets each call before it is answered.
         self._settings = settings
-        give_lock(self)
+        self._lock = new_lock()
         self._latest: dt.datetime | None = None
         self._left: dt.datetime | None = None  # The instant at which the mock was left.
         self._shown: dt.datetime | None = None
