@@ -12,6 +12,7 @@ import traceback
 import tracemalloc
 import unittest
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import boto3
@@ -253,7 +254,7 @@ def test_exited_mocks_free_their_memory(use, times, bytes_each):
     use(1)  # Makes the client, which would take longer while memory is traced.
     tracemalloc.start()
     try:
-        use(100)  # Fills what keeps the last few.
+        use(100)  # Fills caches.
         gc.collect()
         before, _ = tracemalloc.get_traced_memory()
         use(times)
@@ -265,17 +266,104 @@ def test_exited_mocks_free_their_memory(use, times, bytes_each):
     assert after - before < times * bytes_each
 
 
-def test_an_exited_mock_without_references_is_freed():
-    """Only the last few exited mocks are kept, for the report of a failing test."""
-    with mock_inference_experiment() as mock:
+def leave(mock):
+    with mock as active:
         launch()
-    reference = weakref.ref(mock)
+        return weakref.ref(active)
 
-    del mock
-    enter_and_exit(5)
+
+def leave_by_an_error(mock):
+    with suppress(ZeroDivisionError), mock as active:
+        reference = weakref.ref(active)
+        raise ZeroDivisionError
+    return reference
+
+
+def stop(mock):
+    active = mock.start()
+    launch()
+    mock.stop()
+    return weakref.ref(active)
+
+
+def stop_in_another_thread(mock):
+    active = mock.start()
+    launch()
+    with ThreadPoolExecutor(1) as threads:
+        threads.submit(mock.stop).result()
+    return weakref.ref(active)
+
+
+def leave_below_another(mock):
+    other = mock_inference_experiment()
+    with mock as active:
+        other.start()
+        launch()
+    other.stop()
+    return weakref.ref(active)
+
+
+@pytest.mark.parametrize("use", [leave, leave_by_an_error, stop, stop_in_another_thread, leave_below_another])
+def test_an_exited_mock_is_freed(use):
+    """Nothing keeps it: no context, no patch, and no report of a test."""
+    reference = use(mock_inference_experiment(virtual_sleep=True))
+
     gc.collect()
 
     assert reference() is None
+
+
+def test_the_mocks_of_a_test_are_freed_after_it(pytester):
+    """Also those of a failed test, whose report shows their calls."""
+    pytester.makepyfile("""
+        import gc
+
+        import pytest
+
+        from mock_sagemaker_ie import mock_inference_experiment
+
+        def use(mock):
+            mock.client().list_models()
+
+        def test_fails(sagemaker_ie):
+            use(sagemaker_ie)
+            for _ in range(10):
+                with mock_inference_experiment() as mock:
+                    use(mock)
+            del mock
+            assert not "reported"
+
+        @pytest.fixture
+        def failing(sagemaker_ie):
+            use(sagemaker_ie)
+            raise ZeroDivisionError
+
+        def test_fails_in_a_fixture(failing):
+            pass
+
+        @pytest.mark.sagemaker_ie
+        def test_is_marked():
+            pass
+
+        def test_starts_one_and_forgets_it():
+            use(mock_inference_experiment().start())
+
+        @mock_inference_experiment
+        def test_is_decorated():
+            pass
+
+        def test_nothing_is_kept():
+            from mock_sagemaker_ie import InferenceExperimentMock
+            from mock_sagemaker_ie.service.service import Service
+
+            gc.collect()
+            assert [each for each in gc.get_objects() if isinstance(each, (InferenceExperimentMock, Service))] == []
+    """)
+
+    result = pytester.runpytest_subprocess("-p", "no:hypothesispytest")
+
+    result.assert_outcomes(failed=1, errors=1, passed=4, warnings=1)
+    result.stdout.fnmatch_lines(["* sagemaker_ie at the end of call *", "1 call:"])
 
 
 # --- sessions

@@ -20,6 +20,7 @@ from mock_sagemaker_ie.interception import botocore_calls, name_lookup, stack
 from mock_sagemaker_ie.interception.import_hook import ModulePatch
 from mock_sagemaker_ie.interception.replacement import Replacement
 from mock_sagemaker_ie.interception.unanswered import ended, unanswered
+from mock_sagemaker_ie.service.clients import ANSWERED_SERVICES
 from mock_sagemaker_ie.service.steps import run
 
 if TYPE_CHECKING:
@@ -28,10 +29,6 @@ if TYPE_CHECKING:
     from mock_sagemaker_ie.interception.replacement import Link
     from mock_sagemaker_ie.interception.stack import ActiveMock
     from mock_sagemaker_ie.service.steps import Steps
-
-# The service ids, as botocore writes them in events, whose calls the mock answers. Calls of all other services whose
-# ids begin like these never leave the process either.
-ANSWERED_SERVICES = ("sagemaker", "sagemaker-runtime")
 
 Responses = list[tuple[Any, Any]]
 
@@ -84,7 +81,8 @@ interceptor = stack.Interceptor(ModulePatch(hooks.__name__, _replacements, hooks
 
 # --- events
 
-# Most of botocore's events do not concern us and must be quick: only names with these beginnings are looked at.
+# Most of botocore's events do not concern us and must be quick: only names with these beginnings are looked at. They
+# are those of all SageMaker services; the mock answers operations of two, and calls of the others do not leave either.
 _CALLS = "before-call.sagemaker"
 _REQUESTS = ("request-created.sagemaker", "before-send.sagemaker", "response-received.sagemaker")
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from mock_sagemaker_ie.interception import stack
 from mock_sagemaker_ie.interception.replacement import Replacement, Replacements
 from mock_sagemaker_ie.interception.unanswered import unanswered_connection
-from mock_sagemaker_ie.service.aws_http import is_sagemaker_host
+from mock_sagemaker_ie.service.aws_http import sagemaker_service
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -46,10 +46,11 @@ def _guard_tls(link: Link) -> Callable[..., Any]:
 
 def refuse(host: Any) -> None:
     """Raise UnansweredCallError for a host of SageMaker while a mock is active."""
-    if host is None or not stack.active_mocks():
+    if host is None or (active := stack.answering()) is None:
         return
     name = host.decode("latin-1") if isinstance(host, (bytes, bytearray)) else str(host)
-    if is_sagemaker_host(name) and _key(name) not in _let_through:
+    service = sagemaker_service(name)
+    if service is not None and service not in active.passthrough and _key(name) not in _let_through:
         raise unanswered_connection(name)
 
 

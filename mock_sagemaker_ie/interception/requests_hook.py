@@ -46,7 +46,7 @@ def _request_url(link: Link) -> Callable[..., Any]:
     """
 
     def request_url(adapter: Any, request: Any, proxies: Any) -> Any:
-        name_lookup.refuse(urlsplit(request.url).hostname)
+        name_lookup.refuse(urlsplit(request.url).hostname or "")
         return link.original(adapter, request, proxies)
 
     return request_url

@@ -18,8 +18,9 @@ from mock_sagemaker_ie.forks import new_lock
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# The only API version of each service.
+# The services of which the mock answers operations, each with its only API version.
 _API_VERSIONS = {"sagemaker": "2017-07-24", "sagemaker-runtime": "2017-05-13"}
+ANSWERED_SERVICES = tuple(_API_VERSIONS)
 
 DEFAULT_REGION = "us-east-1"
 
@@ -71,6 +72,30 @@ def service_model(service: str) -> Any:
     """Return botocore's ServiceModel of a service, which is loaded once per process."""
     with _lock:
         return _model(service)
+
+
+@lru_cache(maxsize=1)
+def sagemaker_services() -> tuple[str, ...]:
+    """Return the names of all SageMaker services that this botocore has, as `boto3.client` takes them.
+
+    These are the names, and the service ids in the events of botocore, that begin with "sagemaker".
+    """
+    with _lock:
+        return tuple(name for name in _loader().list_available_services("service-2") if name.startswith("sagemaker"))
+
+
+@lru_cache(maxsize=1)
+def services_by_host() -> dict[str, str]:
+    """Return the names of all SageMaker services by the beginning of their hosts, for example `api.sagemaker`."""
+    return {_metadata(service)["endpointPrefix"]: service for service in sagemaker_services()}
+
+
+def _metadata(service: str) -> Any:
+    with _lock:
+        if service in ANSWERED_SERVICES:
+            return _model(service).metadata
+        # Without the cache of models, which has space for those of all mocks.
+        return _loader().load_service_model(service, "service-2")["metadata"]
 
 
 @lru_cache(maxsize=1)

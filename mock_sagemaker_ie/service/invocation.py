@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mock_sagemaker_ie.backend.hosting import captures
-from mock_sagemaker_ie.backend.hosting.metrics import Datapoint, Invocation, Metrics, Series
+from mock_sagemaker_ie.backend.hosting.metrics import Invocation, Metrics, Minutes
 from mock_sagemaker_ie.forks import new_lock
 from mock_sagemaker_ie.protocol.errors import AWSError
 from mock_sagemaker_ie.protocol.wire import copy_values
@@ -50,15 +50,15 @@ class Invoked(NamedTuple):
 class Runtime:
     """The handlers of the models, and the captures and metrics of every account and region.
 
-    `delivery`: writes captures and metrics where the user wants them. `keep`: the most captures to keep, the last
-    ones; None for all.
+    `delivery`: writes captures and metrics where the user wants them. `keep`: the most captures, and
+    the most minutes of metrics of variants, to keep, the last ones; None for all.
     """
 
     def __init__(self, delivery: Delivery, keep: int | None) -> None:
         self.handlers: dict[str, Handler | AsyncHandler] = {}
         self.invoked: set[str] = set()  # The models that a request has reached.
         self.captures: deque[Capture] = deque(maxlen=keep)
-        self._metrics: dict[tuple[str, Series, dt.datetime], Datapoint] = {}
+        self._metrics = Minutes(keep)
         self._delivery = delivery
         self._lock = new_lock()
 
@@ -66,7 +66,7 @@ class Runtime:
     def metrics(self) -> Metrics:
         """Every minute of every metric of every variant so far, in the order of the first samples."""
         with self._lock:
-            return Metrics(replace(datapoint) for datapoint in self._metrics.values())
+            return Metrics(replace(datapoint) for datapoint in self._metrics)
 
     @property
     def captured(self) -> tuple[Capture, ...]:
@@ -153,19 +153,8 @@ class Runtime:
         with self._lock:
             self.captures.extend(kept)
             for invocation in invocations:
-                self._count(invocation)
+                self._metrics.add(invocation)
         self._delivery.deliver(kept, invocations)
-
-    def _count(self, invocation: Invocation) -> None:
-        minute = invocation.at.replace(second=0, microsecond=0)
-        both = invocation.series()
-        for name, value, unit in invocation.data():
-            for series in both:
-                key = name, series, minute
-                if key not in self._metrics:
-                    endpoint, variant, config = series
-                    self._metrics[key] = Datapoint(name, endpoint, variant, minute, unit, endpoint_config=config)
-                self._metrics[key].add(value)
 
 
 class HandlerWarning(UserWarning):

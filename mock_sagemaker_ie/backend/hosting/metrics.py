@@ -101,6 +101,36 @@ class Datapoint:
         self.minimum, self.maximum = min(self.minimum, value), max(self.maximum, value)
 
 
+class Minutes:
+    """The datapoints of each variant by minute. `keep`: the most minutes of variants to keep, the last ones."""
+
+    def __init__(self, keep: int | None) -> None:
+        self._keep = keep
+        # In the order of the first samples: every metric of a series in a minute, by name.
+        self._data: dict[tuple[Series, dt.datetime], dict[str, Datapoint]] = {}
+
+    def __iter__(self) -> Iterator[Datapoint]:
+        return (datapoint for minute in self._data.values() for datapoint in minute.values())
+
+    def add(self, invocation: Invocation) -> None:
+        """Count an invocation in its minute, and drop the oldest minutes that are too many."""
+        start = invocation.at.replace(second=0, microsecond=0)
+        both = invocation.series()
+        for series in both:
+            minute = self._data.setdefault((series, start), {})
+            endpoint, variant, config = series
+            for name, value, unit in invocation.data():
+                if name not in minute:
+                    minute[name] = Datapoint(name, endpoint, variant, start, unit, endpoint_config=config)
+                minute[name].add(value)
+        while self._keep is not None and len(self._data) > self._keep * len(both):
+            del self._data[next(iter(self._data))]
+
+    def clear(self) -> None:
+        """Forget every datapoint."""
+        self._data.clear()
+
+
 class Metrics(tuple["Datapoint", ...]):  # noqa: SLOT001 - it has an attribute
     """Datapoints of every metric by endpoint and variant. So their sum counts each invocation once."""
 
