@@ -192,7 +192,7 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
         for active in left:
             active.exit(type(warning), warning, None)  # As after an error: unused faults do not matter any more.
         if left:
-            item.warn(warning)
+            item.warn(warning.with_traceback(None))  # Its frames would keep the mocks.
 
 
 @pytest.hookimpl(wrapper=True)
