@@ -67,10 +67,18 @@ class Activation:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        active = stack.entered_by(self)
-        if active is None:
-            raise RuntimeError("this mock_inference_experiment was not started, or has been stopped already")
-        active.exit(kind, error, trace)
+        active = None
+        try:
+            active = stack.entered_by(self)
+            if active is None:
+                raise RuntimeError(  # noqa: TRY301
+                    "this mock_inference_experiment was not started, or has been stopped already"
+                )
+            active.exit(kind, error, trace)
+        except BaseException:
+            if (left := active or stack.entered_by(self)) is not None:
+                stack.remove(left, INTERCEPTORS)  # Nothing, unless an interrupt came before its exit began.
+            raise
 
     async def __aenter__(self) -> InferenceExperimentMock:
         return self.__enter__()
@@ -107,8 +115,12 @@ class Activation:
         """
         context = _activate(self._options, origin, entered_by=entered_by, owner=owner, started=started)
         active = context.__enter__()
-        active.exit = context.__exit__
-        return active
+        try:
+            active.exit = context.__exit__
+            return active  # noqa: TRY300 - an interrupt may come here too
+        except BaseException as interrupt:
+            context.__exit__(type(interrupt), interrupt, interrupt.__traceback__)
+            raise
 
 
 @overload
@@ -158,7 +170,8 @@ def _activate(options: Options, origin: ActiveMock | None = None, **entry: Any) 
     with ExitStack() as exits:
         if isinstance(service.clock, FrozenClock):
             exits.enter_context(service.clock)
-        exits.callback(stack.remove, active, INTERCEPTORS)
+        for _ in range(2):  # An interrupt, for example of a signal, may come at any line of the first.
+            exits.callback(stack.remove, active, INTERCEPTORS)
         stack.push(active, INTERCEPTORS)
         exits.callback(delivery.close)
         exits.callback(active.mock._clients.give_back)  # noqa: SLF001 - not for users

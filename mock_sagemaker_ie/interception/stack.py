@@ -110,18 +110,12 @@ def push(active: ActiveMock, interceptors: Iterable[Interceptor]) -> None:
 
 
 def remove(active: ActiveMock, interceptors: Iterable[Interceptor]) -> None:
-    """Remove a mock, in any order, and let each interceptor restore what nobody needs any more."""
+    """Remove a mock, in any order, and let each interceptor restore what nobody needs any more.
 
-    def without(stack: Stack) -> Stack:
-        return tuple(each for each in stack if each is not active)
-
-    try:
-        _change(without, interceptors)
-    except BaseException:  # An interrupt may come at any line; what we replaced must be restored nevertheless.
-        _change(without, interceptors)
-        raise
-    finally:
-        _entered_here.set(_innermost_here())
+    The second time this does nothing, unless an exception interrupted the first.
+    """
+    _change(lambda stack: tuple(each for each in stack if each is not active), interceptors)
+    _entered_here.set(_innermost_here())
 
 
 def _change(change: Callable[[Stack], Stack], interceptors: Iterable[Interceptor]) -> None:
