@@ -14,7 +14,7 @@ import requests
 from botocore.hooks import EventAliaser
 
 import mock_sagemaker_ie
-from mock_sagemaker_ie import mock_inference_experiment
+from mock_sagemaker_ie import forks, mock_inference_experiment
 from mock_sagemaker_ie.activation.activation import Activation
 from mock_sagemaker_ie.interception import stack
 
@@ -67,6 +67,10 @@ def interrupt(number):
         return lines[-1]
     finally:
         sys.settrace(before)
+        # A tracer can raise after the body of `with` and before its end, where Python handles no signal.
+        for lock in [stack._changing, *[reference() for reference in forks._locks]]:
+            while lock is not None and lock._is_owned():
+                lock.release()
     return None
 
 
