@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
+from base64 import b64encode
 from contextlib import nullcontext
+from functools import lru_cache
+from hashlib import sha256
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
@@ -49,8 +53,8 @@ class Control:
 
     def page(self, _arguments: dict[str, Any]) -> Response:
         """Return the web page."""
-        page = files("mock_sagemaker_ie.server").joinpath("page.html").read_bytes()
-        return Response(page, content_type="text/html; charset=utf-8")
+        page, policy = _page()
+        return Response(page, content_type="text/html; charset=utf-8", headers={"Content-Security-Policy": policy})
 
     def state(self, _arguments: dict[str, Any]) -> Response:
         """Return the data that the page shows."""
@@ -148,6 +152,20 @@ class Control:
             for name, described in self._mock.experiments_in(region, account).items():
                 if name in timelines:  # A call may have created the experiment since the line above.
                     yield region, account, described, timelines[name]
+
+
+@lru_cache(maxsize=1)
+def _page() -> tuple[bytes, str]:
+    """Return the web page, and the policy that lets a browser run its own script and styles only."""
+    page = files("mock_sagemaker_ie.server").joinpath("page.html").read_bytes()
+    sources = {}
+    for tag in ("script", "style"):
+        (text,) = re.findall(rb"<%b>(.*?)</%b>" % (tag.encode(), tag.encode()), page, re.DOTALL)
+        sources[tag] = f"{tag}-src 'sha256-{b64encode(sha256(text).digest()).decode()}'"
+    return page, f"default-src 'none'; {sources['script']}; {sources['style']}; {_PAGE_POLICY}"
+
+
+_PAGE_POLICY = "img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 
 def _experiment(region: str, account: str, described: Mapping[str, Any], timeline: Timeline) -> dict[str, Any]:
