@@ -20,6 +20,7 @@ from mock_sagemaker_ie.protocol.errors import AWSError
 
 if TYPE_CHECKING:
     import datetime as dt
+    from collections.abc import Iterator
 
     from mock_sagemaker_ie.backend.experiments.record import Experiment
     from mock_sagemaker_ie.backend.hosting.traffic import Route
@@ -97,6 +98,17 @@ class SageMakerBackend:
         """
         ahead = self.copy() if self._settings.quotas else self._copy_of_one(name)
         return ahead.as_of(NEVER - NEVER.resolution).experiments.store.get(name)
+
+    def upcoming(self) -> Iterator[tuple[dt.datetime, Experiment]]:
+        """Yield each unfinished experiment with every instant at which it may change by itself, the earliest first.
+
+        Stale events are among them: `foreseen` shows what happens.
+        """
+        for at, kind, name in self._events.copy().take_until(NEVER):
+            experiments = self.experiments
+            user = experiments.user_of(name) if kind is EventKind.ENDPOINT else experiments.store.records.get(name)
+            if user is not None and not user.finished:
+                yield at, user
 
     # --- failures
 
