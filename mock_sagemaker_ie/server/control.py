@@ -69,13 +69,15 @@ class Control:
 
     def experiments(self, _arguments: dict[str, Any]) -> Response:
         """Return what DescribeInferenceExperiment returns for each experiment."""
-        return _json_list(each.snapshot.describe(each.experiment.name) for each in self._state.experiments())
+        snapshots = self._state.snapshots().values()
+        return _json_list(each.describe(experiment.name) for each in snapshots for experiment in each.experiments)
 
     def timelines(self, _arguments: dict[str, Any]) -> Response:
         """Return the timeline of each experiment."""
         return _json_list(
-            timeline_document(each.region, each.account, each.snapshot.timeline(each.experiment.name))
-            for each in self._state.experiments()
+            timeline_document(account, region, snapshot.timeline(experiment.name))
+            for (account, region), snapshot in self._state.snapshots().items()
+            for experiment in snapshot.experiments
         )
 
     def timeline_svg(self, arguments: dict[str, Any]) -> Response:

@@ -18,7 +18,7 @@ Document = dict[str, Any]
 MAX_MESSAGE_SIZE, MAX_TEXT_SIZE = 120, 40  # In bytes: of each text in a call that is shortened.
 
 
-def experiment_document(region: str, account: str, described: Mapping[str, Any], timeline: Timeline) -> Document:
+def experiment_document(account: str, region: str, described: Mapping[str, Any], timeline: Timeline) -> Document:
     """Return the data of one experiment that the page shows."""
     # A status without a duration is never visible.
     upcoming = next((segment for segment in timeline.future if segment.begin != segment.end), None)
@@ -39,7 +39,7 @@ def experiment_document(region: str, account: str, described: Mapping[str, Any],
     }
 
 
-def timeline_document(region: str, account: str, timeline: Timeline) -> Document:
+def timeline_document(account: str, region: str, timeline: Timeline) -> Document:
     """Return a timeline."""
     segments = [
         {

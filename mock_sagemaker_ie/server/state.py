@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import random
 from collections import deque
+from heapq import merge
 from itertools import islice
+from operator import attrgetter
 from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -37,6 +39,11 @@ class Snapshot(NamedTuple):
     now: dt.datetime
     number: int
 
+    @property
+    def experiments(self) -> list[Experiment]:
+        """The experiments, in the order of creation."""
+        return list(self.copy.experiments.store.records.values())
+
     def describe(self, name: str) -> Mapping[str, Any]:
         """Return what DescribeInferenceExperiment returns."""
         return self.copy.experiments.describe({"Name": name}, self.now)
@@ -44,25 +51,6 @@ class Snapshot(NamedTuple):
     def timeline(self, name: str) -> Timeline:
         """Return the timeline of an experiment."""
         return timeline(self.copy.foreseen(name), self.now)
-
-
-class Listed(NamedTuple):
-    """One experiment in a snapshot."""
-
-    snapshot: Snapshot
-    account: str
-    region: str
-    experiment: Experiment
-
-    @property
-    def key(self) -> str:
-        """The identity of the experiment."""
-        return f"{self.account}/{self.region}/{self.experiment.name}"
-
-    def contains(self, words: list[str]) -> bool:
-        """Return whether name, status, region and account contain all words."""
-        text = f"{self.experiment.name} {self.experiment.status} {self.region} {self.account}".lower()
-        return all(word in text for word in words)
 
 
 class _Row(NamedTuple):
@@ -89,7 +77,7 @@ class State:
         self._first = self._version = random.SystemRandom().getrandbits(50)
         self._snapshots: dict[tuple[str, str], Snapshot] = {}
         self._snapshots_made = 0
-        self._listed: list[Listed] = []
+        self._listed: list[Experiment] = []
         self._rows: dict[str, _Row] = {}
         self._next_change: str | None = None
         self._calls: deque[_Seen] = deque(maxlen=limits.CALLS.value)
@@ -104,7 +92,7 @@ class State:
             if not self._first <= since <= self._version:
                 since = 0
             words = filter.lower().split()
-            matching = [each for each in self._listed if each.contains(words)] if words else self._listed
+            matching = [each for each in self._listed if _contains(each, words)] if words else self._listed
             end = max(len(matching) - offset, 0)
             page = matching[max(end - limits.ROWS.value, 0) : end]
             rows = [self._row(each) for each in page]
@@ -112,7 +100,7 @@ class State:
                 "now": self._service.now().isoformat(),
                 "version": self._version,
                 "experiments": [row.document for row in rows if row.version > since],
-                "page": None if since == self._version else [each.key for each in page],
+                "page": None if since == self._version else [_key(each) for each in page],
                 "experiment_count": len(self._listed),
                 "match_count": len(matching),
                 "next_change": self._next_change,
@@ -128,11 +116,11 @@ class State:
                     return call_document(seen.call)
         raise LookupError(f"none of the latest calls has version {version}; /_mock/calls has all calls")
 
-    def experiments(self) -> list[Listed]:
-        """Return all experiments, in the order of creation."""
+    def snapshots(self) -> dict[tuple[str, str], Snapshot]:
+        """Return a snapshot of each account and region."""
         with self._lock:
             self._refresh()
-            return self._listed
+            return self._snapshots
 
     # --- refresh
 
@@ -141,16 +129,11 @@ class State:
         snapshots = dict(self._take_snapshots())
         if snapshots != self._snapshots:
             self._snapshots = snapshots
-            found = [
-                Listed(snapshot, *scope, experiment)
-                for scope, snapshot in snapshots.items()
-                for experiment in snapshot.copy.experiments.store.records.values()
-            ]
-            listed = sorted(found, key=lambda each: each.experiment.created)
-            self._version += [each.experiment for each in listed] != [each.experiment for each in self._listed]
+            listed = list(merge(*(each.experiments for each in snapshots.values()), key=attrgetter("created")))
+            self._version += listed != self._listed
             self._listed = listed
-            known = {each.key for each in listed}
-            self._rows = {key: row for key, row in self._rows.items() if key in known}
+            known = {each.arn for each in listed}
+            self._rows = {arn: row for arn, row in self._rows.items() if arn in known}
             self._next_change = self._find_next_change()
         return self._refresh_calls()
 
@@ -163,26 +146,26 @@ class State:
                     snapshot = Snapshot(backend, backend.version, backend.copy(), now, self._snapshots_made)
             yield (account, region), snapshot
 
-    def _row(self, listed: Listed) -> _Row:
-        row = self._rows.get(listed.key)
-        if row is None or row.snapshot != listed.snapshot.number:
-            name, snapshot = listed.experiment.name, listed.snapshot
-            scope = listed.region, listed.account
-            document = experiment_document(*scope, snapshot.describe(name), snapshot.timeline(name))
+    def _row(self, experiment: Experiment) -> _Row:
+        row, scope = self._rows.get(experiment.arn), _scope(experiment)
+        snapshot = self._snapshots[scope]
+        if row is None or row.snapshot != snapshot.number:
+            described, future = snapshot.describe(experiment.name), snapshot.timeline(experiment.name)
+            document = experiment_document(*scope, described, future)
             same = row is not None and row.document == document
             self._version += not same
             row = _Row(snapshot.number, row.version if row is not None and same else self._version, document)
-            self._rows[listed.key] = row
+            self._rows[experiment.arn] = row
         return row
 
     def _find_next_change(self) -> str | None:
         """Return the instant at which the next experiment changes its status by itself."""
         soonest: str | None = None
-        for (account, region), snapshot in self._snapshots.items():
+        for snapshot in self._snapshots.values():
             for at, experiment in snapshot.copy.upcoming():
                 if soonest is not None and at.isoformat() >= soonest:
                     break
-                coming = self._row(Listed(snapshot, account, region, experiment)).document["next"]
+                coming = self._row(experiment).document["next"]
                 if coming is not None and (soonest is None or coming["at"] < soonest):
                     soonest = coming["at"]
         return soonest
@@ -200,3 +183,19 @@ class State:
             self._version += 1
             self._calls.append(_Seen(self._version, call, shortened_call(call, self._version)))
         return count
+
+
+def _scope(experiment: Experiment) -> tuple[str, str]:
+    """Return the account and the region of an experiment."""
+    _, _, _, region, account, _ = experiment.arn.split(":")
+    return account, region
+
+
+def _key(experiment: Experiment) -> str:
+    return "/".join((*_scope(experiment), experiment.name))
+
+
+def _contains(experiment: Experiment, words: list[str]) -> bool:
+    """Return whether name, status, region and account contain all words."""
+    text = f"{experiment.name} {experiment.status} {' '.join(_scope(experiment))}".lower()
+    return all(word in text for word in words)
