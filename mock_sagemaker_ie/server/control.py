@@ -216,10 +216,10 @@ def _json(values: Any, status: int = 200) -> Response:
 
 def _json_list(items: Iterable[Any]) -> Response:
     """Return a list that is encoded item by item: while the encoder runs, no other thread does."""
-    return Response(f"[{', '.join(map(_encode, items))}]", content_type="application/json")
+    return Response(f"[{','.join(map(_encode, items))}]", content_type="application/json")
 
 
-_encode = json.JSONEncoder(default=plain).encode
+_encode = json.JSONEncoder(default=plain, separators=(",", ":")).encode
 
 
 def _error(status: int, message: str) -> Response:

@@ -134,7 +134,7 @@ class _Input(io.RawIOBase):
 # programs could read another header than this one.
 _HEADER = re.compile(rb"[!#-'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e\x80-\xff]*\r?\n")
 _REQUEST_LINE = re.compile(rb"[\x20-\x7e\x80-\xff]*\r?\n")
-_CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})[\t ]*(?:;[\t\x20-\x7e\x80-\xff]*)?\r?\n")
+_CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})[\t ]*(?:;[\t\x20-\x7e\x80-\xff]*)?\r\n")
 
 
 class _Handler(WSGIRequestHandler):
@@ -253,7 +253,7 @@ class _Handler(WSGIRequestHandler):
             if len(body) + size > limits.BODY.value:
                 raise common_error("RequestEntityTooLargeException")
             body += self._exactly(size)
-            if self.rfile.readline(3) not in (b"\r\n", b"\n"):
+            if self.rfile.read(2) != b"\r\n":
                 raise _malformed("Missing line break after a chunk.")
         try:
             parse_headers(self.rfile)
@@ -293,7 +293,8 @@ class _Handler(WSGIRequestHandler):
         # Read the rest: otherwise the connection is reset, and a client that is still sending never reads the answer.
         with suppress(OSError):
             self.connection.shutdown(socket.SHUT_WR)
-            end, rest = time.monotonic() + limits.REFUSED_TIME.value, limits.REFUSED_SIZE.value
+            patience = min(limits.REFUSED_TIME.value, self.server.request_time)
+            end, rest = time.monotonic() + patience, limits.REFUSED_SIZE.value
             while rest > 0 and (left := end - time.monotonic()) > 0:
                 self.connection.settimeout(min(left, self.server.socket_timeout, 1.0))
                 block = self.connection.recv(1 << 20)
@@ -329,12 +330,13 @@ class _Server(ThreadedWSGIServer):
     ) -> None:
         self.application = application
         self.socket_timeout, self.request_time = timeouts
+        self.max_connections = limits.CONNECTIONS.value
         self._open: dict[socket.socket, Thread] = {}
         super().__init__(host, port, application, _Handler, fd=file)
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        if len(self._open) >= limits.CONNECTIONS.value:
-            message = f"{limits.CONNECTIONS.value} connections are open already, which is the most at once."
+        if len(self._open) >= self.max_connections:
+            message = f"{self.max_connections} connections are open already, which is the most at once."
             busy = self.application.refuse(common_error("ServiceUnavailable", message))
             with suppress(OSError):
                 request.sendall(_encoded(_status(busy.status), busy.headers.items(), busy.body, close=True))
