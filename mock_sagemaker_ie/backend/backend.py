@@ -99,6 +99,20 @@ class SageMakerBackend:
         ahead = self.copy() if self._settings.quotas else self._copy_of_one(name)
         return ahead.as_of(NEVER - NEVER.resolution).experiments.store.get(name)
 
+    def causes(self, name: str) -> tuple[object, ...]:
+        """Return everything on which an experiment's present and future depend: while it is equal, so are they."""
+        experiment = self.experiments.store.get(name)
+        endpoint, models = experiment.endpoint, self.hosting.models.records
+        return (
+            experiment,
+            self.hosting.find(endpoint),
+            self.experiments.user_of(endpoint) is experiment,
+            self.experiments.pending_failures(name),
+            self.hosting.fails_next(endpoint),
+            [models.get(str(variant["ModelName"])) for variant in experiment.variants.values()],
+            object() if self._settings.quotas else None,  # Quotas join all endpoints: any change may be a cause.
+        )
+
     def upcoming(self) -> Iterator[tuple[dt.datetime, Experiment]]:
         """Yield each unfinished experiment with every instant at which it may change by itself, the earliest first.
 

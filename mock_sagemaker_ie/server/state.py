@@ -54,9 +54,10 @@ class Snapshot(NamedTuple):
 
 
 class _Row(NamedTuple):
-    """The document of an experiment, computed from the snapshot with this number, and the version of its content."""
+    """The document of an experiment, what it depends on, and the version of its content."""
 
     snapshot: int
+    causes: tuple[object, ...]
     version: int
     document: Document
 
@@ -147,15 +148,17 @@ class State:
             yield (account, region), snapshot
 
     def _row(self, experiment: Experiment) -> _Row:
-        row, scope = self._rows.get(experiment.arn), _scope(experiment)
+        row, name, scope = self._rows.get(experiment.arn), experiment.name, _scope(experiment)
         snapshot = self._snapshots[scope]
-        if row is None or row.snapshot != snapshot.number:
-            described, future = snapshot.describe(experiment.name), snapshot.timeline(experiment.name)
-            document = experiment_document(*scope, described, future)
-            same = row is not None and row.document == document
-            self._version += not same
-            row = _Row(snapshot.number, row.version if row is not None and same else self._version, document)
-            self._rows[experiment.arn] = row
+        if row is not None and row.snapshot == snapshot.number:
+            return row
+        causes = snapshot.copy.causes(name)
+        if row is None or row.causes != causes:
+            document = experiment_document(*scope, snapshot.describe(name), snapshot.timeline(name))
+            if row is None or row.document != document:
+                self._version += 1
+                row = _Row(snapshot.number, causes, self._version, document)
+        self._rows[experiment.arn] = row = row._replace(snapshot=snapshot.number, causes=causes)
         return row
 
     def _find_next_change(self) -> str | None:

@@ -17,6 +17,7 @@ from tests.server.http_client import HTTPClient, answer_to, head
 
 LARGE = os.environ.get("MOCK_SAGEMAKER_IE_ATTACK") == "large"
 ROUNDS = 10_000 if LARGE else 100
+STATUSES = {200, 400, 403, 404, 405, 408, 413, 414, 415, 431, 505}
 PARTS = [
     b"\r\n", b"\n", b"\r", b"\0", b" ", b"\t", b":", b";", b",", b"\xff", b"%2F", b"//", b"..", b"{", b"}",
     b"0\r\n\r\n",
@@ -57,7 +58,7 @@ def test_a_damaged_request_harms_nobody(sagemaker_ie_server, caplog, seed):
             status = answer_to(sagemaker_ie_server.url, raw).status
         except (HTTPException, ConnectionError):
             continue  # An empty request gets no answer.
-        assert status < 500, raw
+        assert status in STATUSES, raw
     with closing(HTTPClient(sagemaker_ie_server.url)) as client:
         assert client.call("ListInferenceExperiments").status == 200
     assert not caplog.records

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import datetime as dt
 import json
 import random
 from contextlib import closing
@@ -9,8 +11,10 @@ from contextlib import closing
 import pytest
 
 from mock_sagemaker_ie import Durations
+from mock_sagemaker_ie.server.documents import plain
+from mock_sagemaker_ie.server.state import State
 from tests.conftest import START
-from tests.requests import NAME, create
+from tests.requests import NAME, create, model, stop
 from tests.server.http_client import HTTPClient, server_in_thread
 
 INVOKE = f"/endpoints/{create()['EndpointName']}/invocations"
@@ -179,6 +183,40 @@ def test_the_version_of_another_server_counts_as_none(http, state, launch):
 
     assert len(state(since=foreign)["experiments"]) == 1
     assert len(state(since=0)["experiments"]) == 1
+
+
+@pytest.mark.sagemaker_ie(clock=START.isoformat(), durations=Durations.realistic(), unused_faults="ignore")
+@pytest.mark.parametrize("seed", range(5))
+def test_the_changes_of_a_history_add_up_to_the_whole_state(http, state, sagemaker_ie_server, seed):
+    """A client that polls the changes has at each step what a client gets that asks for everything."""
+    chance, mock, shown, version = random.Random(seed), sagemaker_ie_server.mock, {}, 0  # noqa: S311 - no secret
+    names = [f"experiment-{number}" for number in range(4)]
+    later = (START + dt.timedelta(hours=3)).isoformat()
+    steps = [
+        lambda name: http.call("CreateInferenceExperiment", **{**create(name), "EndpointName": f"endpoint-{name}"}),
+        lambda name: http.call("UpdateInferenceExperiment", Name=name, Description=str(chance.random())),
+        lambda name: http.call("StopInferenceExperiment", Name=name, ModelVariantActions=stop()["ModelVariantActions"]),
+        lambda name: http.call("DeleteInferenceExperiment", Name=name),
+        lambda name: http.call("CreateModel", **model("model-prod")),
+        lambda name: http.call("DeleteModel", ModelName="model-prod"),
+        lambda name: http.post("/_mock/failures", {"experiment": name, "reason": "no capacity"}),
+        lambda name: http.post("/_mock/failures", {"endpoint": f"endpoint-{name}", "reason": "no capacity"}),
+        lambda name: mock.fail_experiment(name, "later", at=later),
+        lambda name: http.post("/_mock/clock", {"advance": chance.choice([1, 360, 3600, 86400])}),
+        lambda name: http.post("/_mock/reset", {}) if chance.random() < 0.1 else None,
+    ]
+    for _ in range(100):
+        with contextlib.suppress(LookupError, ValueError):
+            chance.choice(steps)(chance.choice(names))
+
+        changes = state(since=version)
+        version = changes["version"]
+        shown |= {each["name"]: each for each in changes["experiments"]}
+        if changes["page"] is not None:
+            shown = {key.rpartition("/")[2]: shown[key.rpartition("/")[2]] for key in changes["page"]}
+        fresh = json.loads(json.dumps(State(sagemaker_ie_server.http.application.service).changes(), default=plain))
+        assert list(shown.values()) == fresh["experiments"]
+        assert (changes["next_change"], changes["call_count"]) == (fresh["next_change"], fresh["call_count"])
 
 
 # --- pages
