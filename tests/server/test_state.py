@@ -191,7 +191,7 @@ def test_the_changes_of_a_history_add_up_to_the_whole_state(http, state, sagemak
     """A client that polls the changes has at each step what a client gets that asks for everything."""
     chance, mock, shown, version = random.Random(seed), sagemaker_ie_server.mock, {}, 0  # noqa: S311 - no secret
     names = [f"experiment-{number}" for number in range(4)]
-    later = (START + dt.timedelta(hours=3)).isoformat()
+    minute = dt.timedelta(minutes=1)
     steps = [
         lambda name: http.call("CreateInferenceExperiment", **{**create(name), "EndpointName": f"endpoint-{name}"}),
         lambda name: http.call("UpdateInferenceExperiment", Name=name, Description=str(chance.random())),
@@ -201,7 +201,7 @@ def test_the_changes_of_a_history_add_up_to_the_whole_state(http, state, sagemak
         lambda name: http.call("DeleteModel", ModelName="model-prod"),
         lambda name: http.post("/_mock/failures", {"experiment": name, "reason": "no capacity"}),
         lambda name: http.post("/_mock/failures", {"endpoint": f"endpoint-{name}", "reason": "no capacity"}),
-        lambda name: mock.fail_experiment(name, "later", at=later),
+        lambda name: mock.fail_experiment(name, "later", at=mock.now() + minute),
         lambda name: http.post("/_mock/clock", {"advance": chance.choice([1, 360, 3600, 86400])}),
         lambda name: http.post("/_mock/reset", {}) if chance.random() < 0.1 else None,
     ]
