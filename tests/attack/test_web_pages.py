@@ -79,7 +79,7 @@ class Gate:
 
 def successes(browser: str, folder: Path, *, names_sites: bool = True, protects: bool = True) -> set[tuple[str, str]]:
     """Let a browser visit the attacker's pages; return attack and page of each success."""
-    with server_in_thread() as server, closing(HTTPClient(server.url)) as http:
+    with server_in_thread(unused_faults="ignore") as server, closing(HTTPClient(server.url)) as http:
         assert http.call("CreateInferenceExperiment", **create()).status == 200
         server.mock.serve("model-prod", lambda request: ModelResponse(request.body, content_type="text/html"))
         server.http.app = gate = Gate(server.http.app, names_sites=names_sites, protects=protects)
