@@ -1,4 +1,4 @@
-"""Generate parts of README from the code: `python -m tests.readme`."""
+"""Generate parts of README and of pages in docs/ from the code: `python -m tests.readme`."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from pathlib import Path
 from mock_sagemaker_ie.backend.experiments.lifecycle import FINISHED, LIFECYCLE, Status
 from mock_sagemaker_ie.backend.hosting.endpoints import ENDPOINT_LIFECYCLE
 from mock_sagemaker_ie.backend.transitions import Derived, Failure
+from mock_sagemaker_ie.server.limits import LIMITS
 
 README = Path(__file__).parent.parent / "README.md"
+FILES = (README, README.parent / "docs" / "server-limits.md")
 
 
 def lifecycle() -> str:
@@ -53,11 +55,17 @@ def endpoint_lifecycle() -> str:
     return table(ENDPOINT_LIFECYCLE)
 
 
-GENERATED = {"lifecycle": lifecycle, "endpoint-lifecycle": endpoint_lifecycle}
+def server_limits() -> str:
+    """Return LIMITS as a table."""
+    rows = [f"| {each.what} | {each.value:,} {each.unit} | {each.beyond} |" for each in LIMITS]
+    return "\n".join(["| what | at most | beyond it |", "|---|---|---|", *rows])
+
+
+GENERATED = {"lifecycle": lifecycle, "endpoint-lifecycle": endpoint_lifecycle, "server-limits": server_limits}
 
 
 def written(text: str) -> str:
-    """Return the text of README with new generated parts."""
+    """Return the text of a file with new generated parts."""
     for name, generate in GENERATED.items():
         begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
         text = re.sub(f"{begin}.*?{end}", lambda _: f"{begin}\n{generate()}\n{end}", text, flags=re.DOTALL)  # noqa: B023
@@ -65,4 +73,5 @@ def written(text: str) -> str:
 
 
 if __name__ == "__main__":
-    README.write_text(written(README.read_text()))
+    for file in FILES:
+        file.write_text(written(file.read_text()))

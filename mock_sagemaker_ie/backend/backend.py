@@ -20,6 +20,7 @@ from mock_sagemaker_ie.protocol.errors import AWSError
 
 if TYPE_CHECKING:
     import datetime as dt
+    from collections.abc import Iterator
 
     from mock_sagemaker_ie.backend.experiments.record import Experiment
     from mock_sagemaker_ie.backend.hosting.traffic import Route
@@ -97,6 +98,31 @@ class SageMakerBackend:
         """
         ahead = self.copy() if self._settings.quotas else self._copy_of_one(name)
         return ahead.as_of(NEVER - NEVER.resolution).experiments.store.get(name)
+
+    def causes(self, name: str) -> tuple[object, ...]:
+        """Return everything on which an experiment's present and future depend: while it is equal, so are they."""
+        experiment = self.experiments.store.get(name)
+        endpoint, models = experiment.endpoint, self.hosting.models.records
+        return (
+            experiment,
+            self.hosting.find(endpoint),
+            self.experiments.user_of(endpoint) is experiment,
+            self.experiments.pending_failures(name),
+            self.hosting.fails_next(endpoint),
+            [models.get(str(variant["ModelName"])) for variant in experiment.variants.values()],
+            object() if self._settings.quotas else None,  # Quotas join all endpoints: any change may be a cause.
+        )
+
+    def upcoming(self) -> Iterator[tuple[dt.datetime, Experiment]]:
+        """Yield each unfinished experiment with every instant at which it may change by itself, the earliest first.
+
+        Stale events are among them: `foreseen` shows what happens.
+        """
+        for at, kind, name in self._events.copy().take_until(NEVER):
+            experiments = self.experiments
+            user = experiments.user_of(name) if kind is EventKind.ENDPOINT else experiments.store.records.get(name)
+            if user is not None and not user.finished:
+                yield at, user
 
     # --- failures
 

@@ -46,6 +46,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     serve.add_argument("--remote", action="store_true", help="allow a host that other machines can reach")
     serve.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="answer requests to this host name too, e.g. of a container; may be repeated",
+    )
+    serve.add_argument(
         "--clock",
         type=_option("clock"),
         metavar="INSTANT",
@@ -124,6 +131,7 @@ def _serve(options: argparse.Namespace) -> int:
             options.port,
             state=options.state,
             remote=options.remote,
+            allow_hosts=options.allow_host,
             clock=options.clock,
             durations=options.durations,
             account_id=options.account_id,

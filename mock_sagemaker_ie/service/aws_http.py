@@ -139,7 +139,8 @@ def _operations_by_path_end(model: ServiceModel) -> dict[str, str]:
     return {path.rpartition("}/")[2]: name for name, path in paths.items()}
 
 
-_CREDENTIAL = re.compile(r"Credential=([^/\s]+)/\d+/([a-z0-9-]+)/")
+# Limited lengths keep the search linear. AWS: an access key ID has at most 128 characters.
+_CREDENTIAL = re.compile(r"Credential=([^/\s]{1,128})/\d{1,16}/([a-z0-9-]{1,63})/")
 # A VPC endpoint has a name of its own in front. A name may end in a dot, and its case does not matter.
 # A bucket of S3 may be named sagemaker too.
 _HOST = re.compile(

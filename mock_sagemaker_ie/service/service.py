@@ -278,8 +278,12 @@ class Service:
         key = (account_id or self.account_id, region)
         with self._lock:
             if key not in self._backends:
-                self._backends[key] = SageMakerBackend(partition(region), region, key[0], self._settings)
+                self._backends[key] = self._new_backend(key)
             return self._backends[key]
+
+    def _new_backend(self, key: tuple[str, str]) -> SageMakerBackend:
+        account_id, region = key
+        return SageMakerBackend(partition(region), region, account_id, self._settings)
 
     def scopes(self) -> list[tuple[str, str]]:
         """Return the accounts and regions that have a backend."""
@@ -296,12 +300,17 @@ class Service:
     def view(self, region: str, account_id: str | None = None) -> Iterator[tuple[SageMakerBackend, dt.datetime]]:
         """Give the backend of an account (by default the mock's) and the present instant, while no call is answered.
 
-        An AWSError becomes LookupError when a resource is missing, else ValueError.
+        A backend that nobody has changed yet is not kept: looks at any number of regions make nothing. An AWSError
+        becomes LookupError when a resource is missing, else ValueError.
         """
+        key = (account_id or self.account_id, region)
         with self._lock:
             try:
                 now = self.now()
-                yield self.backend(region, account_id).as_of(now), now
+                backend = self._backends.get(key) or self._new_backend(key)
+                yield backend.as_of(now), now
+                if backend.version:
+                    self._backends.setdefault(key, backend)
             except AWSError as error:
                 kind = LookupError if error.code == "ResourceNotFound" else ValueError
                 raise kind(error.message) from None

@@ -134,6 +134,10 @@ class Experiments:
         if experiment is not None and coming is not None and coming[1] == at:
             self._enter(record.pass_deadline(experiment, coming[0], at), at)
 
+    def pending_failures(self, name: str) -> dict[dt.datetime, str]:
+        """Return the reasons of the failures that were arranged for an experiment, by their instants."""
+        return dict(self._pending_failures.get(name, {}))
+
     def fail_pending(self, name: str, at: dt.datetime) -> bool:
         """Make an experiment fail if a failure was arranged for the instant `at` and it has not finished.
 
