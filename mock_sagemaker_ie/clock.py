@@ -10,6 +10,8 @@ import datetime as dt
 import threading
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from mock_sagemaker_ie.protocol.limits import LATEST, ZERO, check_duration, check_instant, check_number, outside
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 UTC = dt.timezone.utc
-ZERO = dt.timedelta(0)
 
 
 @runtime_checkable
@@ -32,8 +33,10 @@ class Clock(Protocol):
 def instant(when: dt.datetime | str) -> dt.datetime:
     """Return an aware datetime, or an ISO 8601 string with an offset, as an instant in UTC.
 
-    Raises ValueError for a naive datetime and for a string that is not a date, TypeError for any other type.
+    Raises ValueError for a naive datetime, for a string that is not a date, and for an instant outside the years 1970
+    to 8999; TypeError for any other type.
     """
+    given = when
     if isinstance(when, str):
         try:
             # Python 3.10 does not read the suffix Z.
@@ -49,7 +52,10 @@ def instant(when: dt.datetime | str) -> dt.datetime:
             f"{when!r} is naive, so it is not an instant: give it a time zone, "
             "e.g. .replace(tzinfo=datetime.timezone.utc) or '2026-01-01T09:00:00Z'",
         )
-    return when if when.tzinfo is UTC else when.astimezone(UTC)
+    try:
+        return check_instant(when if when.tzinfo is UTC else when.astimezone(UTC), str(given))
+    except OverflowError:
+        raise outside(str(given)) from None
 
 
 def wall_clock() -> dt.datetime:
@@ -73,6 +79,8 @@ class MockClock:
         auto_advance: dt.timedelta = ZERO,
     ) -> None:
         self.auto_advance = _duration(auto_advance)
+        # Is called before each move, with the instant and the `ahead` that follow. If it raises, the clock stays.
+        self.on_move: Callable[[dt.datetime, dt.timedelta | None], None] | None = None
         self._lock = threading.RLock()
         # A ticking clock is an offset from the wall clock. A clock that stands still is an instant.
         first = None if start is None else instant(start)
@@ -81,7 +89,10 @@ class MockClock:
 
     def now(self) -> dt.datetime:
         """Return the current instant in UTC."""
-        return wall_clock() + self._offset if self._fixed is None else self._fixed
+        if self._fixed is not None:
+            return self._fixed
+        now = wall_clock() + self._offset
+        return now if now < LATEST else LATEST - LATEST.resolution
 
     def advance(
         self,
@@ -94,15 +105,16 @@ class MockClock:
     ) -> None:
         """Move the clock forward by the sum of a timedelta and of days, hours, minutes and seconds.
 
-        Raises ValueError when the sum is negative, or when the clock would pass the year 9999.
+        Raises TypeError for a value of another type; ValueError for a number that is not finite, when the sum is
+        negative, or when the clock would leave the year 8999.
         """
+        units = {"days": days, "hours": hours, "minutes": minutes, "seconds": seconds}
         try:
-            step = _duration(by) + dt.timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
-            with self._lock:
-                _ = self.now() + _duration(step)
-                self._shift(step)
-        except OverflowError as error:
-            raise ValueError(f"the clock cannot pass the year 9999: {error}") from None
+            step = _duration(by) + dt.timedelta(**{unit: check_number(units[unit], unit) for unit in units})
+            self._move(_duration(step))
+        except OverflowError:
+            given = ", ".join(f"{unit}={number!r}" for unit, number in units.items() if number)
+            raise ValueError(f"{given or by!r}: the clock cannot leave the year {LATEST.year - 1}") from None
 
     def move_to(self, when: dt.datetime | str) -> None:
         """Move the clock to a later instant (aware datetime or ISO string).
@@ -114,7 +126,17 @@ class MockClock:
             now = self.now()
             if target < now:
                 raise ValueError(f"time never goes back: it is {now.isoformat()}, cannot move to {target.isoformat()}")
-            self._shift(target - now)
+            self._move(target - now)
+
+    def _move(self, step: dt.timedelta) -> None:
+        with self._lock:
+            now = self.now()
+            if step >= LATEST - now:
+                limit = f"the clock cannot leave the year {LATEST.year - 1}"
+                raise ValueError(f"{limit}: it is {now.isoformat()}, cannot advance by {step}")
+            if self.on_move is not None and step:
+                self.on_move(now + step, None if self._fixed is not None else self._offset + step)
+            self._shift(step)
 
     @property
     def ahead(self) -> dt.timedelta | None:
@@ -220,8 +242,6 @@ def read(clock: Clock) -> dt.datetime:
 
 
 def _duration(step: dt.timedelta) -> dt.timedelta:
-    if not isinstance(step, dt.timedelta):
-        raise TypeError(f"{step!r} is not a duration: expected a timedelta")
-    if step < ZERO:
+    if isinstance(step, dt.timedelta) and step < ZERO:
         raise ValueError(f"time never goes back: cannot move a clock by {step}")
-    return step
+    return check_duration(step, "step")

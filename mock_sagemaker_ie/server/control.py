@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from contextlib import nullcontext
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
@@ -11,11 +10,9 @@ from werkzeug.wrappers import Request, Response
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from contextlib import AbstractContextManager
 
     from mock_sagemaker_ie.calls import Call
     from mock_sagemaker_ie.mock import InferenceExperimentMock
-    from mock_sagemaker_ie.server.journal import Journal
     from mock_sagemaker_ie.timeline import Timeline
 
 MAX_CALLS = 200  # The page gets at most so many calls at once.
@@ -24,9 +21,8 @@ MAX_CALLS = 200  # The page gets at most so many calls at once.
 class Control:
     """A function from a request to a response. The paths are the keys of _ROUTES; most responses are JSON."""
 
-    def __init__(self, mock: InferenceExperimentMock, journal: Journal | None) -> None:
+    def __init__(self, mock: InferenceExperimentMock) -> None:
         self._mock = mock
-        self._journal = journal
 
     def __call__(self, request: Request) -> Response | None:
         """Return the response to a request; None for a path that belongs to the AWS API."""
@@ -96,8 +92,6 @@ class Control:
                 self._mock.advance_until(name, status, **_scope(scope))
             case _:
                 raise ValueError('expected "advance", "move_to", or "until" with "name" and "status"')
-        if self._journal is not None:
-            self._journal.write_clock()
         return _json({"now": self._mock.now().isoformat()})
 
     def faults(self, arguments: dict[str, Any]) -> Response:
@@ -117,29 +111,18 @@ class Control:
         fail: Callable[..., None]
         match arguments:
             case {"experiment": name, "reason": reason, **scope}:
-                kind, fail = "experiment", self._mock.fail_experiment
+                fail = self._mock.fail_experiment
             case {"endpoint": name, "reason": reason, **scope}:
-                kind, fail = "endpoint", self._mock.fail_endpoint
+                fail = self._mock.fail_endpoint
             case _:
                 raise ValueError('expected "experiment" or "endpoint", and "reason"')
-        place = _scope(scope)
-        with self._pause():
-            fail(name, reason, **place)
-            if self._journal is not None:
-                self._journal.write_failure(kind, name, reason, **{"region_name": self._mock.region_name, **place})
+        fail(name, reason, **_scope(scope))
         return _json({})
 
     def reset(self, _arguments: dict[str, Any]) -> Response:
         """Delete all state except the models' handlers. The clock does not change."""
-        with self._pause():
-            self._mock.reset()
-            if self._journal is not None:
-                self._journal.clear()
+        self._mock.reset()
         return _json({})
-
-    def _pause(self) -> AbstractContextManager[None]:
-        """Let no call run between a change and its entry in the journal."""
-        return nullcontext() if self._journal is None else self._journal.pause()
 
     def _experiments(self) -> Iterator[tuple[str, str, Mapping[str, Any], Timeline]]:
         """Yield region, account, description and timeline of each experiment."""

@@ -179,7 +179,7 @@ def test_a_kill_loses_at_most_the_last_unanswered_call(tmp_path, seed):
 def history(tmp_path_factory):
     """The content of a journal, and the visible state after each of its lines."""
     path = tmp_path_factory.mktemp("history") / "journal"
-    actions = ["create", "tag", "run", "update", "fail to deploy", "pass a day", "stop", "create", "reset", "create"]
+    actions = ["create", "tag", "run", "update", "fail to deploy", "pass a day", "stop", "create", "tag"]
     with server_with_state(path) as (http, mock):
         states = {path.read_bytes().count(b"\n"): visible_state(http, mock)}
         for action in actions:
