@@ -15,6 +15,8 @@ import zlib
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from mock_sagemaker_ie.backend.snapshot import from_json, to_json
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
@@ -46,7 +48,11 @@ class Line(NamedTuple):
 
 def encode(entry: Entry) -> bytes:
     """Return the text of an entry."""
-    return json.dumps(entry, separators=(",", ":")).encode()
+    return _encoder.encode(entry).encode()
+
+
+_encoder = json.JSONEncoder(separators=(",", ":"), default=to_json)
+_decoder = json.JSONDecoder(object_hook=from_json)
 
 
 def as_line(text: bytes) -> bytes:
@@ -73,12 +79,12 @@ def _decode_line(text: bytes, *, needs_checksum: bool) -> tuple[Entry, int]:
     elif needs_checksum:
         raise ValueError("it does not end with a checksum")
     try:
-        entry = json.loads(text)
+        entry = _decoder.decode(text.decode())
         if isinstance(entry, dict) and "zlib" in entry:
             text = zlib.decompress(base64.b64decode(entry["zlib"]))
-            entry = json.loads(text)
-    except (ValueError, RecursionError, zlib.error) as error:
-        raise ValueError(f"it is not JSON: {error}") from None
+            entry = _decoder.decode(text.decode())
+    except (ValueError, LookupError, TypeError, RecursionError, zlib.error) as error:
+        raise ValueError(f"it cannot be read: {error!r}") from None
     if not isinstance(entry, dict):
         raise ValueError("it is not a JSON object")  # noqa: TRY004 - a value in a file, not an argument
     return entry, len(text)

@@ -29,7 +29,10 @@ if TYPE_CHECKING:
 
 
 class Examination(NamedTuple):
-    """What a file contains. `total`: the number of its lines. `problems`: what is wrong, by number of a line. `entries`: of a file without them."""
+    """What a file contains.
+
+    `total`: the number of its lines. `problems`: what is wrong, by number of a line. `entries`: of a file without them.
+    """
 
     total: int
     problems: dict[int, str]
