@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 
-from mock_sagemaker_ie.protocol.errors import shown
+from mock_sagemaker_ie.protocol.errors import ERROR_STATUSES, shown
 
 ZERO = dt.timedelta(0)
 # The instants of clocks and schedules: from the first up to the second (inferred: no limit of AWS is known).
@@ -60,4 +60,11 @@ def check_times(value: int) -> int:
     """Return a number of calls. Raises ValueError unless it is an int from 1 to MAX_TIMES."""
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_TIMES:
         raise ValueError(f"times={shown(value)}: expected a number of calls, 1 or more, at most {MAX_TIMES}")
+    return value
+
+
+def check_error_status(value: int) -> int:
+    """Return the HTTP status of an error. Raises ValueError unless it is an int from 400 to 599."""
+    if isinstance(value, bool) or not isinstance(value, int) or value not in ERROR_STATUSES:
+        raise ValueError(f"status={shown(value)}: expected the HTTP status of an error, 400 to 599")
     return value

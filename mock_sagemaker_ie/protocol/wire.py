@@ -12,6 +12,7 @@ import random
 import re
 import time
 from collections.abc import Callable
+from decimal import Decimal
 from email.utils import format_datetime
 from functools import lru_cache, partial
 from types import MappingProxyType
@@ -165,10 +166,14 @@ def _decode_float(shape: Shape, value: Any) -> float:
 
 
 def _decode_timestamp(shape: Shape, value: Any) -> dt.datetime:
-    """Decode epoch seconds, cut to whole milliseconds as SageMaker keeps them."""
+    """Decode epoch seconds, cut to whole milliseconds as SageMaker keeps them.
+
+    A float far in the future is a little more or less than the decimal number of the request, which counts.
+    """
+    number = _typed(shape, value, int, float)
     try:
-        return whole_milliseconds(EPOCH + dt.timedelta(seconds=_typed(shape, value, int, float)))
-    except (OverflowError, ValueError):
+        return EPOCH + MILLISECOND * math.floor(Decimal(repr(number)) * 1000)
+    except (ArithmeticError, ValueError):
         raise serialization_exception(f"{value} is not a timestamp in epoch seconds") from None
 
 
