@@ -10,6 +10,7 @@ import datetime as dt
 import threading
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from mock_sagemaker_ie.protocol.errors import shown
 from mock_sagemaker_ie.protocol.limits import LATEST, ZERO, check_duration, check_instant, check_number, outside
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def instant(when: dt.datetime | str) -> dt.datetime:
             when = dt.datetime.fromisoformat(when[:-1] + "+00:00" if when.endswith("Z") else when)
         except ValueError:
             raise ValueError(
-                f"{when!r} is not an instant: expected an ISO 8601 string, e.g. '2026-01-01T09:00:00Z'",
+                f"{shown(when)} is not an instant: expected an ISO 8601 string, e.g. '2026-01-01T09:00:00Z'",
             ) from None
     if not isinstance(when, dt.datetime):
         raise TypeError(f"{when!r} is not an instant: expected an aware datetime or an ISO 8601 string")
@@ -113,8 +114,8 @@ class MockClock:
             step = _duration(by) + dt.timedelta(**{unit: check_number(units[unit], unit) for unit in units})
             self._move(_duration(step))
         except OverflowError:
-            given = ", ".join(f"{unit}={number!r}" for unit, number in units.items() if number)
-            raise ValueError(f"{given or by!r}: the clock cannot leave the year {LATEST.year - 1}") from None
+            given = ", ".join(f"{unit}={shown(number)}" for unit, number in units.items() if number)
+            raise ValueError(f"{given}: the clock cannot leave the year {LATEST.year - 1}") from None
 
     def move_to(self, when: dt.datetime | str) -> None:
         """Move the clock to a later instant (aware datetime or ISO string).

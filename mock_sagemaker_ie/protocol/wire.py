@@ -36,6 +36,7 @@ UTC = dt.timezone.utc
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=UTC)
 JSON_CONTENT_TYPE = "application/x-amz-json-1.1"
 MILLISECOND = dt.timedelta(milliseconds=1)
+_END = (dt.datetime.max.replace(tzinfo=UTC) - EPOCH) // MILLISECOND + 1  # The first millisecond after the calendar.
 
 Values = dict[str, Any]
 
@@ -168,11 +169,13 @@ def _decode_float(shape: Shape, value: Any) -> float:
 def _decode_timestamp(shape: Shape, value: Any) -> dt.datetime:
     """Decode epoch seconds, cut to whole milliseconds as SageMaker keeps them.
 
-    A float far in the future is a little more or less than the decimal number of the request, which counts.
+    A float far in the future is a little more or less than the decimal number of the request, which counts. Clients
+    round `datetime.max` up to the next year.
     """
     number = _typed(shape, value, int, float)
     try:
-        return EPOCH + MILLISECOND * math.floor(Decimal(repr(number)) * 1000)
+        milliseconds = math.floor(Decimal(repr(number)) * 1000)
+        return EPOCH + MILLISECOND * (milliseconds - (milliseconds == _END))
     except (ArithmeticError, ValueError):
         raise serialization_exception(f"{value} is not a timestamp in epoch seconds") from None
 

@@ -125,7 +125,7 @@ class Journal:
         with self._service.pause(), self._lock:
             if not self._refusal:
                 self._compact(always=self._changes_size > MIN_COMPACTED)  # So the next start is fast.
-            self._refusal = "the server has ended"
+            self._refusal = "the server has ended, so changes are refused"
             self._file.close()
 
     def _append(self, line: bytes) -> int:
@@ -134,16 +134,16 @@ class Journal:
         An error of the disk may come back at any time, so only the next start begins again.
         """
         if self._refusal:
-            raise JournalError(f"the change is refused: {self._refusal}")
+            raise JournalError(self._refusal)
         size = self._file.size
         try:
             self._file.append(line)
         except OSError as error:
             self._refusal = (
-                f"the journal {self._file.path} could not be written ({error.strerror}); make room, then start the "
-                "server again: the file has every change that was answered"
+                f"the journal {self._file.path} could not be written ({error.strerror}), so changes are refused; make "
+                "room, then start the server again: the file has every change that was answered"
             )
-            raise JournalError(f"the change is refused: {self._refusal}") from None
+            raise JournalError(self._refusal) from None
         self._changes_size += len(line)
         return size
 
@@ -151,7 +151,10 @@ class Journal:
         try:
             self._file.truncate(size)
         except OSError as error:
-            self._refusal = f"a change that was refused could not be removed from the journal ({error.strerror})"
+            self._refusal = (
+                f"the journal {self._file.path} has a change that was refused and could not be removed "
+                f"({error.strerror}), so changes are refused; start the server again"
+            )
 
     def _compact(self, *, always: bool = False) -> None:
         """Replace the changes by the state that they led to, when they are longer than the state was."""
