@@ -59,9 +59,9 @@ class Kept(NamedTuple):
 
 
 @contextmanager
-def kept(path: Path) -> Iterator[Kept]:
-    """Give a mock with the state in a file. Raises JournalError."""
-    options = complete(OPTIONS)
+def kept(path: Path, **changes: Any) -> Iterator[Kept]:
+    """Give a mock with the state in a file. `changes`: other options. Raises JournalError."""
+    options = complete({**OPTIONS, **changes})
     service, _ = make_service(options)
     journal = Journal(path, service, settings_of(options))
     try:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from mock_sagemaker_ie import Durations
 from mock_sagemaker_ie.protocol.errors import AWSError
 from mock_sagemaker_ie.server import journal as journals
 from mock_sagemaker_ie.server.journal_file import JournalError
@@ -263,3 +264,24 @@ def in_child(function) -> None:
         os._exit(0)
     _, status = os.waitpid(child, 0)
     assert status == 0
+
+
+# --- growth
+
+
+def test_the_work_of_many_updates_grows_with_their_number(tmp_path, monkeypatch):
+    """All that is ever written, also by compaction, is at most a few times what the updates themselves are."""
+    written = []
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda file, data: written.append(len(data)) or write(file, data))
+    path, updates = tmp_path / "journal", 20_000 if LARGE else 2000
+    with kept(path, durations=Durations()) as it:
+        it.call("CreateInferenceExperiment", **create("first"))
+        begun = sum(written)
+        for number in range(updates):
+            it.call("UpdateInferenceExperiment", Name="first", Description=str(number))
+            if number == 0:
+                of_one = sum(written) - begun
+        assert len(it.mock.timeline("first").segments) > 2 * updates
+
+    assert sum(written) < 8 * of_one * updates
