@@ -154,7 +154,7 @@ def _repair(options: argparse.Namespace) -> int:
 
     found, kept = repair(options.file, settings_of(vars(options)))
     if kept is None:
-        print(f"{options.file}: {found.total} lines, none is damaged: the file did not change")  # noqa: T201
+        print(f"{options.file}: {found.total} lines, none is damaged: it did not change")  # noqa: T201
         return 0
     _report(found, "is lost")
     print(f"{options.file}: saved {found.total - len(found.problems)} of {found.total} lines")  # noqa: T201

@@ -86,7 +86,7 @@ def _examine(file: JournalFile, path: Path, settings: dict[str, Any] | None) -> 
         return Examination(len(lines), problems, [])
 
     def refuse(line: Line, error: Exception) -> None:
-        if not is_unanswered(line, lines, error):
+        if problems or not is_unanswered(line, lines, error):
             problems[line.number] = f"it cannot be replayed: {error!r}"
 
     service = _service(written)

@@ -66,7 +66,7 @@ ACTIONS = {
         "CreateInferenceExperiment", **create(name, Schedule={"StartTime": START.timestamp() + 3600})
     ),
     "start": lambda http, name: http.call("StartInferenceExperiment", Name=name),
-    "update": lambda http, name: http.call("UpdateInferenceExperiment", Name=name, Description="longer\n"),
+    "update": lambda http, name: http.call("UpdateInferenceExperiment", Name=name, Description="longer"),
     "stop": lambda http, name: http.call("StopInferenceExperiment", **stop(name, Reason="Grüße")),
     "delete": lambda http, name: http.call("DeleteInferenceExperiment", Name=name),
     "tag": lambda http, name: http.call(
