@@ -18,6 +18,7 @@ from mock_sagemaker_ie.backend import snapshot
 from mock_sagemaker_ie.backend.settings import Durations
 from mock_sagemaker_ie.clock import MockClock, instant
 from mock_sagemaker_ie.protocol.errors import AWSError
+from mock_sagemaker_ie.protocol.limits import LATEST
 from mock_sagemaker_ie.protocol.wire import WireRequest
 from mock_sagemaker_ie.server.journal_file import (
     SETTINGS_KEY,
@@ -276,7 +277,8 @@ def _move(clock: Clock, entry: Entry) -> None:
     ahead = entry["ahead"]  # Version 1 has a number of seconds.
     if clock.ahead is not None and ahead is not None:
         position = dt.timedelta(*ahead) if isinstance(ahead, list) else dt.timedelta(seconds=ahead)
-        clock.advance(max(position - clock.ahead, dt.timedelta(0)))
+        rest = LATEST - LATEST.resolution - clock.now()  # The wall clock has run on since.
+        clock.advance(max(min(position - clock.ahead, rest), dt.timedelta(0)))
     elif instant(entry["clock"]) > clock.now():
         clock.move_to(entry["clock"])
 

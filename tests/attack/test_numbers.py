@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import math
+import sys
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 from decimal import Decimal
 
 import pytest
@@ -15,6 +17,7 @@ from mock_sagemaker_ie.protocol.wire import decode, encode
 from mock_sagemaker_ie.service.clients import service_model
 from tests.conftest import START
 from tests.requests import NAME, create, stop
+from tests.server.http_client import HTTPClient, server_in_thread
 
 UTC = dt.timezone.utc
 CALENDAR_END = dt.datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
@@ -261,3 +264,106 @@ def test_what_was_written_reads_again_to_the_millisecond(year):
         when = dt.datetime(year, 12, 31, 23, 59, 59, millisecond * 1000, tzinfo=UTC)
 
         assert decode(shape, encode({"CreationTimeAfter": when})) == {"CreationTimeAfter": when}
+
+
+# --- over the wire
+
+
+@pytest.fixture(scope="module")
+def http():
+    """An HTTP client of a server whose clock stands still."""
+    options = {"clock": START.isoformat(), "durations": Durations.realistic(), "unused_faults": "ignore"}
+    with server_in_thread(**options) as server, closing(HTTPClient(server.url)) as http:
+        assert http.call("CreateInferenceExperiment", **create()).status == 200
+        yield http
+
+
+# As JSON texts, because Python writes some of them differently.
+JSON_NUMBERS = ["NaN", "Infinity", "-Infinity", "1e13", "1e300", "1e400", "-1", "true", "null", '"5"', "[]", "9" * 5000]
+
+
+@pytest.mark.parametrize("number", JSON_NUMBERS, ids=lambda it: it[:10])
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("clock", '{"advance": %s}'),
+        ("clock", '{"move_to": %s}'),
+        ("clock", '{"until": {"name": "my-experiment", "status": %s}}'),
+        ("faults", '{"operation": "ListModels", "seconds": %s}'),
+        ("faults", '{"operation": "ListModels", "seconds": 1, "times": %s}'),
+        ("faults", '{"operation": "ListModels", "error": "ThrottlingException", "times": %s}'),
+        ("faults", '{"operation": "ListModels", "error": "ThrottlingException", "status": %s}'),
+    ],
+)
+def test_the_control_api_refuses_absurd_numbers_without_any_effect(http, path, body, number):
+    """The answer has a sentence of some words, and the server answers the next call."""
+    if '"status": %s' in body and "error" in body and number == "null":
+        pytest.skip("null is the default status")
+    before = http.get("/_mock/state").values
+
+    answer = http.send("POST", f"/_mock/{path}", body % number, content_type="application/json")
+
+    assert answer.status == 400
+    assert 3 < len(answer.values["error"].split()) < 60
+    assert http.get("/_mock/state").values["now"] == before["now"]
+    assert http.call("ListModels").status == 200
+
+
+@pytest.mark.parametrize("when", NO_INSTANTS, ids=shown)
+def test_the_control_api_refuses_instants_that_the_mock_cannot_compute_with(http, when):
+    """The clock stays."""
+    when = when if isinstance(when, (str, int, float, list)) else when.isoformat()
+
+    answer = http.post("/_mock/clock", {"move_to": when})
+
+    assert answer.status == 400
+    assert http.get("/_mock/state").values["now"] == START.isoformat()
+
+
+SECONDS = [
+    "NaN",
+    "Infinity",
+    "1e13",
+    "-1e13",
+    "1e300",
+    "253402300800",
+    "253402300799.999",
+    "221845392000",
+    "-1",
+    "true",
+]
+
+
+@pytest.mark.parametrize("seconds", [*SECONDS, '"5"', "9" * 400])
+@pytest.mark.parametrize("end", ["StartTime", "EndTime"])
+def test_absurd_times_of_a_request_are_errors_of_aws(http, end, seconds):
+    """An instant outside the mock's years is a ValidationException; no time at all is a SerializationException."""
+    body = json.dumps(create("another", Schedule={end: "when"})).replace('"when"', seconds)
+
+    answer = http.send(
+        "POST", "/", body, x_amz_target="SageMaker.CreateInferenceExperiment", content_type="application/x-amz-json-1.1"
+    )
+
+    assert (answer.status, answer.code) in {(400, "ValidationException"), (400, "SerializationException")}
+    assert (answer.code == "ValidationException") == (seconds in ("253402300800", *SECONDS[6:9]))
+
+
+@pytest.mark.parametrize(
+    "instant", ["8999-12-31T23:59:59.999Z", "2027-01-01T09:00:00.0004567Z", "5000-06-01T00:00:00.123Z"]
+)
+@pytest.mark.parametrize("clock", [None, START.isoformat()], ids=["runs", "stands still"])
+def test_a_clock_that_was_moved_far_is_there_after_a_restart(tmp_path, instant, clock):
+    """So are an experiment that was created there, and its schedule to the millisecond."""
+    options = {"clock": clock, "state": tmp_path / "journal", "durations": Durations.realistic()}
+    if sys.version_info < (3, 11):
+        instant = instant.replace("0004567", "000456")  # Python 3.10 reads six digits only.
+    seen = []
+    for moves in ([instant], []):
+        with server_in_thread(**options) as server, closing(HTTPClient(server.url)) as http:
+            for move in moves:
+                assert http.post("/_mock/clock", {"move_to": move}).status == 200
+                assert http.call("CreateInferenceExperiment", **create()).status == 200
+            experiment, timeline = server.mock.experiments[NAME], server.mock.timeline(NAME)
+            seen.append((experiment["CreationTime"], timeline.segments, clock and server.mock.now()))
+
+    assert seen[0] == seen[1]
