@@ -277,7 +277,7 @@ def _move(clock: Clock, entry: Entry) -> None:
     ahead = entry["ahead"]  # Version 1 has a number of seconds.
     if clock.ahead is not None and ahead is not None:
         position = dt.timedelta(*ahead) if isinstance(ahead, list) else dt.timedelta(seconds=ahead)
-        rest = LATEST - LATEST.resolution - clock.now()  # The wall clock has run on since.
+        rest = LATEST - dt.timedelta(seconds=1) - clock.now()  # The wall clock has run on since, and does now.
         clock.advance(max(min(position - clock.ahead, rest), dt.timedelta(0)))
     elif instant(entry["clock"]) > clock.now():
         clock.move_to(entry["clock"])
