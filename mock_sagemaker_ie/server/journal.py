@@ -54,12 +54,16 @@ class Journal:
     def __init__(self, path: Path, service: Service, settings: dict[str, Any]) -> None:
         self._service, self._settings = service, settings
         self._lock = threading.RLock()  # Clocks move while no call is answered.
+        self._is_old = False  # The file has an older format.
         self._refusal = ""  # Why changes are refused, if they are.
         self._state_size = self._changes_size = 0
+        self._clock: list[Entry] = []  # The entry of the last move: the clock may be about to move there.
         self._file = JournalFile(path)
         try:
             self._open(path)
-            self._compact()
+            if isinstance(service.clock, MockClock):
+                self._clock = [_clock_entry(service.clock.now(), service.clock.ahead)]
+            self._compact(always=self._is_old)
         except BaseException:
             self._file.close()
             raise
@@ -86,8 +90,7 @@ class Journal:
         self._changes_size = sum(line.size for line in lines[saved + 1 :])
         end = self._replay(lines, path)
         self._file.truncate(end)
-        if (lines[0].entry or {})["version"] < VERSION:
-            self._compact(always=True)
+        self._is_old = (lines[0].entry or {})["version"] < VERSION
 
     def _replay(self, lines: list[Line], path: Path) -> int:
         """Give the service the state in the lines after the header. Return the end of the last one that counts."""
@@ -118,8 +121,10 @@ class Journal:
 
     def _write_move(self, when: dt.datetime, ahead: dt.timedelta | None) -> None:
         """Write the position that the clock is about to move to."""
+        entry = _clock_entry(when, ahead)
         with self._lock:
-            self._append(as_line(encode(_clock_entry(when, ahead))))
+            self._append(as_line(encode(entry)))
+            self._clock = [entry]
 
     def close(self) -> None:
         """Close the file, and refuse later changes, which could not be written any more."""
@@ -161,9 +166,7 @@ class Journal:
         """Replace the changes by the state that they led to, when they are longer than the state was."""
         if not always and self._changes_size <= max(MIN_COMPACTED, 2 * self._state_size):
             return
-        clock = self._service.clock
-        present = [_clock_entry(clock.now(), clock.ahead)] if isinstance(clock, MockClock) else []
-        texts = [encode(entry) for entry in compacted(self._service, self._settings, present)]
+        texts = [encode(entry) for entry in compacted(self._service, self._settings, self._clock)]
         # In a folder that is full or read-only, the file goes on as it is.
         with suppress(OSError):
             self._file.replace(map(as_line, texts))
