@@ -59,9 +59,12 @@ class Client:
             answer = http.call("UpdateInferenceExperiment", Name=name, Description=str(number))
         if number % 7 == 0:  # A call that the service refuses is written and removed.
             http.call("StopInferenceExperiment", **stop("missing"))
-        if answer.status != 200:
+        if answer.status == 200:
+            self.acknowledged = number
+        elif answer.code == "RequestAbortedException" or b"the server has ended" in answer.body:
+            raise ConnectionAbortedError  # The server refuses what it has not read or written when it ends.
+        else:
             self.problems.append(f"{number}: {answer.body!r}")
-        self.acknowledged = number
 
     def check(self, http: HTTPClient) -> None:
         """Compare the state of a new server with what was acknowledged. A change that was not answered may be there."""
