@@ -11,7 +11,7 @@ import threading
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from mock_sagemaker_ie.protocol.errors import shown
-from mock_sagemaker_ie.protocol.limits import LATEST, ZERO, check_duration, check_instant, check_number, outside
+from mock_sagemaker_ie.protocol.limits import EARLIEST, LATEST, ZERO, check_duration, check_number, outside
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,9 +54,12 @@ def instant(when: dt.datetime | str) -> dt.datetime:
             "e.g. .replace(tzinfo=datetime.timezone.utc) or '2026-01-01T09:00:00Z'",
         )
     try:
-        return check_instant(when if when.tzinfo is UTC else when.astimezone(UTC), str(given))
+        in_utc = when if when.tzinfo is UTC else when.astimezone(UTC)
     except OverflowError:
-        raise outside(str(given)) from None
+        raise outside(given) from None
+    if EARLIEST <= in_utc < LATEST:
+        return in_utc
+    raise outside(given)
 
 
 def wall_clock() -> dt.datetime:

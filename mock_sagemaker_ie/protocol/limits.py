@@ -17,17 +17,11 @@ MAX_DURATION = LATEST - EARLIEST
 MAX_TIMES = 100_000  # Calls for which one fault can be arranged.
 
 
-def check_instant(when: dt.datetime, given: object) -> dt.datetime:
-    """Return an instant (UTC). Raises ValueError for one outside the limits. `given`: as the user wrote it."""
-    if EARLIEST <= when < LATEST:
-        return when
-    raise outside(given)
-
-
-def outside(given: object) -> ValueError:
-    """Return the error for an instant outside the limits."""
+def outside(given: dt.datetime | str) -> ValueError:
+    """Return the error for an instant outside the limits, which somebody has given."""
+    text = given if isinstance(given, str) else given.isoformat()
     years = f"{EARLIEST.year} to {LATEST.year - 1}"
-    return ValueError(f"{shown(given)} is outside the years that the mock can compute with: expected {years}")
+    return ValueError(f"{shown(text)} is outside the years that the mock can compute with: expected {years}")
 
 
 def check_number(value: float, name: str, unit: str = "number") -> float:
