@@ -35,7 +35,7 @@ class History(Sequence[T]):
         # Another history, maybe in another thread, has added its own item there.
         if len(items) <= length or items[length] is not item:
             items = [*items[:length], item]
-        longer = type(self)()
+        longer = object.__new__(type(self))
         longer._items, longer._length = items, length + 1
         return longer
 
