@@ -142,7 +142,7 @@ def _check(options: argparse.Namespace) -> int:
         way_out = f"'mock-sagemaker-ie journal repair {options.file}' saves the other lines"
         if 1 in found.problems:
             way_out += "; give it the --account-id, --durations and --strict of the server, which line 1 had"
-        print(f"{options.file}: {len(found.problems)} of {found.total} lines are damaged; {way_out}")  # noqa: T201
+        print(f"{options.file}: damaged lines: {len(found.problems)} of {found.total}; {way_out}")  # noqa: T201
         return 1
     print(f"{options.file}: {found.total} lines, none is damaged")  # noqa: T201
     return 0

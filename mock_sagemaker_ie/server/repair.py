@@ -45,7 +45,7 @@ def check(path: Path) -> Examination:
     Raises JournalError for a file that is in use, or that is not a journal; OSError when it cannot be read.
     """
     with _opened(path) as file:
-        return _examine(file, path, None)
+        return _examine(file, None)
 
 
 def repair(path: Path, settings: dict[str, Any]) -> tuple[Examination, Path | None]:
@@ -56,7 +56,7 @@ def repair(path: Path, settings: dict[str, Any]) -> tuple[Examination, Path | No
     Raises JournalError and OSError as `check` does.
     """
     with _opened(path) as file:
-        found = _examine(file, path, settings)
+        found = _examine(file, settings)
         if not found.problems:
             return found, None
         kept = _unused(file.path)
@@ -71,15 +71,14 @@ def _opened(path: Path) -> Iterator[JournalFile]:
     file = JournalFile(path, create=False)
     try:
         yield file
+    except JournalError as error:
+        raise JournalError(f"{path} {error}") from None
     finally:
         file.close()
 
 
-def _examine(file: JournalFile, path: Path, settings: dict[str, Any] | None) -> Examination:
-    try:
-        lines = read_lines(file.read())
-    except JournalError as error:
-        raise JournalError(f"{path} {error}") from None
+def _examine(file: JournalFile, settings: dict[str, Any] | None) -> Examination:
+    lines = read_lines(file.read())
     problems = {line.number: line.damage for line in lines if line.damage}
     written = (lines[0].entry or {}).get(SETTINGS_KEY, settings)
     if written is None:  # Without the settings of the mock, nobody knows which changes fit.
@@ -98,8 +97,11 @@ def _examine(file: JournalFile, path: Path, settings: dict[str, Any] | None) -> 
 
 def _service(settings: dict[str, Any]) -> Service:
     """Return the service of a mock with the settings of a header."""
-    options: dict[str, Any] = {**settings, "durations": read_durations(settings["durations"])}
-    service, _ = make_service(complete(options))
+    try:
+        options: dict[str, Any] = {**settings, "durations": read_durations(settings["durations"])}
+        service, _ = make_service(complete(options))
+    except (LookupError, TypeError, ValueError) as error:
+        raise JournalError(f"has settings in its first line that cannot be read: {error!r}") from None
     return service
 
 

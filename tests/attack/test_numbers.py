@@ -12,7 +12,14 @@ from decimal import Decimal
 
 import pytest
 
-from mock_sagemaker_ie import Durations, FrozenClock, MockClock, ModelResponse, mock_inference_experiment
+from mock_sagemaker_ie import (
+    Durations,
+    FrozenClock,
+    MockClock,
+    ModelResponse,
+    UnusedFaultWarning,
+    mock_inference_experiment,
+)
 from mock_sagemaker_ie.protocol.wire import decode, encode
 from mock_sagemaker_ie.service.clients import service_model
 from tests.conftest import START
@@ -176,6 +183,17 @@ def test_a_response_of_a_model_with_an_absurd_number_is_an_error_of_its_handler(
 
     assert "expected" in message
     assert list(mock.metrics) == []
+
+
+def test_the_warning_about_many_faults_that_no_call_met_is_short():
+    """It counts them all, and lists some."""
+    expected = "no call met 100000 arranged faults"
+    with pytest.warns(UnusedFaultWarning, match=expected) as caught, mock_inference_experiment() as mock:
+        mock.fail_next("ListModels", "ThrottlingException", times=100_000)
+
+    (warning,) = caught
+    assert "… 99980 more" in str(warning.message)
+    assert len(str(warning.message)) < 2000
 
 
 # --- near the ends of the calendar

@@ -141,7 +141,7 @@ def test_check_names_each_damaged_line(journal):
     assert checked.stdout.splitlines() == [
         "line 2 is damaged: it does not have the checksum that is at its end",
         "line 4 is damaged: it does not have the checksum that is at its end",
-        f"{journal}: 2 of 5 lines are damaged; 'mock-sagemaker-ie journal repair {journal}' saves the other lines",
+        f"{journal}: damaged lines: 2 of 5; 'mock-sagemaker-ie journal repair {journal}' saves the other lines",
     ]
     assert journal.read_bytes() == before
 
@@ -226,12 +226,15 @@ def test_repair_keeps_each_damaged_file(journal):
 def test_a_file_that_is_missing_in_use_or_something_else_is_refused(tmp_path, journal, action):
     """Its status is 1, and nothing is made or changed."""
     (tmp_path / "shopping.txt").write_text("milk\neggs\n")
+    (tmp_path / "settings").write_text('{"version":1,"world":5}\n')
+    no_settings = run(command("journal", action, tmp_path / "settings"))
     with server_with_state(journal):
         in_use = run(command("journal", action, journal))
     something_else = run(command("journal", action, tmp_path / "shopping.txt"))
     missing = run(command("journal", action, tmp_path / "missing"))
 
-    assert [it.returncode for it in (in_use, something_else, missing)] == [1, 1, 1]
+    assert [it.returncode for it in (in_use, something_else, missing, no_settings)] == [1, 1, 1, 1]
+    assert "settings has settings in its first line that cannot be read" in no_settings.stderr
     assert "is in use by another server" in in_use.stderr
     assert "shopping.txt is not a journal of a mock" in something_else.stderr
     assert "No such file" in missing.stderr
