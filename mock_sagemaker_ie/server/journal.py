@@ -132,6 +132,8 @@ class Journal:
             if not self._refusal:
                 self._compact(always=self._changes_size > MIN_COMPACTED)  # So the next start is fast.
             self._refusal = "the server has ended, so changes are refused"
+            if isinstance(self._service.clock, MockClock):
+                self._service.clock.on_move = None  # The clock may be of a test, which goes on.
             self._file.close()
 
     def _append(self, line: bytes) -> int:

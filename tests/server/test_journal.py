@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mock_sagemaker_ie import Durations
+from mock_sagemaker_ie import Durations, MockClock
 from mock_sagemaker_ie.server.app import running_server
 from mock_sagemaker_ie.server.journal import JournalError
 from tests.conftest import START
@@ -260,6 +260,19 @@ def test_a_delay_that_cannot_be_written_does_not_move_the_clock(tmp_path):
             answer = http.call("ListModels")
 
         assert (answer.status, mock.now(), http.call("ListModels").status) == (500, START, 200)
+
+
+def test_a_clock_of_the_caller_can_move_after_the_server(tmp_path):
+    """It is free again, and the next server with the same file and clock begins at the later instant."""
+    path, clock = tmp_path / "journal", MockClock(START, tick=False)
+    with server_with_state(path, clock=clock) as (http, _):
+        http.post("/_mock/clock", {"advance": 60})
+
+    clock.advance(seconds=60)
+
+    assert (clock.now() - START).total_seconds() == 120
+    with server_with_state(path, clock=clock) as (_, mock):
+        assert mock.now() == clock.now()
 
 
 # --- compaction
