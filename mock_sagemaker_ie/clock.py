@@ -10,6 +10,8 @@ import datetime as dt
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from mock_sagemaker_ie.forks import new_lock
+from mock_sagemaker_ie.protocol.errors import shown
+from mock_sagemaker_ie.protocol.limits import EARLIEST, LATEST, ZERO, check_duration, check_number, outside
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,7 +20,6 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 UTC = dt.timezone.utc
-ZERO = dt.timedelta(0)
 
 
 @runtime_checkable
@@ -33,7 +34,8 @@ class Clock(Protocol):
 def instant(when: dt.datetime | str) -> dt.datetime:
     """Return an aware datetime, or an ISO 8601 string with an offset, as an instant in UTC.
 
-    Raises ValueError for a naive datetime and for a string that is not a date, TypeError for any other type.
+    Raises ValueError for a naive datetime, for a string that is not a date, and for an instant outside the years 1970
+    to 8999; TypeError for any other type.
     """
     given = when
     if isinstance(when, str):
@@ -42,7 +44,7 @@ def instant(when: dt.datetime | str) -> dt.datetime:
             when = dt.datetime.fromisoformat(when[:-1] + "+00:00" if when.endswith("Z") else when)
         except ValueError:
             raise ValueError(
-                f"{when!r} is not an instant: expected an ISO 8601 string, e.g. '2026-01-01T09:00:00Z'",
+                f"{shown(when)} is not an instant: expected an ISO 8601 string, e.g. '2026-01-01T09:00:00Z'",
             ) from None
     if not isinstance(when, dt.datetime):
         raise TypeError(f"{when!r} is not an instant: expected an aware datetime or an ISO 8601 string")
@@ -51,7 +53,13 @@ def instant(when: dt.datetime | str) -> dt.datetime:
             f"{given!r} is naive, so it is not an instant: give it a time zone, "
             "e.g. .replace(tzinfo=datetime.timezone.utc) or '2026-01-01T09:00:00Z'",
         )
-    return when if when.tzinfo is UTC else when.astimezone(UTC)
+    try:
+        in_utc = when if when.tzinfo is UTC else when.astimezone(UTC)
+    except OverflowError:
+        raise outside(given) from None
+    if EARLIEST <= in_utc < LATEST:
+        return in_utc
+    raise outside(given)
 
 
 def wall_clock() -> dt.datetime:
@@ -75,6 +83,8 @@ class MockClock:
         auto_advance: dt.timedelta = ZERO,
     ) -> None:
         self.auto_advance = _duration(auto_advance)
+        # Is called before each move, with the instant and the `ahead` that follow. If it raises, the clock stays.
+        self.on_move: Callable[[dt.datetime, dt.timedelta | None], None] | None = None
         self._lock = new_lock()
         # A ticking clock is an offset from the wall clock. A clock that stands still is an instant.
         first = None if start is None else instant(start)
@@ -83,7 +93,10 @@ class MockClock:
 
     def now(self) -> dt.datetime:
         """Return the current instant in UTC."""
-        return wall_clock() + self._offset if self._fixed is None else self._fixed
+        if self._fixed is not None:
+            return self._fixed
+        now = wall_clock() + self._offset
+        return now if now < LATEST else LATEST - LATEST.resolution
 
     def advance(
         self,
@@ -96,15 +109,16 @@ class MockClock:
     ) -> None:
         """Move the clock forward by the sum of a timedelta and of days, hours, minutes and seconds.
 
-        Raises ValueError when the sum is negative, or when the clock would pass the year 9999.
+        Raises TypeError for a value of another type; ValueError for a number that is not finite, when the sum is
+        negative, or when the clock would leave the year 8999.
         """
+        units = {"days": days, "hours": hours, "minutes": minutes, "seconds": seconds}
         try:
-            step = _duration(by) + dt.timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
-            with self._lock:
-                _ = self.now() + _duration(step)
-                self._shift(step)
-        except OverflowError as error:
-            raise ValueError(f"the clock cannot pass the year 9999: {error}") from None
+            step = _duration(by) + dt.timedelta(**{unit: check_number(units[unit], unit) for unit in units})
+            self._move(_duration(step))
+        except OverflowError:
+            given = ", ".join(f"{unit}={shown(number)}" for unit, number in units.items() if number)
+            raise ValueError(f"{given}: the clock cannot leave the year {LATEST.year - 1}") from None
 
     def move_to(self, when: dt.datetime | str) -> None:
         """Move the clock to a later instant (aware datetime or ISO string).
@@ -116,7 +130,17 @@ class MockClock:
             now = self.now()
             if target < now:
                 raise ValueError(f"time never goes back: it is {now.isoformat()}, cannot move to {target.isoformat()}")
-            self._shift(target - now)
+            self._move(target - now)
+
+    def _move(self, step: dt.timedelta) -> None:
+        with self._lock:
+            now = self.now()
+            if step >= LATEST - now:
+                limit = f"the clock cannot leave the year {LATEST.year - 1}"
+                raise ValueError(f"{limit}: it is {now.isoformat()}, cannot advance by {step}")
+            if self.on_move is not None and step:
+                self.on_move(now + step, None if self._fixed is not None else self._offset + step)
+            self._shift(step)
 
     @property
     def ahead(self) -> dt.timedelta | None:
@@ -218,8 +242,6 @@ def read(clock: Clock) -> dt.datetime:
 
 
 def _duration(step: dt.timedelta) -> dt.timedelta:
-    if not isinstance(step, dt.timedelta):
-        raise TypeError(f"{step!r} is not a duration: expected a timedelta")
-    if step < ZERO:
+    if isinstance(step, dt.timedelta) and step < ZERO:
         raise ValueError(f"time never goes back: cannot move a clock by {step}")
-    return step
+    return check_duration(step, "step")

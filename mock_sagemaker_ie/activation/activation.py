@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 C = TypeVar("C", bound=type)
 
+MAX_LISTED = 20  # Faults that a warning lists.
 INTERCEPTORS = (botocore_hook.interceptor, requests_hook.interceptor, name_lookup.interceptor, sleep.interceptor)
 
 
@@ -184,7 +185,8 @@ def report_unused(service: Service, choice: str) -> None:
     """Warn about what was arranged and never met: the code under test did not do what the test expects."""
     if choice == "ignore" or not (left := service.unused()):
         return
-    message = f"no call met {len(left)} arranged fault{'s'[: len(left) > 1]}: {', '.join(left)}"
+    more = [f"… {len(left) - MAX_LISTED} more"] if len(left) > MAX_LISTED else []
+    message = f"no call met {len(left)} arranged fault{'s'[: len(left) > 1]}: {', '.join(left[:MAX_LISTED] + more)}"
     if choice == "error":
         raise UnusedFaultError(message)
     warnings.warn(message, UnusedFaultWarning, stacklevel=2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypedDict, cast
@@ -205,7 +206,7 @@ def _is_asynchronous(client: Any, method: str) -> bool:
 
 
 def _keep(keep: Any) -> int | None:
-    if keep is not None and (not isinstance(keep, int) or isinstance(keep, bool) or keep < 0):
+    if keep is not None and (not isinstance(keep, int) or isinstance(keep, bool) or not 0 <= keep <= sys.maxsize):
         raise TypeError(f"keep={keep!r}: expected the number of calls and captures to keep, or None for all")
     return keep
 

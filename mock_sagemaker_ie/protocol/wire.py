@@ -12,6 +12,7 @@ import random
 import re
 import time
 from collections.abc import Callable
+from decimal import Decimal
 from email.utils import format_datetime
 from functools import lru_cache, partial
 from types import MappingProxyType
@@ -35,6 +36,7 @@ UTC = dt.timezone.utc
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=UTC)
 JSON_CONTENT_TYPE = "application/x-amz-json-1.1"
 MILLISECOND = dt.timedelta(milliseconds=1)
+_END = (dt.datetime.max.replace(tzinfo=UTC) - EPOCH) // MILLISECOND + 1  # The first millisecond after the calendar.
 
 Values = dict[str, Any]
 
@@ -165,10 +167,16 @@ def _decode_float(shape: Shape, value: Any) -> float:
 
 
 def _decode_timestamp(shape: Shape, value: Any) -> dt.datetime:
-    """Decode epoch seconds, cut to whole milliseconds as SageMaker keeps them."""
+    """Decode epoch seconds, cut to whole milliseconds as SageMaker keeps them.
+
+    A float far in the future is a little more or less than the decimal number of the request, which counts. Clients
+    round `datetime.max` up to the next year.
+    """
+    number = _typed(shape, value, int, float)
     try:
-        return whole_milliseconds(EPOCH + dt.timedelta(seconds=_typed(shape, value, int, float)))
-    except (OverflowError, ValueError):
+        milliseconds = math.floor(Decimal(repr(number)) * 1000)
+        return EPOCH + MILLISECOND * (milliseconds - (milliseconds == _END))
+    except (ArithmeticError, ValueError):
         raise serialization_exception(f"{value} is not a timestamp in epoch seconds") from None
 
 

@@ -14,7 +14,7 @@ from mock_sagemaker_ie.mock import InferenceExperimentMock
 from mock_sagemaker_ie.server.access import Access, is_loopback
 from mock_sagemaker_ie.server.control import Control
 from mock_sagemaker_ie.server.http import Application, bind
-from mock_sagemaker_ie.server.journal import Journal
+from mock_sagemaker_ie.server.journal import Journal, settings_of
 from mock_sagemaker_ie.server.state import State
 from mock_sagemaker_ie.service.clients import process_region
 
@@ -124,19 +124,13 @@ def running_server(
     service, delivery = make_service(complete_options)
     with ExitStack() as stack:
         stack.callback(delivery.close)
-        journal = None
         if state is not None:
-            settings = {
-                "account_id": complete_options["account_id"],
-                "durations": repr(complete_options["durations"]),
-                "strict": complete_options["strict"],
-            }
-            journal = Journal(state, service, settings)
+            journal = Journal(state, service, settings_of(complete_options))
             stack.callback(journal.close)
         # Fixed for the life of the server, because clients in other processes get it in their environment.
         mock = InferenceExperimentMock(service, complete_options["region_name"] or process_region())
         try:
-            http = bind(Application(service, Control(mock, State(service), journal), access), host, port)
+            http = bind(Application(service, Control(mock, State(service)), access), host, port)
         except OSError as error:
             raise OSError(f"cannot listen on {host}, port {port}: {error.strerror}") from error
         stack.callback(http.server_close)

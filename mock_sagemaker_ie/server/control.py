@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from base64 import b64encode
-from contextlib import nullcontext
 from functools import lru_cache
 from hashlib import sha256
 from importlib.resources import files
@@ -17,20 +16,17 @@ from mock_sagemaker_ie.server.documents import call_document, plain, timeline_do
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from contextlib import AbstractContextManager
 
     from mock_sagemaker_ie.mock import InferenceExperimentMock
-    from mock_sagemaker_ie.server.journal import Journal
     from mock_sagemaker_ie.server.state import State
 
 
 class Control:
     """A function from a request to a response. The paths are the keys of _ROUTES; most responses are JSON."""
 
-    def __init__(self, mock: InferenceExperimentMock, state: State, journal: Journal | None) -> None:
+    def __init__(self, mock: InferenceExperimentMock, state: State) -> None:
         self._mock = mock
         self._state = state
-        self._journal = journal
 
     def __call__(self, request: Request) -> Response | None:
         """Return the response to a request; None for a path that belongs to the AWS API."""
@@ -99,8 +95,6 @@ class Control:
                 self._mock.advance_until(name, status, **_scope(scope))
             case _:
                 raise ValueError('expected "advance", "move_to", or "until" with "name" and "status"')
-        if self._journal is not None:
-            self._journal.write_clock()
         return _json({"now": self._mock.now().isoformat()})
 
     def faults(self, arguments: dict[str, Any]) -> Response:
@@ -120,29 +114,18 @@ class Control:
         fail: Callable[..., None]
         match arguments:
             case {"experiment": name, "reason": reason, **scope}:
-                kind, fail = "experiment", self._mock.fail_experiment
+                fail = self._mock.fail_experiment
             case {"endpoint": name, "reason": reason, **scope}:
-                kind, fail = "endpoint", self._mock.fail_endpoint
+                fail = self._mock.fail_endpoint
             case _:
                 raise ValueError('expected "experiment" or "endpoint", and "reason"')
-        place = _scope(scope)
-        with self._pause():
-            fail(name, reason, **place)
-            if self._journal is not None:
-                self._journal.write_failure(kind, name, reason, **{"region_name": self._mock.region_name, **place})
+        fail(name, reason, **_scope(scope))
         return _json({})
 
     def reset(self, _arguments: dict[str, Any]) -> Response:
         """Delete all state except the models' handlers. The clock does not change."""
-        with self._pause():
-            self._mock.reset()
-            if self._journal is not None:
-                self._journal.clear()
+        self._mock.reset()
         return _json({})
-
-    def _pause(self) -> AbstractContextManager[None]:
-        """Let no call run between a change and its entry in the journal."""
-        return nullcontext() if self._journal is None else self._journal.pause()
 
 
 @lru_cache(maxsize=1)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import deque
 from contextlib import suppress
+from itertools import repeat
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
 from mock_sagemaker_ie.forks import new_lock
-from mock_sagemaker_ie.protocol.errors import COMMON_ERRORS, ERROR_STATUSES, AWSError, shown, suggestion
+from mock_sagemaker_ie.protocol.errors import COMMON_ERRORS, AWSError, shown, suggestion
+from mock_sagemaker_ie.protocol.limits import check_error_status, check_times
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -69,13 +71,12 @@ class Faults:
     def arrange(self, fault: Fault, times: int) -> None:
         """Add a fault for the next `times` calls of its operation, or attempts of a client that retries.
 
-        Raises ValueError unless `times` is an int of 1 or more.
+        Raises ValueError unless `times` is an int from 1 to MAX_TIMES.
         """
-        if not isinstance(times, int) or times < 1:
-            raise ValueError(f"times={times!r}: expected a number of calls, 1 or more")
+        check_times(times)
         queues = self._delays if fault.error is None else self._errors
         with self._lock:
-            queues.setdefault(fault.operation, deque()).extend([fault] * times)
+            queues.setdefault(fault.operation, deque()).extend(repeat(fault, times))
 
     def has_error(self, operation: str, read_timeout: float | None = None) -> bool:
         """Return whether an error is arranged for the next call of the operation, or a delay longer than a timeout.
@@ -139,8 +140,8 @@ def aws_error(model: OperationModel, code: str, message: str | None, status: int
     Raises ValueError for a code that is neither modelled for the operation nor common to all AWS actions, and for a
     status outside 400 to 599.
     """
-    if status is not None and (not isinstance(status, int) or status not in ERROR_STATUSES):
-        raise ValueError(f"status={status!r}: expected the HTTP status of an error, 400 to 599")
+    if status is not None:
+        check_error_status(status)
     modelled = {shape.metadata.get("error", {}).get("code", shape.name): shape for shape in model.error_shapes}
     if code not in modelled and code not in COMMON_ERRORS:
         near = suggestion(code, {*modelled, *COMMON_ERRORS})

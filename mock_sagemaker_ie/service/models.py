@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mock_sagemaker_ie.protocol.errors import ERROR_STATUSES, error_text, shown
+from mock_sagemaker_ie.protocol.limits import check_duration, check_seconds
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -188,9 +189,11 @@ def _is_header_value(value: Any) -> bool:
 
 def _is_latency(value: Any) -> bool:
     try:
-        return value is None or as_timedelta(value) >= dt.timedelta(0)
-    except (TypeError, ValueError, OverflowError):  # Not a number, NaN, or too large for a timedelta.
+        if value is not None:
+            check_duration(as_timedelta(value), "latency")
+    except (TypeError, ValueError):
         return False
+    return True
 
 
 _HEADER_VALUE = _is_header_value, "expected a str of printable ASCII characters"
@@ -208,4 +211,4 @@ _CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
 
 def as_timedelta(latency: dt.timedelta | float) -> dt.timedelta:
     """Return a latency, given in seconds or as a timedelta, as a timedelta."""
-    return latency if isinstance(latency, dt.timedelta) else dt.timedelta(seconds=latency)
+    return latency if isinstance(latency, dt.timedelta) else check_seconds(latency, "latency")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import deque
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from botocore.endpoint_provider import RuleSetStandardLibrary
 
 from mock_sagemaker_ie.backend.backend import SageMakerBackend
-from mock_sagemaker_ie.backend.operations import OPERATIONS, RESOURCE_TYPES, RULES, operate
+from mock_sagemaker_ie.backend.operations import OPERATIONS, RESOURCE_TYPES, RULES, changes, operate
 from mock_sagemaker_ie.calls import INVOKE_ENDPOINT, Call, RecordedError
 from mock_sagemaker_ie.clock import MockClock, movable, read
 from mock_sagemaker_ie.forks import new_lock
 from mock_sagemaker_ie.protocol.errors import AWSError
 from mock_sagemaker_ie.protocol.validation import refuse, violations
-from mock_sagemaker_ie.protocol.wire import copy_values, encode_answer, read_request, whole_milliseconds
+from mock_sagemaker_ie.protocol.wire import copy_values, encode, encode_answer, read_request, whole_milliseconds
 from mock_sagemaker_ie.service.answer_cache import AnswerCache, CachedAnswer, Key
 from mock_sagemaker_ie.service.clients import partitions
 from mock_sagemaker_ie.service.faults import Faults, is_longer
@@ -31,6 +31,7 @@ from mock_sagemaker_ie.service.steps import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
     from botocore.model import OperationModel
 
@@ -80,7 +81,8 @@ class Service:
         self.runtime = runtime
         self.calls: deque[Call] = deque(maxlen=keep)
         self.faults = Faults()
-        self.on_call: Callable[[Call], None] | None = None  # Gets each call before it is answered.
+        # Gets each change of the state before it is applied, and is told by its context whether it was.
+        self.on_change: Callable[[Values], AbstractContextManager[None]] | None = None
         self._settings = settings
         self._lock = new_lock()
         self._latest: dt.datetime | None = None
@@ -183,7 +185,12 @@ class Service:
                 return None
             _validate(model, params, now)
             backend = self.backend(region, account_id).as_of(now)
-            values = operate(backend, model.name, params, now)
+            if self.on_change is None or not changes(model.name):
+                values = operate(backend, model.name, params, now)
+            else:
+                scope = {"region": region, "account": account_id}
+                with self.change(call=model.name, at=now.isoformat(), **scope, body=encode(params).decode()):
+                    values = operate(backend, model.name, params, now)
         except AWSError as error:
             self._record_error(error, Call(model.name, copy_values(params), account_id, region, now))
             raise
@@ -224,10 +231,9 @@ class Service:
     def _record(self, call: Call) -> None:
         with self._lock:
             self.calls.append(call)
-            if self.on_call is not None:
-                self.on_call(call)
             if isinstance(self.clock, MockClock) and self.clock.auto_advance:
-                self.clock.advance(self.clock.auto_advance)
+                with suppress(ValueError, RuntimeError):  # The call is answered. A clock that cannot move stays.
+                    self.clock.advance(self.clock.auto_advance)
 
     def recorded(self) -> tuple[Call, ...]:
         """Return the recorded calls, oldest first."""
@@ -290,6 +296,13 @@ class Service:
         with self._lock:
             return list(self._backends)
 
+    def change(self, **entry: Any) -> AbstractContextManager[None]:
+        """Return the context in which a change must be applied, described as JSON-able values.
+
+        Raises the error of `on_change` when the change cannot be kept: then it must not be applied.
+        """
+        return nullcontext() if self.on_change is None else self.on_change(entry)
+
     @contextmanager
     def pause(self) -> Iterator[None]:
         """Let no call change anything during the context."""
@@ -337,7 +350,7 @@ class Service:
 
     def reset(self) -> None:
         """Forget everything except the handlers of the models."""
-        with self._lock:
+        with self._lock, self.change(reset=True):
             self._backends.clear()
             self._cache.clear()
             self.faults.clear()

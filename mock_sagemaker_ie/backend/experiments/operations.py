@@ -215,7 +215,7 @@ class Experiments:
             row, ends = coming
             if (deployment := deployments.target_deployment(experiment, row.target)) is not None:
                 self._deploy(experiment, deployment, now, takes=ends - now)
-        history = (*experiment.variant_history, self._variant_statuses(experiment))
+        history = experiment.variant_history.plus(self._variant_statuses(experiment))
         self._put(dataclasses.replace(experiment, variant_history=history))
 
     def _variant_statuses(self, experiment: Experiment) -> dict[str, str]:
