@@ -79,6 +79,12 @@ class MockClock:
         first = None if start is None else instant(start)
         self._offset = ZERO if first is None or not tick else first - wall_clock()
         self._fixed = None if tick else first or wall_clock()
+        self._moved = ZERO
+
+    @property
+    def moved(self) -> dt.timedelta:
+        """The time by which this clock was moved since it was made."""
+        return self._moved
 
     def now(self) -> dt.datetime:
         """Return the current instant in UTC."""
@@ -102,6 +108,7 @@ class MockClock:
             with self._lock:
                 _ = self.now() + _duration(step)
                 self._shift(step)
+                self._moved += step
         except OverflowError as error:
             raise ValueError(f"the clock cannot pass the year 9999: {error}") from None
 
@@ -116,6 +123,7 @@ class MockClock:
             if target < now:
                 raise ValueError(f"time never goes back: it is {now.isoformat()}, cannot move to {target.isoformat()}")
             self._shift(target - now)
+            self._moved += target - now
 
     @property
     def ahead(self) -> dt.timedelta | None:

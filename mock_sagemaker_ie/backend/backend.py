@@ -65,6 +65,11 @@ class SageMakerBackend:
 
     # --- time
 
+    @property
+    def has_events(self) -> bool:
+        """Whether something lies ahead."""
+        return len(self._events) > 0
+
     def as_of(self, now: dt.datetime) -> SageMakerBackend:
         """Apply every event until `now`, in the order of the instants, each at its own instant.
 

@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
+    from contextvars import Context
     from types import TracebackType
 
+    from mock_sagemaker_ie.interception.virtual_time import VirtualTime
     from mock_sagemaker_ie.mock import InferenceExperimentMock
     from mock_sagemaker_ie.service.service import Service
 
@@ -28,7 +30,8 @@ if TYPE_CHECKING:
 class ActiveMock:
     """One active mock.
 
-    `passthrough`: operations that the mock neither answers nor refuses. `virtual_sleep`: sleeping moves its clock.
+    `passthrough`: operations that the mock neither answers nor refuses. `virtual_time`: its virtual time, if sleeping
+    lets that pass.
     `wire`: its calls travel as far as `before-send`.
     `entered_by`: the object that entered it and will exit it. `owner`: the test class or the test instance that it was
     entered for, if any. `started`: entered by start(), so that somebody must stop it. `exit`: ends it. `outer`: the
@@ -38,7 +41,7 @@ class ActiveMock:
     mock: InferenceExperimentMock
     service: Service
     passthrough: Collection[str] = ()
-    virtual_sleep: bool = False
+    virtual_time: VirtualTime | None = None
     wire: bool = False
     entered_by: object = None
     owner: object = None
@@ -97,6 +100,8 @@ def push(active: ActiveMock, interceptors: Iterable[Interceptor]) -> None:
     """Add a mock, and let each interceptor patch what it needs."""
     global _stack  # noqa: PLW0603
     active.outer = _innermost_here()
+    if active.virtual_time is not None:
+        active.virtual_time.begin(_virtual_time_around(active))
     with _changing:
         _stack = (*_stack, active)
         for interceptor in interceptors:
@@ -113,6 +118,15 @@ def remove(active: ActiveMock, interceptors: Iterable[Interceptor]) -> None:
         for interceptor in interceptors:
             interceptor.update(_stack)
     _entered_here.set(_innermost_here())
+    if active.virtual_time is not None:
+        active.virtual_time.end()
+
+
+def _virtual_time_around(active: ActiveMock) -> VirtualTime | None:
+    around = active.outer
+    while around is not None and around.virtual_time is None:
+        around = around.outer
+    return None if around is None else around.virtual_time
 
 
 def _innermost_here() -> ActiveMock | None:
@@ -133,9 +147,9 @@ def answering() -> ActiveMock | None:
     return _stack[-1] if len(_stack) == 1 else choose(_stack)
 
 
-def choose(candidates: Sequence[ActiveMock]) -> ActiveMock | None:
-    """Return the candidate that counts for this context, or None when there are no candidates."""
-    here = _entered_here.get()
+def choose(candidates: Sequence[ActiveMock], context: Context | None = None) -> ActiveMock | None:
+    """Return the candidate that counts for a context, by default the caller's, or None when there are no candidates."""
+    here = _entered_here.get() if context is None else context.get(_entered_here)
     while here is not None:
         # A fixture may enter a mock in a task of its own: it is inside the mocks of the task that started it.
         for candidate in reversed(candidates):
@@ -143,6 +157,25 @@ def choose(candidates: Sequence[ActiveMock]) -> ActiveMock | None:
                 return candidate
         here = here.outer
     return candidates[-1] if candidates else None
+
+
+def virtual_time(context: Context | None = None) -> VirtualTime | None:
+    """Return the virtual time that counts for a context, by default the caller's, or None."""
+    chosen = choose([each for each in _stack if each.virtual_time is not None], context)
+    return None if chosen is None else chosen.virtual_time
+
+
+def drives(virtual: VirtualTime, context: Context | None = None) -> bool:
+    """Return whether a sleep of this thread may move a virtual time.
+
+    That of a daemon thread may not, unless its context has entered the mock: nobody else would move the time.
+    """
+    if not threading.current_thread().daemon:
+        return True
+    here = _entered_here.get() if context is None else context.get(_entered_here)
+    while here is not None and here.virtual_time is not virtual:
+        here = here.outer
+    return here is not None
 
 
 def entered_by(entrant: object) -> ActiveMock | None:
@@ -161,6 +194,8 @@ def _after_fork() -> None:
     _changing = threading.RLock()
     for active in _stack:
         active.service.after_fork()
+        if active.virtual_time is not None:
+            active.virtual_time.after_fork()
 
 
 if hasattr(os, "register_at_fork"):

@@ -1,0 +1,189 @@
+"""Replaces the functions of `time` while a mock has virtual sleep: `sleep` lets virtual time pass, and readings see it.
+
+The standard library and the tools that run tests keep the real functions: their waits are real, as their threads,
+sockets and processes are.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from mock_sagemaker_ie.interception import stack
+from mock_sagemaker_ie.interception.event_loops import EventLoopPatch
+from mock_sagemaker_ie.interception.replacement import Replacement, Replacements
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+_TOOLS = {
+    "pytest",
+    "_pytest",
+    "pluggy",
+    "py",
+    "hypothesis",
+    "xdist",
+    "execnet",
+    "coverage",
+    "freezegun",
+    "time_machine",
+}
+# These sleep between looks at real processes. Other modules of the standard library sleep only for their callers, as a
+# thread does whose target is `time.sleep`.
+_REAL_SLEEPERS = {*_TOOLS, __name__.partition(".")[0], "subprocess", "multiprocessing"}
+# A scheduler reads the time and sleeps for its caller.
+_REAL_READERS = {*_REAL_SLEEPERS, *sys.stdlib_module_names} - {"sched"}
+
+
+def _is_one_of(modules: set[str], module: str) -> bool:
+    package = module.partition(".")[0]
+    return package in modules or package.startswith("pytest_")
+
+
+def _of_caller(real: set[str]) -> Any:
+    """Return the virtual time for the caller of a replaced function, or None. `real`: callers that get real time."""
+    caller = sys._getframe(2).f_globals.get("__name__", "")  # noqa: SLF001 - documented for this use
+    return None if _is_one_of(real, caller) else stack.virtual_time()
+
+
+def _sleep(original: Callable[[float], None]) -> Callable[[float], None]:
+    def sleep(seconds: float, /) -> None:
+        virtual = _of_caller(_REAL_SLEEPERS)
+        if virtual is None or not seconds > 0:
+            original(seconds)  # It raises for a wrong value, and lets other threads run for zero.
+        else:
+            virtual.sleep(seconds, drives=stack.drives(virtual))
+
+    return sleep
+
+
+def _async_sleep(original: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    """Return `asyncio.sleep` for loops that are not asyncio's: other tasks do not wake in between."""
+
+    async def sleep(delay: float, result: Any = None) -> Any:
+        from asyncio import BaseEventLoop, get_running_loop  # noqa: PLC0415 - asyncio is imported already
+
+        virtual = stack.virtual_time()
+        if virtual is None or isinstance(get_running_loop(), BaseEventLoop):
+            result = await original(delay, result)
+            if virtual is not None:
+                virtual.raise_if_polling_forever()
+            return result
+        if delay > 0:
+            virtual.sleep(delay, drives=True)
+        return await original(0, result)  # Other tasks get their turn, as with the real function.
+
+    return sleep
+
+
+def _reading(unit: float) -> Callable[[Callable[[], Any]], Callable[[], Any]]:
+    """Return the maker of a function that reads the time. `unit`: the length of a second."""
+
+    def make(original: Callable[[], Any]) -> Callable[[], Any]:
+        def read() -> Any:
+            virtual = _of_caller(_REAL_READERS)
+            if virtual is None or virtual.is_told_by_freezegun:
+                return original()
+            return original() + type(unit)(virtual.passed * unit)
+
+        return read
+
+    return make
+
+
+_FUNCTIONS: dict[str, Callable[[Any], Any]] = {
+    "sleep": _sleep,
+    "monotonic": _reading(1.0),
+    "monotonic_ns": _reading(10**9),
+    "time": _reading(1.0),
+    "time_ns": _reading(10**9),
+}
+
+
+class _Place(NamedTuple):
+    """A name in a module that is bound to one of the functions."""
+
+    module: str
+    name: str
+
+
+class _BoundNames:
+    """The names that modules have bound to functions of `time`, as by `from time import sleep`.
+
+    A process may have thousands of modules, so each is searched once, and again when it has got more names.
+    """
+
+    def __init__(self) -> None:
+        self._sizes: dict[str, tuple[int, int]] = {}
+        self._places: set[_Place] = set()
+        self._known: set[int] = set()
+
+    def rebind(self, functions: dict[int, Any]) -> None:
+        """Bind the names to other functions. `functions`: the new function by the id of the present one."""
+        if not self._known.issuperset(functions):
+            self._known |= functions.keys()
+            self._sizes.clear()
+        for module, names in self._unsearched():
+            self._places.update(_Place(module, name) for name, value in [*names.items()] if id(value) in self._known)
+        for place in self._places:
+            names = _names(sys.modules.get(place.module))
+            if id(names.get(place.name)) in functions:
+                names[place.name] = functions[id(names[place.name])]
+
+    def _unsearched(self) -> list[tuple[str, dict[str, Any]]]:
+        found = []
+        for name, module in [*sys.modules.items()]:
+            names = _names(module)
+            size = id(names), len(names)
+            if self._sizes.get(name) != size:
+                self._sizes[name] = size
+                if not _is_one_of(_REAL_READERS, name):
+                    found.append((name, names))
+        return found
+
+
+def _names(module: Any) -> dict[str, Any]:
+    """Return the names of a module, without running the code of a module that loads itself when it is used."""
+    if not issubclass(type(module), ModuleType):
+        return {}
+    names: dict[str, Any] = object.__getattribute__(module, "__dict__")
+    return names
+
+
+class _Patch:
+    """Our versions of the functions, in `time` and wherever a name is bound to one, and of the loops of asyncio."""
+
+    def __init__(self) -> None:
+        self._loops = EventLoopPatch()
+        self._names = _BoundNames()
+        self._originals: dict[str, Any] = {}
+        self._replacements: Replacements | None = None
+
+    def install(self) -> None:
+        """Replace each function."""
+        import asyncio  # noqa: PLC0415 - slow, and few need it
+
+        if self._replacements is None:
+            self._replacements = Replacements(
+                [
+                    *(Replacement(time, name, make) for name, make in _FUNCTIONS.items()),
+                    Replacement(asyncio, "sleep", _async_sleep),
+                ]
+            )
+        self._originals = {name: vars(time)[name] for name in _FUNCTIONS}
+        self._replacements.install()
+        self._names.rebind({id(original): vars(time)[name] for name, original in self._originals.items()})
+        self._loops.install()
+
+    def remove(self) -> None:
+        """Restore the original functions, unless somebody else has replaced ours."""
+        self._loops.remove()
+        ours = {id(vars(time)[name]): original for name, original in self._originals.items()}
+        if self._replacements is not None:
+            self._replacements.remove()
+        self._names.rebind(ours)
+
+
+interceptor = stack.Interceptor(_Patch(), needed=lambda active: any(each.virtual_time for each in active))
