@@ -2,33 +2,46 @@
 
 It works for every loop of asyncio, also one that runs already, and however its users imported `sleep`: all timers are
 the loop's. A loop that is written in another language, such as uvloop, is not reached.
+
+The only file that uses private names of asyncio: `BaseEventLoop._run_once`, `_ready`, `_scheduled`, `_stopping`,
+`_selector` and `_process_events`, and `TimerHandle._when` and `_context`.
 """
 
 from __future__ import annotations
 
 import math
+import sys
+import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 from mock_sagemaker_ie.interception import stack
 from mock_sagemaker_ie.interception.replacement import Replacement, Replacements
-from mock_sagemaker_ie.interception.virtual_time import PAUSE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from mock_sagemaker_ie.interception.virtual_time import VirtualTime
 
+# The real seconds in which an answer may come to a loop with connections before its time jumps. Another process or
+# machine may be about to send it, which nobody here can see.
+GRACE = 0.05
+# The turns without a rest after which a loop waits for the time itself, as `while loop.time() < end: await sleep(0)`.
+MAX_TURNS = 10_000
+
 
 class _LoopTime:
     """The time of one loop. It stands still while callbacks run, and jumps from timer to timer.
 
     No two readings are equal: so timers with the same delay fire in the order in which they were made, as on a real
-    loop.
+    loop. It runs with the real time while there is no timer, and when the loop never rests.
     """
 
-    def __init__(self, now: float) -> None:
-        self.now = self._reading = now
+    def __init__(self, real: Callable[[], float]) -> None:
+        self.real = real
+        self.now = self._reading = real()
+        self.turns = 0  # Since the loop rested last.
         self._seen: WeakKeyDictionary[VirtualTime, int] = WeakKeyDictionary()
 
     def read(self) -> float:
@@ -36,10 +49,16 @@ class _LoopTime:
         return self._reading
 
     def follow(self, times: list[VirtualTime]) -> None:
-        """Let the time pass that has passed for the mocks of the timers, for example by another thread's sleep."""
+        """Let the time pass that has passed for mocks, for example by another thread's sleep."""
         instants = {each: each.now() for each in times}
         self.now += max((now - self._seen.get(each, now) for each, now in instants.items()), default=0) / 1e6
         self._seen.update(instants)
+
+    def run(self, call: Callable[[Any], Any], argument: Any) -> None:
+        """Call something while this time runs with the real time."""
+        before = self.real()
+        call(argument)
+        self.now += self.real() - before
 
 
 # By loop. A loop gets its own time when a mock with virtual sleep first sees it.
@@ -53,22 +72,27 @@ class EventLoopPatch:
         """Replace both methods."""
         from asyncio import base_events  # noqa: PLC0415 - slow, and few need it
 
+        loop: Any = base_events.BaseEventLoop
         # freezegun gives a subclass a method of its own.
-        clocks = [each for each in _with_subclasses(base_events.BaseEventLoop) if "time" in vars(each)]
+        clocks = [each for each in _with_subclasses(loop) if "time" in vars(each)]
         self._replacements = Replacements(
             [
                 *(Replacement(each, "time", _time) for each in clocks),
-                Replacement(base_events.BaseEventLoop, "_run_once", _run_once),
+                Replacement(loop, "_run_once", _run_once),
             ]
         )
+        running = _loops_of_other_threads(loop._run_once) if threading.active_count() > 1 else []  # noqa: SLF001
         self._replacements.install()
+        for waiting in running:  # They may wait for real.
+            with suppress(RuntimeError):  # It is closed.
+                waiting.call_soon_threadsafe(_do_nothing)
 
     def remove(self) -> None:
         """Restore both methods. Timers that are still to come keep their distance to the present."""
         self._replacements.remove()
         for loop, virtual in [*_times.items()]:
-            ahead = virtual.now - loop.time()
-            for timer in loop._scheduled:  # noqa: SLF001 - asyncio has no public way
+            ahead = virtual.now - virtual.real()
+            for timer in [*loop._scheduled]:  # noqa: SLF001
                 timer._when -= ahead  # noqa: SLF001
         _times.clear()
 
@@ -79,13 +103,33 @@ def _with_subclasses(kind: type) -> Iterator[type]:
         yield from _with_subclasses(each)
 
 
+def _loops_of_other_threads(run_once: Any) -> list[Any]:
+    """Return the loops that run now in other threads. asyncio has no list of them."""
+    found: list[Any] = []
+    for thread, innermost in sys._current_frames().items():  # noqa: SLF001 - documented for this use
+        frame: Any = None if thread == threading.get_ident() else innermost
+        while frame is not None:
+            if frame.f_code is getattr(run_once, "__code__", None):
+                found.append(frame.f_locals["self"])
+            frame = frame.f_back
+    return found
+
+
+def _do_nothing() -> None:
+    pass
+
+
 def _time(original: Callable[[Any], float]) -> Callable[[Any], float]:
     def read(loop: Any) -> float:
+        mock_time = stack.virtual_time()
         virtual = _times.get(loop)
         if virtual is None:
-            if stack.virtual_time() is None:
+            if mock_time is None:
                 return original(loop)
-            virtual = _times[loop] = _LoopTime(original(loop))
+            here = ref(loop)  # The dictionary must not keep its keys.
+            virtual = _times[loop] = _LoopTime(lambda: original(here()))
+        if mock_time is not None:
+            virtual.follow([mock_time])
         return virtual.read()
 
     return read
@@ -93,49 +137,64 @@ def _time(original: Callable[[Any], float]) -> Callable[[Any], float]:
 
 def _run_once(original: Callable[[Any], None]) -> Callable[[Any], None]:
     def run_once(loop: Any) -> None:
-        if not loop._ready and not loop._stopping:  # noqa: SLF001
-            _pass_time(loop)
-        original(loop)
+        loop.time()
+        virtual = _times.get(loop)
+        if virtual is None:  # The mock has just ended.
+            original(loop)
+        elif loop._ready or loop._stopping:  # noqa: SLF001
+            virtual.turns += 1
+            if virtual.turns > MAX_TURNS:
+                virtual.run(original, loop)
+            else:
+                original(loop)
+        else:
+            virtual.turns = 0
+            _rest(loop, virtual)
+            original(loop)
 
     return run_once
 
 
-def _pass_time(loop: Any) -> None:
-    """Let time pass until a callback is ready, if a timer is all that a loop waits for."""
+def _rest(loop: Any, virtual: _LoopTime) -> None:
+    """Wait until a callback is ready."""
     timers = [each for each in loop._scheduled if not each.cancelled()]  # noqa: SLF001
-    times = _times_of(timers)
-    if not times:
+    if not timers:
+        virtual.run(lambda seconds: _take_input(loop, seconds), None)
         return
-    loop.time()
-    virtual = _times[loop]
+    times = _times_of(timers)
     virtual.follow(times)
     first = min(timers, key=lambda timer: timer.when())
     step = round((first.when() - virtual.now) * 1e6)
-    if first.when() <= virtual.now or _take_input(loop, 0):
+    if first.when() <= virtual.now or _take_input(loop, 0) or not times:
         return
+    has_connections = _has_connections(loop)
     leader, *others = times
-    # A file besides the loop's own pipe: an answer may be on its way from a thread of this process.
-    in_flight = len(loop._selector.get_map() or ()) > 1  # noqa: SLF001
-    began = leader.now()
+    began = [each.now() for each in times]
     has_come = leader.wait(
-        began + step,
-        lambda: _take_input(loop, PAUSE),
+        began[0] + step,
+        lambda seconds: _take_input(loop, seconds),
         drives=stack.drives(leader, first._context),  # noqa: SLF001
-        also_daemons=in_flight,
-        alone=len(timers) == 1 and not in_flight,
+        grace=GRACE if has_connections else 0,
+        alone=len(timers) == 1 and not has_connections,
     )
-    passed = leader.now() - began
-    for each in others:
-        each.pass_time(passed, alone=False)
+    passed = leader.now() - began[0]
+    for each, its_began in zip(others, began[1:], strict=True):
+        each.pass_time(its_began + passed - each.now(), alone=False)
     virtual.follow(times)
     if has_come:
         virtual.now = max(virtual.now, first.when())
 
 
-def _take_input(loop: Any, seconds: float) -> bool:
+def _take_input(loop: Any, seconds: float | None) -> bool:
     """Let a loop wait for its files and other threads for so long, and return whether it has something to do."""
     loop._process_events(loop._selector.select(seconds))  # noqa: SLF001
     return bool(loop._ready)  # noqa: SLF001
+
+
+def _has_connections(loop: Any) -> bool:
+    """Return whether a loop waits for a file besides the pipe with which other threads wake it."""
+    files = getattr(loop._selector, "get_map", lambda: None)()  # noqa: SLF001 - that of Windows has no such list
+    return files is None or len(files) > 1
 
 
 def _times_of(timers: list[Any]) -> list[VirtualTime]:

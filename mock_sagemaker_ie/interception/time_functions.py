@@ -18,17 +18,10 @@ from mock_sagemaker_ie.interception.replacement import Replacement, Replacements
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+# They run tests, or wait for other processes and machines.
 _TOOLS = {
-    "pytest",
-    "_pytest",
-    "pluggy",
-    "py",
-    "hypothesis",
-    "xdist",
-    "execnet",
-    "coverage",
-    "freezegun",
-    "time_machine",
+    *("pytest", "_pytest", "pluggy", "py", "hypothesis", "xdist", "execnet", "coverage", "freezegun", "time_machine"),
+    *("selenium", "playwright", "docker", "testcontainers", "psutil", "pexpect"),
 }
 # These sleep between looks at real processes. Other modules of the standard library sleep only for their callers, as a
 # thread does whose target is `time.sleep`.
@@ -86,7 +79,7 @@ def _reading(unit: float) -> Callable[[Callable[[], Any]], Callable[[], Any]]:
             virtual = _of_caller(_REAL_READERS)
             if virtual is None or virtual.is_told_by_freezegun:
                 return original()
-            return original() + type(unit)(virtual.passed * unit)
+            return original() + type(unit)(virtual.read() * unit)
 
         return read
 

@@ -4,21 +4,20 @@ Sleepers are threads, and event loops whose next callback is a timer. Time jumps
 nobody else in the process can run, so sleeps side by side take as long as the longest, and end in the order of their
 deadlines. A daemon thread waits until others have moved the time, unless the mock is its own.
 
-A thread alone never waits. Where other threads run, a sleeper looks at them until they rest: each of them sleeps here,
-or stands at the same instruction in several looks. A thread that never rests cannot hold the sleeper for ever: it goes
-on after the real length of its sleep.
+A thread alone never waits. Where other threads run, a sleeper waits until they rest. Threads that never rest cannot
+hold it for ever: it goes on after the real length of its sleep.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-import sys
 import threading
-from contextlib import contextmanager, suppress
-from pathlib import Path
+import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from mock_sagemaker_ie.clock import FrozenClock, movable
+from mock_sagemaker_ie.interception.other_threads import PAUSE, OtherThreads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,10 +25,12 @@ if TYPE_CHECKING:
     from mock_sagemaker_ie.service.service import Service
 
 MICROSECOND = dt.timedelta(microseconds=1)
-# The real seconds between two looks at other threads, and the looks in which they must be the same.
-PAUSE, LOOKS = 0.0003, 3
+# The real seconds for which a sleeper waits that is not the first: threads are notified, loops are not.
+THREAD_PAUSE, LOOP_PAUSE = 0.02, 0.005
+# The real seconds for which a sleep that moves the time lasts at least before others are waited for no more.
+MIN_WAIT = 1.0
 
-# The threads that sleep in any virtual time of this process.
+# The native ids of the threads that do nothing but sleep in any virtual time of this process.
 _asleep: set[int] = set()
 
 
@@ -51,9 +52,9 @@ class VirtualTime:
         self._move = movable(service.clock, "sleep")
         self._moved = dt.timedelta(0)  # For a clock that does not count it.
         self._began = self._of_clock()
-        self._sleepers: list[Sleeper] = []
-        self._woken: set[int] = set()
-        self._changed = threading.Condition(threading.Lock())
+        self._sleepers: dict[int, Sleeper] = {}  # By thread.
+        self._restless: set[int] = set()
+        self._changed = threading.Condition()
 
     def _of_clock(self) -> dt.timedelta:
         moved: dt.timedelta = getattr(self._service.clock, "moved", self._moved)
@@ -84,17 +85,16 @@ class VirtualTime:
     def end(self) -> None:
         """Let the mock around this one go on from this time."""
         if self._outer is not None:
-            self._outer._carried += self.now() / 1e6  # noqa: SLF001 - of the same class
+            self._outer._carried += max(0.0, self.passed - self._outer.passed)  # noqa: SLF001 - of the same class
+
+    def read(self) -> float:
+        """Return `passed` for code that reads the time, maybe for a deadline of its own."""
+        self._service.watch.time_was_read()
+        return self.passed
 
     def sleep(self, seconds: float, *, drives: bool) -> None:
         """Return when `seconds` have passed, in this time or really. Raises PollingForeverError."""
-
-        def pause() -> bool:
-            with self._changed:
-                self._changed.wait(PAUSE)
-            return False
-
-        self.wait(self.now() + round(seconds * 1e6), pause, drives=drives)
+        self.wait(self.now() + round(seconds * 1e6), drives=drives)
         self.raise_if_polling_forever()
 
     def raise_if_polling_forever(self) -> None:
@@ -104,60 +104,79 @@ class VirtualTime:
     def wait(
         self,
         deadline: int,
-        pause: Callable[[], bool],
+        take_input: Callable[[float], bool] | None = None,
         *,
         drives: bool,
-        also_daemons: bool = False,
+        grace: float = 0,
         alone: bool = True,
     ) -> bool:
         """Wait for an instant, and let the time jump when all others rest. Return whether it has come.
 
-        `pause` really waits for PAUSE seconds, or less, and returns whether the sleeper has something else to do.
-        `also_daemons`: wait until daemon threads rest too. `alone`: whether nobody else in this thread can act.
+        `take_input`: for a loop, waits for input for some real seconds and returns whether it has something else to do.
+        `grace`: the real seconds in which input may come before the time jumps. `alone`: whether nobody else in this
+        thread can act.
         """
-        if drives and not self._sleepers and threading.active_count() == 1:
+        if drives and not grace and not self._sleepers and threading.active_count() == 1:
             self.pass_time(deadline - self.now(), alone=alone)
             return True
-        sleeper = Sleeper(deadline, threading.get_ident(), drives)
-        others = _OtherThreads(also_daemons=also_daemons)
-        pauses = (deadline - self.now()) / 1e6 / PAUSE
-        with self._as_sleeper(sleeper):
-            while self.now() < deadline and pauses > 0:
-                if self._may_jump(sleeper) and others.rest(self._woken):
+        seconds = (deadline - self.now()) / 1e6
+        began = _real_seconds()
+        ends = began + (max(seconds, MIN_WAIT) if drives else seconds)
+        others = OtherThreads(_asleep, self._restless, patient=grace > 0)
+        sleeper = Sleeper(deadline, threading.get_native_id(), drives)
+        with self._as_sleeper(sleeper, rests=take_input is None):
+            while self.now() < deadline:
+                real = _real_seconds()
+                if real >= ends:
+                    if drives:
+                        self.pass_time(deadline - self.now(), alone=alone)
+                    break
+                leads = self._leads(sleeper)
+                if leads and real >= began + grace and others.rest():
                     self._jump(alone=alone)
-                elif pause():
+                    continue
+                if leads or take_input is None:
+                    self._pause(min(ends - real, PAUSE if leads else THREAD_PAUSE))
+                if take_input is not None and take_input(0 if leads else LOOP_PAUSE):
                     return False
-                pauses -= 1
         return True
 
     @contextmanager
-    def _as_sleeper(self, sleeper: Sleeper) -> Iterator[None]:
-        with self._changed:
-            self._sleepers.append(sleeper)
-            self._woken.discard(sleeper.thread)
-            _asleep.add(sleeper.thread)
+    def _as_sleeper(self, sleeper: Sleeper, *, rests: bool) -> Iterator[None]:
+        thread = sleeper.thread
+        interrupted = self._sleepers.get(thread)  # By the handler of a signal, which sleeps too.
         try:
+            with self._changed:
+                self._sleepers[thread] = sleeper
+                if rests:
+                    _asleep.add(thread)
             yield
         finally:
             with self._changed:
-                self._sleepers.remove(sleeper)
-                self._woken.add(sleeper.thread)
-                _asleep.discard(sleeper.thread)
+                self._sleepers.pop(thread, None)
+                if interrupted is not None:
+                    self._sleepers[thread] = interrupted
+                else:
+                    _asleep.discard(thread)
                 self._changed.notify_all()
 
-    def _may_jump(self, sleeper: Sleeper) -> bool:
+    def _pause(self, seconds: float) -> None:
+        with self._changed:
+            self._changed.wait(seconds)
+
+    def _leads(self, sleeper: Sleeper) -> bool:
         """Return whether no sleeper is due, and this one is the first for whose sake the time may jump."""
         with self._changed:
-            now = self.now()
-            first = min((each for each in self._sleepers if each.drives), default=None)
-            return sleeper is first and all(each.deadline > now for each in self._sleepers)
+            now, sleepers = self.now(), self._sleepers.values()
+            first = min((each for each in sleepers if each.drives), default=None)
+            return sleeper is first and all(each.deadline > now for each in sleepers)
 
     def _jump(self, *, alone: bool) -> None:
         """Move the time to the first deadline, which may be the one of a daemon thread."""
         with self._changed:
-            step = min(each.deadline for each in self._sleepers) - self.now()
-        self.pass_time(step, alone=alone and len(self._sleepers) == 1)
-        with self._changed:
+            first = min(each.deadline for each in self._sleepers.values())
+            self.pass_time(first - self.now(), alone=alone and len(self._sleepers) == 1)
+            _asleep.difference_update(each.thread for each in self._sleepers.values() if each.deadline <= self.now())
             self._changed.notify_all()
 
     def pass_time(self, step: int, *, alone: bool) -> None:
@@ -172,47 +191,12 @@ class VirtualTime:
 
     def after_fork(self) -> None:
         """Replace the lock in a child process, and forget the threads that it does not have."""
-        self._changed = threading.Condition(threading.Lock())
-        self._sleepers, self._woken = [], set()
+        self._changed = threading.Condition()
+        self._sleepers = {}
+        self._restless.clear()
         _asleep.clear()
 
 
-class _OtherThreads:
-    """Looks at the other threads, to see whether they rest."""
-
-    def __init__(self, *, also_daemons: bool) -> None:
-        self._also_daemons = also_daemons
-        self._looks: list[object] = []
-
-    def rest(self, woken: set[int]) -> bool:
-        """Return whether each other thread sleeps, or was at the same place in the last looks.
-
-        Daemon threads count only where the sleeper waits for them: while they have something to do that this time has
-        woken them for, or always.
-        """
-        me = threading.get_ident()
-        awake = [
-            each
-            for each in threading.enumerate()
-            if each.ident not in (me, None)
-            and each.ident not in _asleep
-            and (not each.daemon or self._also_daemons or each.ident in woken)
-        ]
-        if not awake:
-            return True
-        frames = sys._current_frames()  # noqa: SLF001 - documented for this use
-        places = []
-        for each in awake:
-            frame = frames.get(each.ident or 0)
-            places.append((each.ident, id(frame), None if frame is None else frame.f_lasti))
-        look = None if any(map(_is_running, awake)) else places
-        self._looks = [*self._looks[-LOOKS + 1 :], look]
-        return look is not None and self._looks == [look] * LOOKS
-
-
-def _is_running(thread: threading.Thread) -> bool:
-    """Return whether the operating system says that a thread runs or wants to. Only Linux says it."""
-    with suppress(OSError, IndexError):
-        status = Path(f"/proc/self/task/{thread.native_id}/stat").read_text()
-        return status.rpartition(")")[2].split()[0] == "R"
-    return False
+def _real_seconds() -> float:
+    """Return a reading of a clock that no tool replaces, where there is one."""
+    return time.clock_gettime(time.CLOCK_MONOTONIC) if hasattr(time, "clock_gettime") else time.perf_counter()

@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 
     from mock_sagemaker_ie.calls import Call
 
-# So many pauses without any change are enough: at once, or after so long a time.
-MAX_PAUSES = 10_000
-MANY_PAUSES, LONG = 1_000, dt.timedelta(days=7)
+# No experiment lasts longer than 30 days. Somebody who looks once a minute until then looks 43,200 times.
+MAX_PAUSES = 50_000
+# More than this is enough when the time is more than twice as long as the longest experiment.
+MANY_PAUSES, LONG = 1_000, dt.timedelta(days=61)
 # A loop polls few different things.
 MAX_POLLED = 20
 
@@ -28,8 +29,8 @@ class PollingForeverError(AssertionError):
     """The code under test polls for something that cannot happen any more. It would never end.
 
     Raised by the next sleep or call in a mock with `virtual_sleep=True`, when nothing lies ahead that could change an
-    answer, and the same calls were answered alike 10,000 times, or 1,000 times in 7 days. The option
-    `polling_forever="ignore"` turns it off.
+    answer, and the code has paused 50,000 times without any change, or 1,000 times in 61 days. For code that reads the
+    time, maybe for a deadline, only the 61 days count. The option `polling_forever="ignore"` turns it off.
     """
 
 
@@ -51,6 +52,7 @@ class PollingWatch:
         self.enabled = False
         self._state: object = None
         self._pauses = 0
+        self._was_read = False  # Since then, too.
         self._since: dt.datetime | None = None
         self._operations: set[str] = set()  # Those that are polled for ever.
         self._message = ""
@@ -61,19 +63,24 @@ class PollingWatch:
             return
         state = self._present_state()
         if state is None or state != self._state:
-            self._state, self._pauses, self._since = state, 0, self._now()
+            self._state, self._pauses, self._was_read, self._since = state, 0, False, self._now()
             self._operations.clear()
             return
         self._pauses += 1
         if self._pauses % 100 or self._pauses < MANY_PAUSES or self._since is None:
             return
         since, waited = self._since, self._now() - self._since
-        if (self._pauses < MAX_PAUSES and waited < LONG) or _others_may_act():
+        is_enough = waited >= LONG or (self._pauses >= MAX_PAUSES and not self._was_read)
+        if not is_enough or _others_may_act():
             return
         polled = _polled([call for call in self._calls() if call.at >= since])
         operations = {call.operation for call in polled}
         if not (INVOKE_ENDPOINT in operations and self._handlers):
             self._operations, self._message = operations, _message(polled, self._pauses, waited)
+
+    def time_was_read(self) -> None:
+        """Note that the code has read the time: it may have a deadline, at which it ends by itself."""
+        self._was_read = True
 
     def raise_if_forever(self, operation: str | None = None) -> None:
         """Raise PollingForeverError for a sleep, or for a call of an operation that is polled for ever.
@@ -88,14 +95,17 @@ class PollingWatch:
 
 
 def _others_may_act() -> bool:
-    """Return whether another thread may call something. An idle worker of a thread pool cannot: it waits for work."""
+    """Return whether another thread may call something."""
     frames = sys._current_frames()
     others = [each for each in threading.enumerate() if each is not threading.current_thread()]
-    return not all(_is_idle_worker(frames.get(each.ident or 0)) for each in others)
+    return not all(_only_waits(each, frames.get(each.ident or 0)) for each in others)
 
 
-def _is_idle_worker(frame: Any) -> bool:
-    return frame is not None and frame.f_globals.get("__name__") == "concurrent.futures.thread"
+def _only_waits(thread: threading.Thread, frame: Any) -> bool:
+    """Return whether a thread is an idle worker of a thread pool, or the alarm clock of pytest-timeout."""
+    alarm = getattr(getattr(thread, "function", None), "__module__", None)
+    is_idle_worker = frame is not None and frame.f_globals.get("__name__") == "concurrent.futures.thread"
+    return is_idle_worker or alarm == "pytest_timeout"
 
 
 def _polled(calls: Sequence[Call]) -> list[Call]:
