@@ -97,7 +97,7 @@ class EventLoopPatch:
         _times.clear()
 
 
-def _with_subclasses(kind: type) -> Iterator[type]:
+def _with_subclasses(kind: Any) -> Iterator[Any]:
     yield kind
     for each in kind.__subclasses__():
         yield from _with_subclasses(each)
