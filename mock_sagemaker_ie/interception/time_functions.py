@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mock_sagemaker_ie.interception import stack
 from mock_sagemaker_ie.interception.event_loops import EventLoopPatch
-from mock_sagemaker_ie.interception.replacement import Replacement, Replacements
+from mock_sagemaker_ie.interception.replacement import Replacement
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -103,7 +103,7 @@ class _Place(NamedTuple):
 
 
 class _BoundNames:
-    """The names that modules have bound to functions of `time`, as by `from time import sleep`.
+    """The names that modules have bound to the functions, as by `from time import sleep`.
 
     A process may have thousands of modules, so each is searched once, and again when it has got more names.
     """
@@ -117,13 +117,17 @@ class _BoundNames:
         """Bind the names to other functions. `functions`: the new function by the id of the present one."""
         if not self._known.issuperset(functions):
             self._known |= functions.keys()
-            self._sizes.clear()
+            self.search_again()
         for module, names in self._unsearched():
             self._places.update(_Place(module, name) for name, value in [*names.items()] if id(value) in self._known)
         for place in self._places:
             names = _names(sys.modules.get(place.module))
             if id(names.get(place.name)) in functions:
                 names[place.name] = functions[id(names[place.name])]
+
+    def search_again(self) -> None:
+        """Search all modules at the next opportunity, also those that have no new names."""
+        self._sizes.clear()
 
     def _unsearched(self) -> list[tuple[str, dict[str, Any]]]:
         found = []
@@ -146,37 +150,46 @@ def _names(module: Any) -> dict[str, Any]:
 
 
 class _Patch:
-    """Our versions of the functions, in `time` and wherever a name is bound to one, and of the loops of asyncio."""
+    """Our versions of the functions, in `time`, in `asyncio` and wherever a name is bound to one, and of the loops."""
 
     def __init__(self) -> None:
         self._loops = EventLoopPatch()
         self._names = _BoundNames()
-        self._originals: dict[str, Any] = {}
-        self._replacements: Replacements | None = None
+        self._replacements: list[Replacement] = []
+        self._functions: list[tuple[Any, Any]] = []  # The original, and ours.
+        self._references: list[int] = []  # How many there are to each of ours, but for bound names.
 
     def install(self) -> None:
         """Replace each function."""
         import asyncio  # noqa: PLC0415 - slow, and few need it
 
-        if self._replacements is None:
-            self._replacements = Replacements(
-                [
-                    *(Replacement(time, name, make) for name, make in _FUNCTIONS.items()),
-                    Replacement(asyncio, "sleep", _async_sleep),
-                ]
-            )
-        self._originals = {name: vars(time)[name] for name in _FUNCTIONS}
-        self._replacements.install()
-        self._names.rebind({id(original): vars(time)[name] for name, original in self._originals.items()})
+        places = [*((time, name, make) for name, make in _FUNCTIONS.items()), (asyncio, "sleep", _async_sleep)]
+        self._replacements = self._replacements or [Replacement(*each) for each in places]
+        originals = [vars(module)[name] for module, name, _ in places]
+        for each in self._replacements:
+            each.install()
+        self._functions = [
+            (original, vars(of)[name]) for original, (of, name, _) in zip(originals, places, strict=True)
+        ]
+        self._references = self._count()
+        self._names.rebind({id(original): ours for original, ours in self._functions})
         self._loops.install()
 
     def remove(self) -> None:
         """Restore the original functions, unless somebody else has replaced ours."""
         self._loops.remove()
-        ours = {id(vars(time)[name]): original for name, original in self._originals.items()}
-        if self._replacements is not None:
-            self._replacements.remove()
-        self._names.rebind(ours)
+        originals = {id(ours): original for original, ours in self._functions}
+        self._names.rebind(originals)
+        for each in self._replacements:
+            each.remove()
+        if any(now >= then for now, then in zip(self._count(), self._references, strict=True)):
+            # Somebody else has one of ours, maybe as the new value of a name that was there before.
+            self._names.search_again()
+            self._names.rebind(originals)
+        self._functions = []
+
+    def _count(self) -> list[int]:
+        return [sys.getrefcount(ours) for _, ours in self._functions]
 
 
 interceptor = stack.Interceptor(_Patch(), needed=lambda active: any(each.virtual_time for each in active))

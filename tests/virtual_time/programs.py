@@ -148,7 +148,7 @@ THREADS = st.recursive(
 
 
 def simulate_threads(steps, at, wakes):
-    """Return the instant at which a program of threads ends, and add the instants at which its sleeps end to `wakes`."""
+    """Return the instant at which a program of threads ends, and add those at which its sleeps end to `wakes`."""
     ends = []
     for step in steps:
         match step:
