@@ -162,9 +162,8 @@ def choose(candidates: Sequence[ActiveMock], context: Context | None = None) -> 
 def virtual_time(context: Context | None = None) -> VirtualTime | None:
     """Return the virtual time that counts for a context, by default the caller's, or None."""
     candidates = [each for each in _stack if each.virtual_time is not None]
-    if not candidates:
-        return None
-    return (candidates[0] if len(candidates) == 1 else choose(candidates, context)).virtual_time
+    chosen = candidates[0] if len(candidates) == 1 else choose(candidates, context)
+    return None if chosen is None else chosen.virtual_time
 
 
 def drives(virtual: VirtualTime, context: Context | None = None) -> bool:

@@ -273,7 +273,7 @@ class Service:
         """Return what answers depend on, for comparison; None when something lies ahead that may change it."""
         with self._lock:
             backends = self._backends.values()
-            if self.faults.are_waiting or any(backend.has_events for backend in backends):
+            if self.faults.are_waiting or not all(backend.is_settled for backend in backends):
                 return None
             return tuple(backend.version for backend in backends)
 

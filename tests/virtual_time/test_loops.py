@@ -124,7 +124,7 @@ def test_timers_keep_their_distance_when_the_mock_exits():
 
 
 def test_timers_of_a_loop_in_a_thread_keep_their_distance_when_the_mock_exits():
-    """A loop in another thread goes on after the mock, and its timers come as long after the exit as they would have."""
+    """A loop in another thread goes on after the mock, and its timers keep their distance."""
     with loop_in_a_thread() as loop:
         fired, late = threading.Event(), threading.Event()
         with mock_inference_experiment(**OPTIONS):
