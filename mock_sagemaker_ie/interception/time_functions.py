@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import time
+from functools import lru_cache
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,7 +17,7 @@ from mock_sagemaker_ie.interception.event_loops import EventLoopPatch
 from mock_sagemaker_ie.interception.replacement import Replacement
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
 
 # They run tests, or wait for other processes and machines.
 _TOOLS = {
@@ -25,17 +26,18 @@ _TOOLS = {
 }
 # These sleep between looks at real processes. Other modules of the standard library sleep only for their callers, as a
 # thread does whose target is `time.sleep`.
-_REAL_SLEEPERS = {*_TOOLS, __name__.partition(".")[0], "subprocess", "multiprocessing"}
+_REAL_SLEEPERS = frozenset({*_TOOLS, __name__.partition(".")[0], "subprocess", "multiprocessing"})
 # A scheduler reads the time and sleeps for its caller.
-_REAL_READERS = {*_REAL_SLEEPERS, *sys.stdlib_module_names} - {"sched"}
+_REAL_READERS = _REAL_SLEEPERS.union(sys.stdlib_module_names) - {"sched"}
 
 
-def _is_one_of(modules: set[str], module: str) -> bool:
+@lru_cache(maxsize=10_000)
+def _is_one_of(modules: frozenset[str], module: str) -> bool:
     package = module.partition(".")[0]
     return package in modules or package.startswith("pytest_")
 
 
-def _of_caller(real: set[str]) -> Any:
+def _of_caller(real: frozenset[str]) -> Any:
     """Return the virtual time for the caller of a replaced function, or None. `real`: callers that get real time."""
     caller = sys._getframe(2).f_globals.get("__name__", "")  # noqa: SLF001 - documented for this use
     return None if _is_one_of(real, caller) else stack.virtual_time()
@@ -102,6 +104,14 @@ class _Place(NamedTuple):
     name: str
 
 
+class _Searched(NamedTuple):
+    """A module as it was when it was searched: its names, and how many it had."""
+
+    module: Any
+    names: dict[str, Any]
+    size: int
+
+
 class _BoundNames:
     """The names that modules have bound to the functions, as by `from time import sleep`.
 
@@ -109,7 +119,7 @@ class _BoundNames:
     """
 
     def __init__(self) -> None:
-        self._sizes: dict[str, tuple[int, int]] = {}
+        self._searched: dict[str, _Searched] = {}
         self._places: set[_Place] = set()
         self._known: set[int] = set()
 
@@ -127,18 +137,16 @@ class _BoundNames:
 
     def search_again(self) -> None:
         """Search all modules at the next opportunity, also those that have no new names."""
-        self._sizes.clear()
+        self._searched.clear()
 
-    def _unsearched(self) -> list[tuple[str, dict[str, Any]]]:
-        found = []
+    def _unsearched(self) -> Iterator[tuple[str, dict[str, Any]]]:
         for name, module in [*sys.modules.items()]:
-            names = _names(module)
-            size = id(names), len(names)
-            if self._sizes.get(name) != size:
-                self._sizes[name] = size
+            searched = self._searched.get(name)
+            if searched is None or searched.module is not module or len(searched.names) != searched.size:
+                names = _names(module)
+                self._searched[name] = _Searched(module, names, len(names))
                 if not _is_one_of(_REAL_READERS, name):
-                    found.append((name, names))
-        return found
+                    yield name, names
 
 
 def _names(module: Any) -> dict[str, Any]:

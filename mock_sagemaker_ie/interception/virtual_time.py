@@ -50,14 +50,15 @@ class VirtualTime:
         self._carried = 0.0
         self._service = service
         self._move = movable(service.clock, "sleep")
-        self._moved = dt.timedelta(0)  # For a clock that does not count it.
+        self._counts = hasattr(service.clock, "moved")  # Else this counts.
+        self._moved = dt.timedelta(0)
         self._began = self._of_clock()
         self._sleepers: dict[int, Sleeper] = {}  # By thread.
         self._restless: set[int] = set()
         self._changed = threading.Condition()
 
     def _of_clock(self) -> dt.timedelta:
-        moved: dt.timedelta = getattr(self._service.clock, "moved", self._moved)
+        moved: dt.timedelta = self._service.clock.moved if self._counts else self._moved  # type: ignore[attr-defined]
         return moved
 
     def now(self) -> int:
@@ -94,7 +95,11 @@ class VirtualTime:
 
     def sleep(self, seconds: float, *, drives: bool) -> None:
         """Return when `seconds` have passed, in this time or really. Raises PollingForeverError."""
-        self.wait(self.now() + round(seconds * 1e6), drives=drives)
+        step = round(seconds * 1e6)
+        if drives and not self._sleepers and threading.active_count() == 1:
+            self.pass_time(step, alone=True)
+        else:
+            self.wait(self.now() + step, drives=drives)
         self.raise_if_polling_forever()
 
     def raise_if_polling_forever(self) -> None:
@@ -183,9 +188,9 @@ class VirtualTime:
         """Move the clock by a number of microseconds. `alone`: whether nobody else in this thread can act."""
         if step <= 0:
             return
-        duration = step * MICROSECOND
-        self._move(duration.total_seconds())
-        self._moved += duration
+        self._move(step / 1e6)
+        if not self._counts:
+            self._moved += step * MICROSECOND
         if alone:
             self._service.watch.time_passed()
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 MAX_PAUSES = 50_000
 # More than this is enough when the time is more than twice as long as the longest experiment.
 MANY_PAUSES, LONG = 1_000, dt.timedelta(days=61)
+# Each so many pauses it is checked whether anything has changed.
+CHECKED = 50
 # A loop polls few different things.
 MAX_POLLED = 20
 
@@ -59,15 +61,15 @@ class PollingWatch:
 
     def time_passed(self) -> None:
         """Count a pause of code that runs alone in its thread."""
-        if not self.enabled:
+        self._pauses += 1
+        if not self.enabled or self._pauses % CHECKED:
             return
         state = self._present_state()
-        if state is None or state != self._state:
+        if state is None or state != self._state or self._since is None:
             self._state, self._pauses, self._was_read, self._since = state, 0, False, self._now()
             self._operations.clear()
             return
-        self._pauses += 1
-        if self._pauses % 100 or self._pauses < MANY_PAUSES or self._since is None:
+        if self._pauses < MANY_PAUSES:
             return
         since, waited = self._since, self._now() - self._since
         is_enough = waited >= LONG or (self._pauses >= MAX_PAUSES and not self._was_read)
