@@ -167,6 +167,12 @@ def test_a_closed_loop_is_not_kept(mock):
 @contextmanager
 def echo_server(work):
     """Run a server in a daemon thread that calls `work` before it sends back what it received; yield its address."""
+    threads = []
+
+    def start(target, *arguments):
+        threads.append(threading.Thread(target=target, args=arguments, daemon=True))
+        threads[-1].start()
+
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def serve(connection):
@@ -181,11 +187,13 @@ def echo_server(work):
                     connection, _ = server.accept()
                 except OSError:
                     return
-                threading.Thread(target=serve, args=(connection,), daemon=True).start()
+                start(serve, connection)
 
-        threading.Thread(target=accept, daemon=True).start()
+        start(accept)
         yield server.getsockname()
         server.shutdown(socket.SHUT_RDWR)
+        for each in threads:
+            each.join()
 
 
 @pytest.mark.parametrize(
@@ -220,7 +228,8 @@ def test_a_server_that_answers_too_late_is_timed_out(mock):
 
     with echo_server(lambda: time.sleep(60)) as address:
         asyncio.run(main(address))
-    assert passed(mock) == 30
+        assert passed(mock) == 30
+        time.sleep(30)  # Lets the server go on.
 
 
 def test_a_loop_that_waits_for_a_connection_alone_waits_for_real(mock):
