@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+LINUX = sys.platform == "linux"
 # The real seconds between two looks, and the number of equal ones that are enough.
-PAUSE, LOOKS = 0.0003, 2 if sys.platform == "linux" else 4
+PAUSE, LOOKS = 0.0003, 2 if LINUX else 4
 # The looks after which nobody waits any more for a daemon thread, or one that is not Python's, that does not rest.
 MAX_LOOKS = 500
 
@@ -44,7 +45,7 @@ class OtherThreads:
         others = {each.native_id: each for each in threading.enumerate() if each.native_id not in ignored}
         if not others:
             return True
-        look = _look_at_natives(ignored) if sys.platform == "linux" else _look_at_frames(others.values())
+        look = _look_at_natives(ignored) if LINUX else _look_at_frames(others.values())
         self._looks = [*self._looks[1 - LOOKS :], look]
         self._number += 1
         if len(self._looks) < LOOKS:

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from mock_sagemaker_ie import mock_inference_experiment
+from mock_sagemaker_ie.interception import other_threads
 from tests.conftest import START
 from tests.virtual_time.machine import ATTACK, busy_machine
 from tests.virtual_time.programs import THREADS, run_threads, simulate_threads
@@ -89,6 +90,24 @@ def busy():
     with busy_machine():
         yield
     sys.setswitchinterval(interval)
+
+
+@pytest.fixture
+def other_system(monkeypatch):
+    """Let threads be judged as on a system that is not Linux."""
+    monkeypatch.setattr(other_threads, "LINUX", False)
+    monkeypatch.setattr(other_threads, "LOOKS", 4)
+
+
+@pytest.mark.usefixtures("other_system")
+@given(steps=THREADS)
+@settings(max_examples=ATTACK * 20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_programs_end_on_other_systems(steps):
+    """Where the system does not say what a thread does, programs end and no sleep is too short."""
+    with virtual_time() as passed:
+        run_threads(steps, int)
+
+        assert passed() >= simulate_threads(steps, 0, [])
 
 
 # --- threads that hand over work
