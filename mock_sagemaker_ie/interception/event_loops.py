@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 GRACE = 0.05
 # The turns without a rest after which a loop waits for the time itself, as `while loop.time() < end: await sleep(0)`.
 MAX_TURNS = 10_000
+# A longer sleep, as `asyncio.sleep(math.inf)`, is not meant to end.
+FOREVER = 100 * 366 * 24 * 3600
 
 
 class _LoopTime:
@@ -157,7 +159,8 @@ def _run_once(original: Callable[[Any], None]) -> Callable[[Any], None]:
 
 def _rest(loop: Any, virtual: _LoopTime) -> None:
     """Wait until a callback is ready."""
-    timers = [each for each in loop._scheduled if not each.cancelled()]  # noqa: SLF001
+    never = virtual.now + FOREVER
+    timers = [each for each in loop._scheduled if each.when() < never and not each.cancelled()]  # noqa: SLF001
     if not timers:
         virtual.run(lambda seconds: _take_input(loop, seconds), None)
         return

@@ -77,9 +77,10 @@ def bound():
 @pytest.fixture(autouse=True)
 def _restored():
     """Check after each test that every name in every module is bound to what it was bound to before."""
-    before = bound()
+    before, loop = bound(), dict(vars(asyncio.BaseEventLoop))
     yield
     after = bound()
+    assert dict(vars(asyncio.BaseEventLoop)) == loop
     assert {key: after.get(key) for key in before} == before
     assert {id(value) for value in after.values()} <= {id(value) for value in before.values()} | {id(asyncio.sleep)}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import itertools
+import math
 import random
 import time
 
@@ -140,6 +141,21 @@ def test_a_loop_that_waits_for_the_time_without_a_timer_goes_on(mock):
             await asyncio.sleep(0)
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("seconds", [math.inf, 1e12])
+def test_a_sleep_without_end_does_not_move_the_time(mock, seconds):
+    """A task that sleeps for ever, until it is cancelled, moves no clock, and others sleep as usual."""
+
+    async def main():
+        task = asyncio.create_task(asyncio.sleep(seconds))
+        await asyncio.to_thread(int)
+        assert mock.clock.now() == START
+        await asyncio.sleep(60)
+        task.cancel()
+
+    asyncio.run(main())
+    assert mock.clock.now() == START + dt.timedelta(minutes=1)
 
 
 def test_two_mocks_in_one_gather_pass_the_same_time():
