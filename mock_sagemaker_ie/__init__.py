@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mock_sagemaker_ie.service.faults import UnusedFaultError, UnusedFaultWarning
     from mock_sagemaker_ie.service.invocation import HandlerWarning
     from mock_sagemaker_ie.service.models import HandlerError, ModelRequest, ModelResponse
+    from mock_sagemaker_ie.service.polling import PollingForeverError
 
 __all__ = [
     "Clock",
@@ -31,6 +32,7 @@ __all__ = [
     "MockClock",
     "ModelRequest",
     "ModelResponse",
+    "PollingForeverError",
     "Status",
     "UnansweredCallError",
     "UnusedFaultError",
@@ -49,6 +51,7 @@ _HOMES = {
     "MockClock": "clock",
     "ModelRequest": "service.models",
     "ModelResponse": "service.models",
+    "PollingForeverError": "service.polling",
     "Status": "backend.experiments.lifecycle",
     "UnansweredCallError": "interception.unanswered",
     "UnusedFaultError": "service.faults",

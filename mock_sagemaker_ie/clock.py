@@ -90,6 +90,12 @@ class MockClock:
         first = None if start is None else instant(start)
         self._offset = ZERO if first is None or not tick else first - wall_clock()
         self._fixed = None if tick else first or wall_clock()
+        self._moved = ZERO
+
+    @property
+    def moved(self) -> dt.timedelta:
+        """The time by which this clock was moved since it was made."""
+        return self._moved
 
     def now(self) -> dt.datetime:
         """Return the current instant in UTC."""
@@ -141,6 +147,7 @@ class MockClock:
             if self.on_move is not None and step:
                 self.on_move(now + step, None if self._fixed is not None else self._offset + step)
             self._shift(step)
+            self._moved += step
 
     @property
     def ahead(self) -> dt.timedelta | None:

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from mock_sagemaker_ie.activation.options import complete
 from mock_sagemaker_ie.backend.settings import Durations, Settings
-from mock_sagemaker_ie.clock import FrozenClock, as_clock, movable
-from mock_sagemaker_ie.interception import botocore_hook, name_lookup, requests_hook, sleep, stack
+from mock_sagemaker_ie.clock import FrozenClock, as_clock
+from mock_sagemaker_ie.interception import botocore_hook, name_lookup, requests_hook, stack, time_functions
 from mock_sagemaker_ie.interception.stack import ActiveMock
+from mock_sagemaker_ie.interception.virtual_time import VirtualTime
 from mock_sagemaker_ie.mock import InferenceExperimentMock
 from mock_sagemaker_ie.service.clients import partitions
 from mock_sagemaker_ie.service.delivery import Delivery
@@ -37,7 +38,12 @@ R = TypeVar("R")
 C = TypeVar("C", bound=type)
 
 MAX_LISTED = 20  # Faults that a warning lists.
-INTERCEPTORS = (botocore_hook.interceptor, requests_hook.interceptor, name_lookup.interceptor, sleep.interceptor)
+INTERCEPTORS = (
+    botocore_hook.interceptor,
+    requests_hook.interceptor,
+    name_lookup.interceptor,
+    time_functions.interceptor,
+)
 
 
 class Activation:
@@ -158,13 +164,15 @@ def _activate(options: Options, origin: ActiveMock | None = None, **entry: Any) 
     service, delivery = make_service(options)
     if origin is not None:
         service.adopt(origin.service)
+    virtual_time = None
     if options["virtual_sleep"]:
-        movable(service.clock, "sleep")
+        virtual_time = VirtualTime(service)
+        service.watch.enabled = options["polling_forever"] == "error"
     active = ActiveMock(
         InferenceExperimentMock(service, options["region_name"]),
         service,
         passthrough=frozenset(options["passthrough"]),
-        virtual_sleep=options["virtual_sleep"],
+        virtual_time=virtual_time,
         wire=options["wire"],
         **entry,
     )

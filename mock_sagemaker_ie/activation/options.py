@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 DEFAULT_ACCOUNT = "123456789012"
 _REGION = "[a-z]{2,}(-[a-z0-9]+)+-[0-9]+"
 UNUSED_FAULTS = ("warn", "error", "ignore")
+POLLING_FOREVER = ("error", "ignore")
 
 
 class Options(TypedDict, total=False):
@@ -51,7 +52,11 @@ class Options(TypedDict, total=False):
         The number of instances of each type that the endpoints of one account in one region may use together, for
         example `{"ml.m5.xlarge": 2}`. A type that is not listed has no quota.
     `virtual_sleep` (bool; default: False):
-        With True, `time.sleep` and `asyncio.sleep` move the clock instead of waiting. The clock must have `sleep()`.
+        With True, the code under test sleeps in virtual time: `time.sleep` and the timers of asyncio move the clock
+        instead of waiting, and `time.monotonic` and `time.time` see it. The clock must have `sleep()`.
+    `polling_forever` ("error" or "ignore"; default: "error"):
+        The reaction when, with `virtual_sleep=True`, the code under test polls for something that cannot happen any
+        more. "error" raises PollingForeverError from its next sleep or call.
     `s3` (boto3 S3 client or pathlib.Path; default: None):
         The client that writes captured traffic to S3, or the folder for the capture files. With None, captures are
         only in `mock.captures`.
@@ -85,6 +90,7 @@ class Options(TypedDict, total=False):
     strict: bool
     quotas: Mapping[str, int]
     virtual_sleep: bool
+    polling_forever: Literal["error", "ignore"]
     s3: Any
     cloudwatch: Any
     keep: int | None
@@ -211,10 +217,15 @@ def _keep(keep: Any) -> int | None:
     return keep
 
 
-def _unused_faults(choice: Any) -> Any:
-    if choice not in UNUSED_FAULTS:
-        raise ValueError(f"unused_faults={choice!r}: expected one of {', '.join(UNUSED_FAULTS)}")
-    return choice
+def _one_of(option: str, choices: Collection[str]) -> Callable[[Any], Any]:
+    """Return the check of an option with a few possible values."""
+
+    def check(value: Any) -> Any:
+        if value not in choices:
+            raise ValueError(f"{option}={value!r}: expected one of {', '.join(choices)}")
+        return value
+
+    return check
 
 
 def _passthrough(names: Any) -> frozenset[str]:
@@ -264,10 +275,11 @@ _OPTIONS: dict[str, tuple[Any, Callable[[Any], Any]]] = {
     "strict": (False, _flag("strict")),
     "quotas": ({}, _quotas),
     "virtual_sleep": (False, _flag("virtual_sleep")),
+    "polling_forever": ("error", _one_of("polling_forever", POLLING_FOREVER)),
     "s3": (None, _s3),
     "cloudwatch": (None, _cloudwatch),
     "keep": (None, _keep),
-    "unused_faults": ("warn", _unused_faults),
+    "unused_faults": ("warn", _one_of("unused_faults", UNUSED_FAULTS)),
     "passthrough": ((), _passthrough),
     "wire": (False, _flag("wire")),
 }

@@ -66,6 +66,11 @@ class SageMakerBackend:
 
     # --- time
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing lies ahead: no event, and no failure that waits for a deployment."""
+        return not self._events and not self.hosting.has_pending_failures
+
     def as_of(self, now: dt.datetime) -> SageMakerBackend:
         """Apply every event until `now`, in the order of the instants, each at its own instant.
 

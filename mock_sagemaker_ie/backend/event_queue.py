@@ -40,6 +40,9 @@ class EventQueue:
         while self._events and self._events[0][0] <= now:
             yield heappop(self._events)
 
+    def __len__(self) -> int:
+        return len(self._events)
+
     def copy(self) -> EventQueue:
         """Return an independent queue with the same events."""
         duplicate = EventQueue()

@@ -17,8 +17,10 @@ from mock_sagemaker_ie.interception import recent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from contextvars import Context
     from types import TracebackType
 
+    from mock_sagemaker_ie.interception.virtual_time import VirtualTime
     from mock_sagemaker_ie.mock import InferenceExperimentMock
     from mock_sagemaker_ie.service.service import Service
 
@@ -46,7 +48,8 @@ class Entry:
 class ActiveMock:
     """One active mock.
 
-    `passthrough`: operations that the mock neither answers nor refuses. `virtual_sleep`: sleeping moves its clock.
+    `passthrough`: operations that the mock neither answers nor refuses. `virtual_time`: its virtual time, if sleeping
+    lets that pass.
     `wire`: its calls travel as far as `before-send`.
     `entered_by`: the object that entered it and will exit it. `owner`: the test class or the test instance that it was
     entered for, if any. `started`: entered by start(), so that somebody must stop it. `exit`: ends it.
@@ -55,7 +58,7 @@ class ActiveMock:
     mock: InferenceExperimentMock
     service: Service
     passthrough: frozenset[str] = frozenset()
-    virtual_sleep: bool = False
+    virtual_time: VirtualTime | None = None
     wire: bool = False
     entered_by: object = None
     owner: object = None
@@ -104,6 +107,8 @@ _entered_here: ContextVar[Entry | None] = ContextVar("_entered_here", default=No
 def push(active: ActiveMock, interceptors: Iterable[Interceptor]) -> None:
     """Add a mock, and let each interceptor patch what it needs."""
     active.entry = Entry(_innermost_here())
+    if active.virtual_time is not None:
+        active.virtual_time.begin(_virtual_time_around(active.entry))
     _change(lambda stack: (*stack, active), interceptors)
     _entered_here.set(active.entry)
     recent.note(active.service)
@@ -116,6 +121,17 @@ def remove(active: ActiveMock, interceptors: Iterable[Interceptor]) -> None:
     """
     _change(lambda stack: tuple(each for each in stack if each is not active), interceptors)
     _entered_here.set(_innermost_here())
+    if active.virtual_time is not None:
+        active.virtual_time.end()
+
+
+def _virtual_time_around(entry: Entry) -> VirtualTime | None:
+    """Return the virtual time of the innermost mock around an entry that has one."""
+    times = {each.entry: each.virtual_time for each in _stack if each.virtual_time is not None}
+    around = entry.outer
+    while around is not None and around not in times:
+        around = around.outer
+    return None if around is None else times[around]
 
 
 def _change(change: Callable[[Stack], Stack], interceptors: Iterable[Interceptor]) -> None:
@@ -144,9 +160,9 @@ def answering() -> ActiveMock | None:
     return _stack[-1] if len(_stack) == 1 else choose(_stack)
 
 
-def choose(candidates: Sequence[ActiveMock]) -> ActiveMock | None:
-    """Return the candidate that counts for this context, or None when there are no candidates."""
-    here = _entered_here.get()
+def choose(candidates: Sequence[ActiveMock], context: Context | None = None) -> ActiveMock | None:
+    """Return the candidate that counts for a context, by default the caller's, or None when there are no candidates."""
+    here = _entered_here.get() if context is None else context.get(_entered_here)
     while here is not None:
         # A fixture may enter a mock in a task of its own: it is inside the mocks of the task that started it.
         for candidate in reversed(candidates):
@@ -154,6 +170,24 @@ def choose(candidates: Sequence[ActiveMock]) -> ActiveMock | None:
                 return candidate
         here = here.outer
     return candidates[-1] if candidates else None
+
+
+def virtual_time(context: Context | None = None) -> VirtualTime | None:
+    """Return the virtual time that counts for a context, by default the caller's, or None."""
+    candidates = [each for each in _stack if each.virtual_time is not None]
+    chosen = candidates[0] if len(candidates) == 1 else choose(candidates, context)
+    return None if chosen is None else chosen.virtual_time
+
+
+def drives(virtual: VirtualTime, context: Context | None = None) -> bool:
+    """Return whether a sleep of this thread may move a virtual time.
+
+    That of a daemon thread may not, unless its context has entered the mock: nobody else would move the time.
+    """
+    if not threading.current_thread().daemon:
+        return True
+    here = _entered_here.get() if context is None else context.get(_entered_here)
+    return here is not None and any(here.is_inside(each.entry) for each in _stack if each.virtual_time is virtual)
 
 
 def entered_by(entrant: object) -> ActiveMock | None:

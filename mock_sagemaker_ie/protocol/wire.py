@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from decimal import Decimal
 from email.utils import format_datetime
-from functools import lru_cache, partial
+from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote
@@ -272,7 +272,17 @@ def _request_id() -> str:
     return f"{drawn[:8]}-{drawn[8:12]}-4{drawn[13:16]}-a{drawn[17:20]}-{drawn[20:]}"
 
 
-_http_date = lru_cache(maxsize=64)(partial(format_datetime, usegmt=True))
+@lru_cache(maxsize=64)
+def _http_day(day: dt.date) -> str:
+    midnight = dt.datetime.combine(day, dt.time(), dt.timezone.utc)
+    return format_datetime(midnight, usegmt=True).removesuffix(" 00:00:00 GMT")
+
+
+def _http_date(at: dt.datetime) -> str:
+    """Return an instant in the form of the header Date. In virtual time each call has another one."""
+    return f"{_http_day(at.date())} {at.hour:02}:{at.minute:02}:{at.second:02} GMT"
+
+
 _encoder = json.JSONEncoder(default=_epoch_seconds, separators=(",", ":"))
 
 
@@ -282,7 +292,7 @@ def response_headers(headers: dict[str, str], at: dt.datetime, body: bytes | Non
     `headers`: the headers that describe its body. `body`: None when no body is encoded, so that its length is unknown.
     """
     length = {} if body is None else {"content-length": str(len(body))}
-    return {"x-amzn-requestid": _request_id(), **headers, **length, "date": _http_date(at.replace(microsecond=0))}
+    return {"x-amzn-requestid": _request_id(), **headers, **length, "date": _http_date(at)}
 
 
 def error_headers(error: AWSError, model: ServiceModel) -> dict[str, str]:

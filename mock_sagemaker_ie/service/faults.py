@@ -91,6 +91,11 @@ class Faults:
         with self._lock:  # Another thread may take the last delay.
             return bool(delays) and is_longer(delays[0].delay, read_timeout)
 
+    @property
+    def are_waiting(self) -> bool:
+        """Whether a fault is arranged that no call has received yet."""
+        return any(self._errors.values()) or any(self._delays.values())
+
     def take_error(self, operation: str) -> Exception | None:
         """Remove the next error of the operation and return it; None when there is none."""
         fault = self._take(self._errors, operation)

@@ -7,6 +7,7 @@ invocation may take more time: no lock is held while its models run.
 from __future__ import annotations
 
 import datetime as dt
+import sys
 from collections import deque
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
@@ -27,6 +28,7 @@ from mock_sagemaker_ie.service.answer_cache import AnswerCache, CachedAnswer, Ke
 from mock_sagemaker_ie.service.clients import partitions
 from mock_sagemaker_ie.service.faults import Faults, is_longer
 from mock_sagemaker_ie.service.invocation import Invoked, warn_of
+from mock_sagemaker_ie.service.polling import PollingWatch
 from mock_sagemaker_ie.service.steps import run
 
 if TYPE_CHECKING:
@@ -90,6 +92,7 @@ class Service:
         self._shown: dt.datetime | None = None
         self._backends: dict[tuple[str, str], SageMakerBackend] = {}
         self._cache = AnswerCache()
+        self.watch = PollingWatch(self.settled_state, self.now, self.recorded, runtime.handlers)
 
     def answer(
         self, model: OperationModel, request: WireRequest, *, region: str, account_id: str | None = None
@@ -111,6 +114,7 @@ class Service:
     ) -> Steps[Answer | None]:
         """Answer a call as `answer` does. For an asynchronous caller handlers of models may be coroutine functions."""
         account_id = account_id or self.account_id
+        self.watch.raise_if_forever(model.name)
         if model.name == INVOKE_ENDPOINT:
             return (yield from self._invoke(model, request, region, account_id, asynchronous=asynchronous))
         return self._operate(model, request, region, account_id) if model.name in OPERATIONS else None
@@ -234,6 +238,8 @@ class Service:
             if isinstance(self.clock, MockClock) and self.clock.auto_advance:
                 with suppress(ValueError, RuntimeError):  # The call is answered. A clock that cannot move stays.
                     self.clock.advance(self.clock.auto_advance)
+                if not _in_event_loop():  # Else another task may act.
+                    self.watch.time_passed()
 
     def recorded(self) -> tuple[Call, ...]:
         """Return the recorded calls, oldest first."""
@@ -273,6 +279,14 @@ class Service:
                 yield
             finally:
                 self._shown = None
+
+    def settled_state(self) -> object:
+        """Return what answers depend on, for comparison; None when something lies ahead that may change it."""
+        with self._lock:
+            backends = self._backends.values()
+            if self.faults.are_waiting or not all(backend.is_settled for backend in backends):
+                return None
+            return tuple(backend.version for backend in backends)
 
     @property
     def latest(self) -> dt.datetime | None:
@@ -357,6 +371,11 @@ class Service:
             self.calls.clear()
             self._latest = None
         self.runtime.reset()
+
+
+def _in_event_loop() -> bool:
+    asyncio = sys.modules.get("asyncio")
+    return asyncio is not None and asyncio._get_running_loop() is not None
 
 
 def _validate(model: OperationModel, params: Values, now: dt.datetime) -> None:

@@ -34,15 +34,8 @@ def make_client(service="sagemaker", *, attempts=3, mode="standard", keys=KEYS, 
 
 
 @pytest.fixture
-def mock_without_waits(monkeypatch):
-    """Activate a mock in which clients retry without waiting; a real sleep fails the test."""
-    real_sleep = asyncio.sleep
-
-    async def sleep(delay, result=None):
-        assert delay <= 0, f"slept {delay} seconds"
-        return await real_sleep(delay, result)
-
-    monkeypatch.setattr(asyncio, "sleep", sleep)
+def mock_without_waits():
+    """Activate a mock in which clients retry without waiting."""
     with mock_inference_experiment(clock=START, virtual_sleep=True, unused_faults="error") as mock:
         yield mock
 
