@@ -74,8 +74,8 @@ def interrupt():
 @pytest.mark.parametrize("sleep", [lambda: time.sleep(3600), lambda: asyncio.run(asyncio.sleep(3600))])
 def test_a_signal_ends_a_virtual_sleep(mock, on_alarm, sleep):
     """An exception that a handler raises comes out of the sleep, and the next sleep is as if it had not been."""
-    on_alarm(interrupt)
     with pytest.raises(Interrupted):
+        on_alarm(interrupt)
         sleep()
 
     assert nobody_sleeps()

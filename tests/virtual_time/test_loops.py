@@ -238,8 +238,8 @@ def test_a_loop_that_waits_for_a_connection_alone_waits_for_real(mock):
     async def main():
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
-        threading.Timer(0.05, theirs.send, [b"data"]).start()
         began = time.monotonic()
+        threading.Timer(0.05, theirs.send, [b"data"]).start()
         assert await asyncio.get_running_loop().sock_recv(ours, 100) == b"data"
         assert time.monotonic() - began >= 0.04
         ours.close()
