@@ -195,7 +195,7 @@ class VirtualTime:
         if not self._counts:
             self._moved += step * MICROSECOND
         if alone:
-            self._service.watch.time_passed()
+            self._service.watch.time_passed(self._service)
 
     def forget_threads(self) -> None:
         """Replace the lock in a child process, and forget the threads that it does not have."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import sys
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from mock_sagemaker_ie.backend.experiments.lifecycle import LIFECYCLE
 from mock_sagemaker_ie.backend.hosting.endpoints import ENDPOINT_LIFECYCLE
@@ -13,7 +13,7 @@ from mock_sagemaker_ie.backend.transitions import Call as Called
 from mock_sagemaker_ie.calls import INVOKE_ENDPOINT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from mock_sagemaker_ie.calls import Call
 
@@ -36,21 +36,27 @@ class PollingForeverError(AssertionError):
     """
 
 
+class Watched(Protocol):
+    """The part of a service that the watch looks at."""
+
+    @property
+    def handlers(self) -> Mapping[str, object]:
+        """Those of models, which may answer differently each time."""
+
+    def settled_state(self) -> object:
+        """Return what answers depend on; None when something lies ahead."""
+
+    def now(self) -> dt.datetime:
+        """Return the present instant (UTC)."""
+
+    def recorded(self) -> Sequence[Call]:
+        """Return the recorded calls."""
+
+
 class PollingWatch:
-    """Counts the pauses of the code under test in which nothing changes.
+    """Counts the pauses of the code under test in which nothing changes. It does not keep the service."""
 
-    `state`: returns what answers depend on, or None when something lies ahead. `calls`: returns the recorded calls.
-    `handlers`: those of models, which may answer differently each time.
-    """
-
-    def __init__(
-        self,
-        state: Callable[[], object],
-        now: Callable[[], dt.datetime],
-        calls: Callable[[], Sequence[Call]],
-        handlers: Mapping[str, object],
-    ) -> None:
-        self._present_state, self._now, self._calls, self._handlers = state, now, calls, handlers
+    def __init__(self) -> None:
         self.enabled = False
         self._state: object = None
         self._pauses = 0
@@ -59,25 +65,25 @@ class PollingWatch:
         self._operations: set[str] = set()  # Those that are polled for ever.
         self._message = ""
 
-    def time_passed(self) -> None:
+    def time_passed(self, service: Watched) -> None:
         """Count a pause of code that runs alone in its thread."""
         self._pauses += 1
         if not self.enabled or self._pauses % CHECKED:
             return
-        state = self._present_state()
+        state = service.settled_state()
         if state is None or state != self._state or self._since is None:
-            self._state, self._pauses, self._was_read, self._since = state, 0, False, self._now()
+            self._state, self._pauses, self._was_read, self._since = state, 0, False, service.now()
             self._operations.clear()
             return
         if self._pauses < MANY_PAUSES:
             return
-        since, waited = self._since, self._now() - self._since
+        since, waited = self._since, service.now() - self._since
         is_enough = waited >= LONG or (self._pauses >= MAX_PAUSES and not self._was_read)
         if not is_enough or _others_may_act():
             return
-        polled = _polled([call for call in self._calls() if call.at >= since])
+        polled = _polled([call for call in service.recorded() if call.at >= since])
         operations = {call.operation for call in polled}
-        if not (INVOKE_ENDPOINT in operations and self._handlers):
+        if not (INVOKE_ENDPOINT in operations and service.handlers):
             self._operations, self._message = operations, _message(polled, self._pauses, waited)
 
     def time_was_read(self) -> None:

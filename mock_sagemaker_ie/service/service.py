@@ -32,7 +32,7 @@ from mock_sagemaker_ie.service.polling import PollingWatch
 from mock_sagemaker_ie.service.steps import run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from contextlib import AbstractContextManager
 
     from botocore.model import OperationModel
@@ -92,7 +92,7 @@ class Service:
         self._shown: dt.datetime | None = None
         self._backends: dict[tuple[str, str], SageMakerBackend] = {}
         self._cache = AnswerCache()
-        self.watch = PollingWatch(self.settled_state, self.now, self.recorded, runtime.handlers)
+        self.watch = PollingWatch()
 
     def answer(
         self, model: OperationModel, request: WireRequest, *, region: str, account_id: str | None = None
@@ -239,7 +239,7 @@ class Service:
                 with suppress(ValueError, RuntimeError):  # The call is answered. A clock that cannot move stays.
                     self.clock.advance(self.clock.auto_advance)
                 if not _in_event_loop():  # Else another task may act.
-                    self.watch.time_passed()
+                    self.watch.time_passed(self)
 
     def recorded(self) -> tuple[Call, ...]:
         """Return the recorded calls, oldest first."""
@@ -279,6 +279,11 @@ class Service:
                 yield
             finally:
                 self._shown = None
+
+    @property
+    def handlers(self) -> Mapping[str, object]:
+        """The handlers of models, by name of the model."""
+        return self.runtime.handlers
 
     def settled_state(self) -> object:
         """Return what answers depend on, for comparison; None when something lies ahead that may change it."""
