@@ -1,4 +1,4 @@
-"""Generate parts of README from the code: `python -m tests.readme`."""
+"""Generate parts of the documentation from the code: `python -m tests.documentation`."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from pathlib import Path
 from mock_sagemaker_ie.backend.experiments.lifecycle import FINISHED, LIFECYCLE, Status
 from mock_sagemaker_ie.backend.hosting.endpoints import ENDPOINT_LIFECYCLE
 from mock_sagemaker_ie.backend.transitions import Derived, Failure
+from mock_sagemaker_ie.server import command
 
-README = Path(__file__).parent.parent / "README.md"
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
+PAGES = [README, *sorted(path for path in (ROOT / "docs").rglob("*.md") if "_build" not in path.parts)]
 
 
 def lifecycle() -> str:
@@ -38,7 +41,7 @@ def diagram(transitions) -> str:
         if not isinstance(row.trigger, Failure)
         for target in _targets(row)
     ]
-    return "\n".join(["```mermaid", "stateDiagram-v2", *rows, "```"])
+    return "\n".join(["```{mermaid}", "stateDiagram-v2", *rows, "```"])
 
 
 def _targets(row) -> list[object]:
@@ -53,11 +56,30 @@ def endpoint_lifecycle() -> str:
     return table(ENDPOINT_LIFECYCLE)
 
 
-GENERATED = {"lifecycle": lifecycle, "endpoint-lifecycle": endpoint_lifecycle}
+def command_line() -> str:
+    """Return the commands and their options."""
+    (commands,) = (action for action in command.parser()._actions if isinstance(action.choices, dict))
+    helps = {each.dest: each.help for each in commands._choices_actions}
+    return "\n\n".join(
+        f"## {name}\n\n`mock-sagemaker-ie {name}`: {helps[name]}.\n\n{_options(parser)}"
+        for name, parser in commands.choices.items()
+    )
+
+
+def _options(parser) -> str:
+    rows = [
+        f"| `{' '.join([*action.option_strings, action.metavar or '']).strip()}` | {action.help % vars(action)} |"
+        for action in parser._actions
+        if action.dest != "help"
+    ]
+    return "\n".join(["| option | meaning |", "|---|---|", *rows])
+
+
+GENERATED = {"lifecycle": lifecycle, "endpoint-lifecycle": endpoint_lifecycle, "command-line": command_line}
 
 
 def written(text: str) -> str:
-    """Return the text of README with new generated parts."""
+    """Return the text of a page with new generated parts."""
     for name, generate in GENERATED.items():
         begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
         text = re.sub(f"{begin}.*?{end}", lambda _: f"{begin}\n{generate()}\n{end}", text, flags=re.DOTALL)  # noqa: B023
@@ -65,4 +87,5 @@ def written(text: str) -> str:
 
 
 if __name__ == "__main__":
-    README.write_text(written(README.read_text()))
+    for page in PAGES:
+        page.write_text(written(page.read_text()))
