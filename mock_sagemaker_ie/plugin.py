@@ -15,6 +15,7 @@ from mock_sagemaker_ie.interception import recent
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
+    from pathlib import Path
 
     from mock_sagemaker_ie.interception.stack import ActiveMock
     from mock_sagemaker_ie.mock import InferenceExperimentMock
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 NAME = "sagemaker_ie"
 SERVER = "sagemaker_ie_server"
+TRACE = "--sagemaker-ie-trace"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -30,11 +32,32 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini("sagemaker_ie_region_name", "the default region of the mock (default: the process's)", default="")
     parser.addini("sagemaker_ie_strict", "refuse models that nobody created", type="bool", default=False)
     parser.addini("sagemaker_ie_report", "show calls and experiments of a failed test", type="bool", default=True)
+    group = parser.getgroup(NAME, "mock of SageMaker inference experiments")
+    group.addoption(
+        TRACE,
+        choices=["on", "off", "retain-on-failure"],
+        default="off",
+        help="write an HTML file for each test with its experiments and calls",
+    )
+    group.addoption(
+        f"{TRACE}-folder",
+        metavar="FOLDER",
+        default="sagemaker-ie-traces",
+        help="the folder for these files (default: %(default)s)",
+    )
     parser.addini("sagemaker_ie_durations", "zero, realistic, or seconds: 'creating=60 starting=300'", default="zero")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker, and keep the state of the plugin with the run."""
+    """Register the marker, and keep the state of the plugin with the run.
+
+    Raises UsageError for a folder of traces that cannot be made.
+    """
+    if config.getoption(TRACE) != "off":
+        try:
+            _trace_folder(config).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise pytest.UsageError(f"{TRACE}-folder: expected a folder that can be written ({error})") from None
     config.stash[_STATE] = _State()
     config.addinivalue_line(
         "markers",
@@ -126,10 +149,12 @@ class _State:
     """The state of the plugin about the test that is running.
 
     `kept`: the active mocks that others than the test will stop. `raised`: the test or one of its fixtures has raised.
+    `failed`: a part of the test has failed.
     """
 
     kept: list[ActiveMock] = field(default_factory=list)
     raised: bool = False
+    failed: bool = False
 
 
 _STATE: pytest.StashKey[_State] = pytest.StashKey()
@@ -209,4 +234,24 @@ def pytest_runtest_makereport(
 
         if text := report(recent.services, whole=item.config.get_verbosity() > 1):
             result.sections.append((f"{NAME} at the end of {result.when}", text))
+    state.failed |= result.failed
+    if result.when == "teardown" or result.failed:
+        _write_trace(item, state, result)
     return result
+
+
+def _write_trace(item: pytest.Item, state: _State, result: pytest.TestReport) -> None:
+    """Write the trace of a test, if the option asks for it: at its end, and when it fails, to name it in the report."""
+    choice = item.config.getoption(TRACE)
+    if not recent.services or choice == "off" or (choice == "retain-on-failure" and not state.failed):
+        return
+    from mock_sagemaker_ie.trace import write  # noqa: PLC0415 - few runs need it
+
+    path = write(_trace_folder(item.config), item.nodeid, "failed" if state.failed else "passed", recent.services)
+    if path is not None and result.failed:
+        result.sections.append((f"{NAME} trace", str(path)))
+
+
+def _trace_folder(config: pytest.Config) -> Path:
+    folder: Path = config.rootpath / config.getoption(f"{TRACE}-folder")
+    return folder

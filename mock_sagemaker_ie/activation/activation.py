@@ -9,7 +9,7 @@ import warnings
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from mock_sagemaker_ie.activation.options import complete
+from mock_sagemaker_ie.activation.options import complete, document
 from mock_sagemaker_ie.backend.settings import Durations, Settings
 from mock_sagemaker_ie.clock import FrozenClock, as_clock
 from mock_sagemaker_ie.interception import botocore_hook, name_lookup, requests_hook, stack, time_functions
@@ -143,10 +143,13 @@ def mock_inference_experiment(target: Any = None, /, **options: Any) -> Any:
     without parentheses; with `with` or `async with`, which give an InferenceExperimentMock; or by start() and stop().
     What a decorated function returns runs inside the mock too: a coroutine, a generator, a context manager. Test
     classes inside a decorated class are decorated with the same options, unless they have a decorator of their own.
-    The class Options describes the options. Raises TypeError for an unknown option.
+    Raises TypeError for an unknown option, TypeError or ValueError for a value that is not allowed. The options:
     """
     activation = Activation(complete(options))
     return activation if target is None else activation(target)
+
+
+document(mock_inference_experiment)
 
 
 def make_service(options: Options) -> tuple[Service, Delivery]:

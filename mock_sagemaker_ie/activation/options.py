@@ -117,6 +117,23 @@ def complete(options: dict[str, Any]) -> Options:
     return cast("Options", checked)  # A test compares _OPTIONS with the keys of Options.
 
 
+def document(function: Any) -> None:
+    """Let help() and editors show the options of a function that takes them as `**options`."""
+    target = inspect.Parameter("target", inspect.Parameter.POSITIONAL_ONLY, default=None)
+    options = [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=default,
+            annotation=getattr(Options.__annotations__[name], "__forward_arg__", Options.__annotations__[name]),
+        )
+        for name, (default, _) in _OPTIONS.items()
+    ]
+    function.__signature__ = inspect.Signature([target, *options])
+    _, before, descriptions = (Options.__doc__ or "").partition("    `clock`")
+    function.__doc__ = f"{inspect.cleandoc(function.__doc__)}\n\n{inspect.cleandoc(before + descriptions)}\n"
+
+
 # --- the checks: each returns the value that the mock uses, and raises TypeError or ValueError for a wrong one
 
 

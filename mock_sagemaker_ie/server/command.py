@@ -27,7 +27,7 @@ MAX_PORT = 65535
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status. `arguments`: by default, those of the process."""
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     try:
         return int(options.run(options))
     except (OSError, RuntimeError, ValueError) as error:
@@ -35,10 +35,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="mock-sagemaker-ie", description="A mock of SageMaker inference experiments.")
-    parser.add_argument("--version", action="version", version=version("mock-sagemaker-ie"))
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    root = argparse.ArgumentParser(prog="mock-sagemaker-ie", description="A mock of SageMaker inference experiments.")
+    root.add_argument("--version", action="version", version=version("mock-sagemaker-ie"))
+    commands = root.add_subparsers(required=True, metavar="COMMAND")
 
     demo = commands.add_parser("demo", help="show a shadow test from launch to promotion in the terminal")
     demo.add_argument("--fast", action="store_true", help="do not pause between the steps")
@@ -84,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     for action, run in ((check, _check), (repair, _repair)):
         action.add_argument("file", type=Path, metavar="FILE")
         action.set_defaults(run=run)
-    return parser
+    return root
 
 
 def _add_settings(parser: argparse.ArgumentParser) -> None:

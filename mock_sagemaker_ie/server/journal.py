@@ -2,7 +2,7 @@
 
 The file has the state at some moment, and each change since then. A change is written before it is applied, and removed
 when it is refused. A server that opens the file applies the changes again. When they are longer than the state, the
-file is compacted. docs/the-journal.md says what is kept.
+file is compacted. docs/reference/the-journal.md says what is kept.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The file of a journal: lines with checksums that are added whole, and a content that is replaced at once.
 
 The first line is the header. Each line is a JSON object with its checksum as the last member, so one changed byte is
-found. An incomplete last line was never acknowledged. docs/the-journal.md describes the format.
+found. An incomplete last line was never acknowledged. docs/reference/the-journal.md describes the format.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The limits of the server for what clients send and for what the page gets: size, time and number.
 
-The page docs/server-limits.md has the same table: `python -m tests.readme` writes it.
+The page docs/reference/server-limits.md has the same table: `python -m tests.documentation` writes it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The lifecycle of an inference experiment: its statuses, the table of transitions, and functions that follow it.
 
-Pure: nothing here reads a clock. README's table and diagram are generated from LIFECYCLE.
+Pure: nothing here reads a clock. The documentation's table and diagram are generated from LIFECYCLE.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Experiments: the operations on the experiments of one account in one region, and how each drives its endpoint.
 
-docs/how-an-experiment-drives-its-endpoint.md explains the order of the steps.
+docs/explanations/how-an-experiment-drives-its-endpoint.md explains the order of the steps.
 """
 
 from __future__ import annotations

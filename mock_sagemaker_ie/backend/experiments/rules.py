@@ -1,6 +1,6 @@
 """The rules that join several members of a request about experiments, or a request and its experiment.
 
-Every rule yields violations, which are answered with ValidationException. README's fidelity table says which rules AWS
+Every rule yields violations, which are answered with ValidationException. The page Fidelity says which rules AWS
 documents and which we infer.
 """
 
