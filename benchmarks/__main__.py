@@ -7,10 +7,18 @@ import platform
 import sys
 from importlib.metadata import version
 
-from benchmarks import endpoints, experiments, many, processes, servers, traffic
+from benchmarks import endpoints, experiments, many, processes, servers, sleeping, traffic
 from benchmarks.measuring import HEADER, measure
 
-ROWS = (*experiments.ROWS, *many.ROWS, *endpoints.ROWS, *traffic.ROWS, *processes.ROWS, *servers.ROWS)
+ROWS = (
+    *experiments.ROWS,
+    *many.ROWS,
+    *endpoints.ROWS,
+    *traffic.ROWS,
+    *sleeping.ROWS,
+    *processes.ROWS,
+    *servers.ROWS,
+)
 
 
 def main() -> int:

@@ -9,29 +9,47 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mock_sagemaker_ie.activation.activation import mock_inference_experiment
+    from mock_sagemaker_ie.activation.activation import Activation, mock_inference_experiment
+    from mock_sagemaker_ie.activation.options import Options
     from mock_sagemaker_ie.backend.experiments.lifecycle import Status
+    from mock_sagemaker_ie.backend.hosting.captures import Capture
+    from mock_sagemaker_ie.backend.hosting.metrics import Datapoint, Metrics
     from mock_sagemaker_ie.backend.settings import Durations
+    from mock_sagemaker_ie.calls import Call, Calls
     from mock_sagemaker_ie.clock import Clock, FrozenClock, MockClock
     from mock_sagemaker_ie.interception.unanswered import UnansweredCallError
     from mock_sagemaker_ie.mock import InferenceExperimentMock
+    from mock_sagemaker_ie.server.app import RunningServer as RunningServer
     from mock_sagemaker_ie.service.delivery import DeliveryWarning
     from mock_sagemaker_ie.service.faults import UnusedFaultError, UnusedFaultWarning
     from mock_sagemaker_ie.service.invocation import HandlerWarning
     from mock_sagemaker_ie.service.models import HandlerError, ModelRequest, ModelResponse
+    from mock_sagemaker_ie.service.polling import PollingForeverError
+    from mock_sagemaker_ie.timeline import Segment, Timeline
 
+# Without RunningServer, whose module needs the extra `server`.
 __all__ = [
+    "Activation",
+    "Call",
+    "Calls",
+    "Capture",
     "Clock",
+    "Datapoint",
     "DeliveryWarning",
     "Durations",
     "FrozenClock",
     "HandlerError",
     "HandlerWarning",
     "InferenceExperimentMock",
+    "Metrics",
     "MockClock",
     "ModelRequest",
     "ModelResponse",
+    "Options",
+    "PollingForeverError",
+    "Segment",
     "Status",
+    "Timeline",
     "UnansweredCallError",
     "UnusedFaultError",
     "UnusedFaultWarning",
@@ -39,17 +57,28 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Activation": "activation.activation",
+    "Call": "calls",
+    "Calls": "calls",
+    "Capture": "backend.hosting.captures",
     "Clock": "clock",
+    "Datapoint": "backend.hosting.metrics",
     "DeliveryWarning": "service.delivery",
     "Durations": "backend.settings",
     "FrozenClock": "clock",
     "HandlerError": "service.models",
     "HandlerWarning": "service.invocation",
     "InferenceExperimentMock": "mock",
+    "Metrics": "backend.hosting.metrics",
     "MockClock": "clock",
     "ModelRequest": "service.models",
     "ModelResponse": "service.models",
+    "Options": "activation.options",
+    "PollingForeverError": "service.polling",
+    "RunningServer": "server.app",
+    "Segment": "timeline",
     "Status": "backend.experiments.lifecycle",
+    "Timeline": "timeline",
     "UnansweredCallError": "interception.unanswered",
     "UnusedFaultError": "service.faults",
     "UnusedFaultWarning": "service.faults",
@@ -58,6 +87,10 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version  # noqa: PLC0415 - slow, and few need it
+
+        return version("mock-sagemaker-ie")
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
@@ -66,4 +99,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *_HOMES, "__version__"})

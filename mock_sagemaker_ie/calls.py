@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import copy
+import weakref
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from types import CodeType, FunctionType, TracebackType
 from typing import TYPE_CHECKING, Any
 
 from mock_sagemaker_ie.backend.operations import OPERATIONS
@@ -12,7 +15,7 @@ from mock_sagemaker_ie.protocol.wire import copy_values
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 Values = dict[str, Any]
 
@@ -24,6 +27,75 @@ def require_operation(operation: str) -> None:
     """Raise ValueError for an operation that the mock does not answer."""
     if operation not in ANSWERED:
         raise ValueError(f"{operation!r} is not an operation that the mock answers{suggestion(operation, ANSWERED)}")
+
+
+class RecordedError:
+    """An error as a call keeps it: a copy without a traceback, whose frames would keep the variables of all callers.
+
+    While somebody else has the error that was raised, it is that object.
+    """
+
+    __slots__ = ("_copy", "_raised")
+
+    def __init__(self, error: Exception) -> None:
+        for cause in _causes(error):
+            cause.__traceback__ = lines_only(cause.__traceback__)
+        self._copy = _copy_error(error)
+        try:
+            self._raised: Callable[[], Exception | None] = weakref.ref(error)
+        except TypeError:  # The built-in exceptions cannot be referred to weakly.
+            self._raised = lambda: error
+
+    def get(self) -> Exception:
+        """Return the error that was raised if somebody still has it, else its copy."""
+        return self._raised() or self._copy
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return RecordedError, (self.get(),)
+
+
+def _copy_error(error: Exception) -> Exception:
+    """Return a copy of an error with its attributes and its cause. Its `__init__`, which may need more, is not run."""
+    with suppress(Exception):  # The class of a user's exception may do anything.
+        copied = type(error).__new__(type(error), *error.args)
+        copied.args, copied.__cause__ = error.args, error.__cause__
+        copied.__dict__.update(error.__dict__)
+        return copied
+    return error
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield the cause of an error and the exceptions from which that came, each once."""
+    found, left = [error], [error.__cause__]
+    while left:
+        cause = left.pop()
+        if cause is not None and not any(cause is each for each in found):
+            found.append(cause)
+            left += [cause.__cause__, cause.__context__, *getattr(cause, "exceptions", ())]
+            yield cause
+
+
+def lines_only(trace: TracebackType | None) -> TracebackType | None:
+    """Return a traceback that shows the same lines and has none of the frames, and so no variables."""
+    places = []
+    while trace is not None:
+        places.append((trace.tb_frame.f_code, trace.tb_lineno))
+        trace = trace.tb_next
+    for code, line in reversed(places):
+        trace = TracebackType(trace, _nothing_ran(code).gi_frame, -1, line)
+    return trace
+
+
+def _nothing_ran(code: CodeType) -> Any:
+    """Return a generator that has not begun, whose frame shows the place of `code`. Such a frame has no callers."""
+    place = _empty.__code__.replace(
+        co_filename=code.co_filename, co_name=code.co_name, co_firstlineno=code.co_firstlineno
+    )
+    return FunctionType(place, {})()
+
+
+def _empty() -> Iterator[None]:
+    yield
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +113,20 @@ class Call:
     account_id: str
     region: str
     at: dt.datetime
-    error: Exception | None = None
+    _error: RecordedError | None = None
     _values: Values | None = None
     _read: Callable[[Values], Values] = copy_values
-    shadow_error: Exception | None = None
+    _shadow_error: RecordedError | None = None
+
+    @property
+    def error(self) -> Exception | None:
+        """The error that the caller got, without a traceback when nobody else has it any more; None for an answer."""
+        return None if self._error is None else self._error.get()
+
+    @property
+    def shadow_error(self) -> Exception | None:
+        """The ModelError of the shadow variant, which no caller gets; None when there is none."""
+        return None if self._shadow_error is None else self._shadow_error.get()
 
     @property
     def response(self) -> Values | None:
@@ -59,10 +141,10 @@ class Call:
     def __reduce__(self) -> tuple[type[Call], tuple[Any, ...]]:
         # A copy in another process has the response itself: how to read it belongs to a client of this process.
         request = self.operation, self.params, self.account_id, self.region, self.at
-        return Call, (*request, self.error, self.response, copy_values, self.shadow_error)
+        return Call, (*request, self._error, self.response, copy_values, self._shadow_error)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Call:
-        # Both share the errors: a traceback, which an error and its cause have, cannot be copied.
+        # Both share the errors: a traceback, which a cause has, cannot be copied.
         return replace(self, params=copy.deepcopy(self.params, memo))
 
 

@@ -5,10 +5,11 @@ A handler of a signal (Ctrl-C, pytest-timeout) can raise an exception between an
 
 from __future__ import annotations
 
-import threading
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from mock_sagemaker_ie.forks import new_lock
 
 if TYPE_CHECKING:
     from collections import deque
@@ -117,7 +118,7 @@ class Changes(UndoLog):
 
     def __init__(self) -> None:
         super().__init__()
-        self._lock: Any = threading.RLock()
+        self._lock: Any = new_lock()
 
     def whole(self, function: Callable[[], T]) -> T:
         """Call `function`, whose changes all happen, or none when it raises. Return its result.
@@ -153,7 +154,3 @@ class Changes(UndoLog):
             except BaseException:
                 self.undo()
                 raise
-
-    def after_fork(self) -> None:
-        """Replace the lock in a child process, where no thread is left that could release it."""
-        self._lock = threading.RLock()

@@ -7,11 +7,13 @@ freezegun and time-machine control a MockClock without more code here.
 from __future__ import annotations
 
 import datetime as dt
-import threading
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from mock_sagemaker_ie.changes import locked
+from mock_sagemaker_ie.forks import new_lock
+from mock_sagemaker_ie.protocol.errors import shown
+from mock_sagemaker_ie.protocol.limits import EARLIEST, LATEST, ZERO, check_duration, check_number, outside
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 UTC = dt.timezone.utc
-ZERO = dt.timedelta(0)
 
 
 @runtime_checkable
@@ -35,24 +36,32 @@ class Clock(Protocol):
 def instant(when: dt.datetime | str) -> dt.datetime:
     """Return an aware datetime, or an ISO 8601 string with an offset, as an instant in UTC.
 
-    Raises ValueError for a naive datetime and for a string that is not a date, TypeError for any other type.
+    Raises ValueError for a naive datetime, for a string that is not a date, and for an instant outside the years 1970
+    to 8999; TypeError for any other type.
     """
+    given = when
     if isinstance(when, str):
         try:
             # Python 3.10 does not read the suffix Z.
             when = dt.datetime.fromisoformat(when[:-1] + "+00:00" if when.endswith("Z") else when)
         except ValueError:
             raise ValueError(
-                f"{when!r} is not an instant: expected an ISO 8601 string, e.g. '2026-01-01T09:00:00Z'",
+                f"{shown(when)} is not an instant: expected an ISO 8601 string, e.g. '2026-01-01T09:00:00Z'",
             ) from None
     if not isinstance(when, dt.datetime):
         raise TypeError(f"{when!r} is not an instant: expected an aware datetime or an ISO 8601 string")
     if when.tzinfo is None or when.utcoffset() is None:
         raise ValueError(
-            f"{when!r} is naive, so it is not an instant: give it a time zone, "
+            f"{given!r} is naive, so it is not an instant: give it a time zone, "
             "e.g. .replace(tzinfo=datetime.timezone.utc) or '2026-01-01T09:00:00Z'",
         )
-    return when if when.tzinfo is UTC else when.astimezone(UTC)
+    try:
+        in_utc = when if when.tzinfo is UTC else when.astimezone(UTC)
+    except OverflowError:
+        raise outside(given) from None
+    if EARLIEST <= in_utc < LATEST:
+        return in_utc
+    raise outside(given)
 
 
 def wall_clock() -> dt.datetime:
@@ -76,15 +85,26 @@ class MockClock:
         auto_advance: dt.timedelta = ZERO,
     ) -> None:
         self.auto_advance = _duration(auto_advance)
-        self._lock = threading.RLock()
+        # Is called before each move, with the instant and the `ahead` that follow. If it raises, the clock stays.
+        self.on_move: Callable[[dt.datetime, dt.timedelta | None], None] | None = None
+        self._lock = new_lock()
         # A ticking clock is an offset from the wall clock. A clock that stands still is an instant.
         first = None if start is None else instant(start)
         self._offset = ZERO if first is None or not tick else first - wall_clock()
         self._fixed = None if tick else first or wall_clock()
+        self._moved = ZERO
+
+    @property
+    def moved(self) -> dt.timedelta:
+        """The time by which this clock was moved since it was made."""
+        return self._moved
 
     def now(self) -> dt.datetime:
         """Return the current instant in UTC."""
-        return wall_clock() + self._offset if self._fixed is None else self._fixed
+        if self._fixed is not None:
+            return self._fixed
+        now = wall_clock() + self._offset
+        return now if now < LATEST else LATEST - LATEST.resolution
 
     def advance(
         self,
@@ -97,17 +117,16 @@ class MockClock:
     ) -> None:
         """Move the clock forward by the sum of a timedelta and of days, hours, minutes and seconds.
 
-        Raises ValueError when the sum is negative, or when the clock would pass the year 9999.
+        Raises TypeError for a value of another type; ValueError for a number that is not finite, when the sum is
+        negative, or when the clock would leave the year 8999.
         """
+        units = {"days": days, "hours": hours, "minutes": minutes, "seconds": seconds}
         try:
-            step = _duration(by) + dt.timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
-            locked(self._lock, partial(self._advance, step))
-        except OverflowError as error:
-            raise ValueError(f"the clock cannot pass the year 9999: {error}") from None
-
-    def _advance(self, step: dt.timedelta) -> None:
-        _ = self.now() + _duration(step)
-        self._shift(step)
+            step = _duration(by) + dt.timedelta(**{unit: check_number(units[unit], unit) for unit in units})
+            locked(self._lock, partial(self._move, _duration(step)))
+        except OverflowError:
+            given = ", ".join(f"{unit}={shown(number)}" for unit, number in units.items() if number)
+            raise ValueError(f"{given}: the clock cannot leave the year {LATEST.year - 1}") from None
 
     def move_to(self, when: dt.datetime | str) -> None:
         """Move the clock to a later instant (aware datetime or ISO string).
@@ -120,7 +139,33 @@ class MockClock:
         now = self.now()
         if target < now:
             raise ValueError(f"time never goes back: it is {now.isoformat()}, cannot move to {target.isoformat()}")
-        self._shift(target - now)
+        self._move(target - now)
+
+    def _move(self, step: dt.timedelta) -> None:
+        now = self.now()
+        if step >= LATEST - now:
+            limit = f"the clock cannot leave the year {LATEST.year - 1}"
+            raise ValueError(f"{limit}: it is {now.isoformat()}, cannot advance by {step}")
+        if self.on_move is not None and step:
+            self.on_move(now + step, None if self._fixed is not None else self._offset + step)
+        self._shift(step)
+        self._moved += step
+
+    def undoing(self, step: dt.timedelta) -> Callable[[], None]:
+        """Return a function that takes back the next move, which is by `step`: an exception may interrupt a call."""
+        return partial(self._take_back, self._position, self._moved, step)
+
+    def _take_back(self, position: Any, moved: dt.timedelta, step: dt.timedelta) -> None:
+        # Nothing happens when nobody has moved it, or somebody else has since.
+        if self._position - step == position:
+            self._shift(-step)
+        if self._moved - step == moved:
+            self._moved = moved
+
+    @property
+    def _position(self) -> dt.datetime | dt.timedelta:
+        """What a move changes."""
+        return self._offset if self._fixed is None else self.now()
 
     @property
     def ahead(self) -> dt.timedelta | None:
@@ -130,23 +175,6 @@ class MockClock:
     def sleep(self, seconds: float) -> None:
         """Move the clock forward by `seconds` without waiting. Use it in place of `time.sleep`."""
         self.advance(seconds=seconds)
-
-    def after_fork(self) -> None:
-        """Replace the lock in a forked child process, where no thread is left that could release the old one."""
-        self._lock = threading.RLock()
-
-    def undoing(self, step: dt.timedelta) -> Callable[[], None]:
-        """Return a function that takes back the next move, which is by `step`: an exception may interrupt a call."""
-        return partial(self._take_back, self._position, step)
-
-    def _take_back(self, before: Any, step: dt.timedelta) -> None:
-        if self._position != before and self._position - step == before:  # Else nobody or somebody else has moved it.
-            self._shift(-step)
-
-    @property
-    def _position(self) -> dt.datetime | dt.timedelta:
-        """What a move changes."""
-        return self._offset if self._fixed is None else self.now()
 
     def _shift(self, step: dt.timedelta) -> None:
         if self._fixed is None:
@@ -172,15 +200,17 @@ class FrozenClock(MockClock):
         self._depth = 0
 
     def __enter__(self) -> Self:
+        locked(self._lock, self._enter)
+        return self
+
+    def _enter(self) -> None:
         from freezegun import freeze_time  # noqa: PLC0415 - slow to import, rarely used
 
-        with self._lock:
-            if self._depth == 0:
-                self._fixed = self._start
-                self._freezer = freeze_time(self._start, real_asyncio=True, ignore=["_pytest.timing"])
-                self._frozen = self._freezer.start()
-            self._depth += 1
-        return self
+        if self._depth == 0:
+            self._fixed = self._start
+            self._freezer = freeze_time(self._start, real_asyncio=True, ignore=["_pytest.timing"])
+            self._frozen = self._freezer.start()
+        self._depth += 1
 
     def __exit__(
         self,
@@ -188,11 +218,13 @@ class FrozenClock(MockClock):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        with self._lock:
-            self._depth -= 1
-            if self._depth == 0:
-                self._freezer.stop()
-                self._frozen = None
+        locked(self._lock, self._exit)
+
+    def _exit(self) -> None:
+        self._depth -= 1
+        if self._depth == 0:
+            self._freezer.stop()
+            self._frozen = None
 
     def now(self) -> dt.datetime:
         """Return the frozen time of the process (UTC); before the clock is entered, `start`."""
@@ -239,8 +271,6 @@ def read(clock: Clock) -> dt.datetime:
 
 
 def _duration(step: dt.timedelta) -> dt.timedelta:
-    if not isinstance(step, dt.timedelta):
-        raise TypeError(f"{step!r} is not a duration: expected a timedelta")
-    if step < ZERO:
+    if isinstance(step, dt.timedelta) and step < ZERO:
         raise ValueError(f"time never goes back: cannot move a clock by {step}")
-    return step
+    return check_duration(step, "step")

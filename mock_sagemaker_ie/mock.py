@@ -10,13 +10,15 @@ from mock_sagemaker_ie import calls
 from mock_sagemaker_ie.backend.experiments.lifecycle import FINISHED, LIFECYCLE, Entry, Status
 from mock_sagemaker_ie.backend.transitions import Call as Called
 from mock_sagemaker_ie.calls import INVOKE_ENDPOINT, Calls, require_operation
-from mock_sagemaker_ie.clock import ZERO, instant, movable
+from mock_sagemaker_ie.clock import instant, movable
+from mock_sagemaker_ie.protocol.limits import LATEST, check_seconds
 from mock_sagemaker_ie.protocol.wire import MILLISECOND, copy_values, whole_milliseconds
 from mock_sagemaker_ie.service.clients import Clients, process_region
 from mock_sagemaker_ie.service.faults import Fault, aws_error, connection_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from mock_sagemaker_ie.backend.backend import SageMakerBackend
     from mock_sagemaker_ie.backend.hosting.captures import Capture
@@ -201,9 +203,9 @@ class InferenceExperimentMock:
         """
         require_operation(operation)
         movable(self.clock, "sleep")
-        delay = dt.timedelta(seconds=seconds)
-        if delay < ZERO:
-            raise ValueError(f"seconds={seconds!r}: expected zero or more")
+        delay = check_seconds(seconds)
+        if delay >= LATEST - self.now():
+            raise ValueError(f"seconds={seconds!r}: the clock cannot leave the year {LATEST.year - 1}")
         self._service.faults.arrange(Fault(operation, delay=delay), times)
 
     def _meta(self, operation: str) -> Any:
@@ -280,7 +282,8 @@ class InferenceExperimentMock:
                 raise ValueError(
                     f"at={when.isoformat()}: expected a later instant than {now.isoformat()}, which is now"
                 )
-            backend.fail_experiment(name, _reason(reason), when, now)
+            with self._change("experiment", name, _reason(reason), backend, now, when=when.isoformat()):
+                backend.fail_experiment(name, reason, when, now)
             if when > now:
                 self._expect(backend, ("experiment", name, when.isoformat()), f"the failure at {when.isoformat()}")
 
@@ -300,11 +303,20 @@ class InferenceExperimentMock:
             anywhere = region_name is None and account_id is None
             if anywhere and backend.hosting.find(name) is None and self._scopes_with("endpoints", name):
                 raise LookupError(f"Endpoint {name} does not exist in {self.region_name}.")
-            backend.fail_endpoint(name, _reason(reason), now)
+            with self._change("endpoint", name, _reason(reason), backend, now):
+                backend.fail_endpoint(name, reason, now)
             if backend.hosting.fails_next(name):
                 self._expect(backend, ("endpoint", name), "the failure of the next deployment")
 
         self._look(fail, "endpoints", name, region_name, account_id)
+
+    def _change(
+        self, kind: str, name: str, reason: str, backend: SageMakerBackend, now: dt.datetime, **more: str
+    ) -> AbstractContextManager[None]:
+        """Return the context in which a failure must be arranged."""
+        account, region = backend.scope
+        scope = {"region": region, "account": account}
+        return self._service.change(failure=kind, name=name, reason=reason, at=now.isoformat(), **scope, **more)
 
     def _expect(self, backend: SageMakerBackend, failure: tuple[str, ...], what: str) -> None:
         """Note an arranged failure, so that it is reported when it does not happen."""

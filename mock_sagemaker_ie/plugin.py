@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from mock_sagemaker_ie.interception import recent
+
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Sequence
+    from collections.abc import Generator, Iterator
+    from pathlib import Path
 
     from mock_sagemaker_ie.interception.stack import ActiveMock
     from mock_sagemaker_ie.mock import InferenceExperimentMock
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
 
 NAME = "sagemaker_ie"
 SERVER = "sagemaker_ie_server"
+TRACE = "--sagemaker-ie-trace"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -28,11 +32,32 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini("sagemaker_ie_region_name", "the default region of the mock (default: the process's)", default="")
     parser.addini("sagemaker_ie_strict", "refuse models that nobody created", type="bool", default=False)
     parser.addini("sagemaker_ie_report", "show calls and experiments of a failed test", type="bool", default=True)
+    group = parser.getgroup(NAME, "mock of SageMaker inference experiments")
+    group.addoption(
+        TRACE,
+        choices=["on", "off", "retain-on-failure"],
+        default="off",
+        help="write an HTML file for each test with its experiments and calls",
+    )
+    group.addoption(
+        f"{TRACE}-folder",
+        metavar="FOLDER",
+        default="sagemaker-ie-traces",
+        help="the folder for these files (default: %(default)s)",
+    )
     parser.addini("sagemaker_ie_durations", "zero, realistic, or seconds: 'creating=60 starting=300'", default="zero")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker, and keep the state of the plugin with the run."""
+    """Register the marker, and keep the state of the plugin with the run.
+
+    Raises UsageError for a folder of traces that cannot be made.
+    """
+    if config.getoption(TRACE) != "off":
+        try:
+            _trace_folder(config).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise pytest.UsageError(f"{TRACE}-folder: expected a folder that can be written ({error})") from None
     config.stash[_STATE] = _State()
     config.addinivalue_line(
         "markers",
@@ -106,7 +131,7 @@ def sagemaker_ie_server(request: pytest.FixtureRequest) -> Iterator[RunningServe
         raise pytest.UsageError(f"{error.name} is missing: pip install 'mock-sagemaker-ie[server]'") from None
 
     with running_server(**_options(request)) as server:
-        _stack().recent.append(server.mock)
+        recent.note(server.mock._service)  # noqa: SLF001 - not for users
         thread = Thread(target=server.http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         thread.start()
         try:
@@ -124,10 +149,12 @@ class _State:
     """The state of the plugin about the test that is running.
 
     `kept`: the active mocks that others than the test will stop. `raised`: the test or one of its fixtures has raised.
+    `failed`: a part of the test has failed.
     """
 
     kept: list[ActiveMock] = field(default_factory=list)
     raised: bool = False
+    failed: bool = False
 
 
 _STATE: pytest.StashKey[_State] = pytest.StashKey()
@@ -137,34 +164,32 @@ class LeftRunningWarning(pytest.PytestWarning):
     """A test started a mock and did not stop it."""
 
 
-def _stack() -> Any:
-    """Return the module with the active mocks, or None when no test has used a mock yet."""
-    return sys.modules.get("mock_sagemaker_ie.interception.stack")
+def _active() -> tuple[ActiveMock, ...]:
+    """Return the active mocks. Import nothing for it: before the first use there are none."""
+    stack = sys.modules.get("mock_sagemaker_ie.interception.stack")
+    return () if stack is None else stack.active_mocks()
 
 
 def _started() -> list[ActiveMock]:
     """Return the active mocks that start() entered."""
-    stack = _stack()
-    return [] if stack is None else [active for active in stack.active_mocks() if active.started]
+    return [active for active in _active() if active.started]
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Keep the mocks of each test apart from those of others, also when a test runs pytest in its own process."""
+    """Keep the mocks of each test apart from those of others, also when a test runs pytest in its own process.
+
+    Afterwards nothing keeps those that have exited.
+    """
     item.config.stash[_STATE] = _State(kept=_started())
-    stack = _stack()
-    before = [] if stack is None else list(stack.recent)
-    _set_recent([] if stack is None else [active.mock for active in stack.active_mocks()])
+    before, recent.services = recent.services, recent.new()
+    for active in _active():
+        recent.note(active.service)
     try:
         return (yield)
     finally:
-        _set_recent(before)
-
-
-def _set_recent(mocks: Sequence[InferenceExperimentMock]) -> None:
-    if (stack := _stack()) is not None:
-        stack.recent.clear()
-        stack.recent.extend(mocks)
+        recent.services = before
+        item.config.stash[_STATE] = _State()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -192,7 +217,7 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
         for active in left:
             active.exit(type(warning), warning, None)  # As after an error: unused faults do not matter any more.
         if left:
-            item.warn(warning)
+            item.warn(warning.with_traceback(None))  # Its frames would keep the mocks.
 
 
 @pytest.hookimpl(wrapper=True)
@@ -201,12 +226,32 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Add the calls and experiments of its mocks to the report of a failed test."""
     result = yield
-    state, stack = item.config.stash[_STATE], _stack()
+    state = item.config.stash[_STATE]
     # A plugin may run a test again, beginning with its set-up.
     state.raised = call.excinfo is not None or (state.raised and call.when != "setup")
-    if result.failed and stack is not None and item.config.getini("sagemaker_ie_report"):
+    if result.failed and recent.services and item.config.getini("sagemaker_ie_report"):
         from mock_sagemaker_ie.report import report  # noqa: PLC0415 - only failed tests need it
 
-        if text := report(stack.recent, whole=item.config.get_verbosity() > 1):
+        if text := report(recent.services, whole=item.config.get_verbosity() > 1):
             result.sections.append((f"{NAME} at the end of {result.when}", text))
+    state.failed |= result.failed
+    if result.when == "teardown" or result.failed:
+        _write_trace(item, state, result)
     return result
+
+
+def _write_trace(item: pytest.Item, state: _State, result: pytest.TestReport) -> None:
+    """Write the trace of a test, if the option asks for it: at its end, and when it fails, to name it in the report."""
+    choice = item.config.getoption(TRACE)
+    if not recent.services or choice == "off" or (choice == "retain-on-failure" and not state.failed):
+        return
+    from mock_sagemaker_ie.trace import write  # noqa: PLC0415 - few runs need it
+
+    path = write(_trace_folder(item.config), item.nodeid, "failed" if state.failed else "passed", recent.services)
+    if path is not None and result.failed:
+        result.sections.append((f"{NAME} trace", str(path)))
+
+
+def _trace_folder(config: pytest.Config) -> Path:
+    folder: Path = config.rootpath / config.getoption(f"{TRACE}-folder")
+    return folder

@@ -5,13 +5,14 @@ from __future__ import annotations
 import traceback
 from typing import TYPE_CHECKING, Any
 
+from mock_sagemaker_ie.mock import InferenceExperimentMock
 from mock_sagemaker_ie.protocol.errors import error_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from mock_sagemaker_ie.calls import Call
-    from mock_sagemaker_ie.mock import InferenceExperimentMock
+    from mock_sagemaker_ie.service.service import Service
 
 MAX_CALLS, MAX_EXPERIMENTS, MAX_LINE_LENGTH = 20, 3, 110
 
@@ -19,18 +20,21 @@ MAX_CALLS, MAX_EXPERIMENTS, MAX_LINE_LENGTH = 20, 3, 110
 _MAIN = ("Name", "ModelName", "EndpointConfigName", "EndpointName", "ResourceArn", "DesiredState", "StatusEquals")
 
 
-def report(mocks: Iterable[InferenceExperimentMock], *, whole: bool = False) -> str:
-    """Return the section about these mocks, empty when they got no call. Never raise: the test run must go on.
+def report(services: Iterable[Service], *, whole: bool = False) -> str:
+    """Return the section about the mocks that have these services, empty when they got no call.
+
+    Never raise: the test run must go on.
 
     `whole`: do not shorten the lines of calls.
     """
     try:
-        return "\n\n".join(text for mock in mocks if (text := _of_mock(mock, whole=whole)))
+        return "\n\n".join(text for each in services if (text := _of_mock(each, whole=whole)))
     except Exception as error:  # noqa: BLE001 - a user's clock may do anything after its test
         return f"the report cannot be made: {error!r}"
 
 
-def _of_mock(mock: InferenceExperimentMock, *, whole: bool) -> str:
+def _of_mock(service: Service, *, whole: bool) -> str:
+    mock = InferenceExperimentMock(service)
     calls = mock.calls
     if not calls:
         return ""
@@ -41,7 +45,7 @@ def _of_mock(mock: InferenceExperimentMock, *, whole: bool) -> str:
     for call in calls[-MAX_CALLS:]:
         region = f"{call.region} " if len(scopes) > 1 else ""  # Else the timelines show it.
         lines += [_line(call, region, whole=whole), *_model_failures(call)]
-    lines += mock._service.as_left(lambda: _experiments(mock, scopes, whole=whole))  # noqa: SLF001 - only here
+    lines += service.as_left(lambda: _experiments(mock, scopes, whole=whole))
     return "\n".join(lines)
 
 

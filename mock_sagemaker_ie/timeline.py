@@ -29,6 +29,10 @@ class Segment:
     trigger: str
     variants: Mapping[str, str]
 
+    def __repr__(self) -> str:
+        end = "" if self.end is None else f" to {self.end:%Y-%m-%d %H:%M:%S}"
+        return f"<Segment {self.status} from {self.begin:%Y-%m-%d %H:%M:%S}{end}>"
+
     @property
     def duration(self) -> dt.timedelta | None:
         """The time from `begin` to `end`; None for a status that never ends by itself."""
@@ -68,6 +72,10 @@ class Timeline:
 
     def __str__(self) -> str:
         return charts.text_chart(self)
+
+    def __repr__(self) -> str:
+        statuses = ", ".join(segment.status for segment in self.segments)
+        return f"<Timeline of {self.name}, {self.present.status} at {self.now:%Y-%m-%d %H:%M:%S}: {statuses}>"
 
     def to_svg(self) -> str:
         """Return the timeline as an SVG 1.1 image.

@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import datetime as dt
 import gc
+import pickle
 import time
+import traceback
 import tracemalloc
 import unittest
 import weakref
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import boto3
 import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError, ConnectTimeoutError
 from botocore.hooks import EventAliaser
 
 from mock_sagemaker_ie import mock_inference_experiment
 from tests.aws import ON_AWS, launch, seen
 from tests.conftest import START
-from tests.requests import NAME, create
+from tests.requests import ENDPOINT, NAME, PRODUCTION, SHADOW, create
+from tests.traffic.shared import create_endpoint, create_experiment
 
 OPTIONS = {"clock": START, "virtual_sleep": True}
+KEYS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
 
 
 def patchable():
@@ -245,7 +254,7 @@ def test_exited_mocks_free_their_memory(use, times, bytes_each):
     use(1)  # Makes the client, which would take longer while memory is traced.
     tracemalloc.start()
     try:
-        use(100)  # Fills what keeps the last few.
+        use(100)  # Fills caches.
         gc.collect()
         before, _ = tracemalloc.get_traced_memory()
         use(times)
@@ -257,17 +266,218 @@ def test_exited_mocks_free_their_memory(use, times, bytes_each):
     assert after - before < times * bytes_each
 
 
-def test_an_exited_mock_without_references_is_freed():
-    """Only the last few exited mocks are kept, for the report of a failing test."""
-    with mock_inference_experiment() as mock:
+def leave(mock):
+    with mock as active:
         launch()
-    reference = weakref.ref(mock)
+        return weakref.ref(active)
 
-    del mock
-    enter_and_exit(5)
+
+def leave_by_an_error(mock):
+    with suppress(ZeroDivisionError), mock as active:
+        reference = weakref.ref(active)
+        raise ZeroDivisionError
+    return reference
+
+
+def stop(mock):
+    active = mock.start()
+    launch()
+    mock.stop()
+    return weakref.ref(active)
+
+
+def stop_in_another_thread(mock):
+    active = mock.start()
+    launch()
+    with ThreadPoolExecutor(1) as threads:
+        threads.submit(mock.stop).result()
+    return weakref.ref(active)
+
+
+def leave_below_another(mock):
+    other = mock_inference_experiment()
+    with mock as active:
+        other.start()
+        launch()
+    other.stop()
+    return weakref.ref(active)
+
+
+@pytest.mark.parametrize("use", [leave, leave_by_an_error, stop, stop_in_another_thread, leave_below_another])
+def test_an_exited_mock_is_freed(use):
+    """Nothing keeps it: no context, no patch, and no report of a test."""
+    reference = use(mock_inference_experiment(virtual_sleep=True))
+
     gc.collect()
 
     assert reference() is None
+
+
+def test_the_mocks_of_a_test_are_freed_after_it(pytester):
+    """Also those of a failed test, whose report shows their calls."""
+    pytester.makepyfile("""
+        import gc
+
+        import pytest
+
+        from mock_sagemaker_ie import mock_inference_experiment
+
+        def use(mock):
+            mock.client().list_models()
+
+        def test_fails(sagemaker_ie):
+            use(sagemaker_ie)
+            for _ in range(10):
+                with mock_inference_experiment() as mock:
+                    use(mock)
+            del mock
+            assert not "reported"
+
+        @pytest.fixture
+        def failing(sagemaker_ie):
+            use(sagemaker_ie)
+            raise ZeroDivisionError
+
+        def test_fails_in_a_fixture(failing):
+            pass
+
+        @pytest.mark.sagemaker_ie
+        def test_is_marked():
+            pass
+
+        def test_starts_one_and_forgets_it():
+            use(mock_inference_experiment().start())
+
+        @mock_inference_experiment
+        def test_is_decorated():
+            pass
+
+        def test_nothing_is_kept():
+            from mock_sagemaker_ie import InferenceExperimentMock
+            from mock_sagemaker_ie.service.service import Service
+
+            gc.collect()
+            assert [each for each in gc.get_objects() if isinstance(each, (InferenceExperimentMock, Service))] == []
+    """)
+
+    result = pytester.runpytest_subprocess("-p", "no:hypothesispytest")
+
+    result.assert_outcomes(failed=1, errors=1, passed=4, warnings=1)
+    result.stdout.fnmatch_lines(["* sagemaker_ie at the end of call *", "1 call:"])
+
+
+# --- sessions
+
+
+def describe(mock, session):
+    session.client("sagemaker").create_inference_experiment(**create())
+    session.client("sagemaker").describe_inference_experiment(Name=NAME)
+
+
+def get_an_error(mock, session):
+    with suppress(ClientError):
+        session.client("sagemaker").describe_inference_experiment(Name="missing")
+
+
+def get_an_arranged_error(mock, session):
+    mock.fail_next("ListModels", "ThrottlingException")
+    session.client("sagemaker", config=NO_RETRIES).list_models()
+
+
+def get_a_connection_error(mock, session):
+    mock.fail_next("ListModels", ConnectTimeoutError)
+    with suppress(ConnectTimeoutError):
+        session.client("sagemaker", config=ONE_ATTEMPT).list_models()
+
+
+def invoke(mock, session):
+    create_endpoint(session.client("sagemaker"))
+    session.client("sagemaker-runtime").invoke_endpoint(EndpointName=ENDPOINT, Body=b"1")
+
+
+def get_an_error_of_a_handler(mock, session):
+    def fail(request):
+        try:
+            return {}["weights"]
+        except KeyError as error:
+            raise ValueError("no weights") from error
+
+    mock.serve(f"model-{PRODUCTION}", fail)
+    mock.serve(f"model-{SHADOW}", fail)
+    create_experiment(session.client("sagemaker"))
+    with suppress(ClientError):
+        session.client("sagemaker-runtime").invoke_endpoint(EndpointName=ENDPOINT, Body=b"1")
+
+
+def copy_calls(mock, session):
+    describe(mock, session)
+    mock.copies = [copy.copy(mock.calls), copy.deepcopy(mock.calls), pickle.loads(pickle.dumps(mock.calls))]  # noqa: S301 - our own
+
+
+NO_RETRIES = Config(retries={"total_max_attempts": 2, "mode": "standard"})
+ONE_ATTEMPT = Config(retries={"total_max_attempts": 1})
+USES = [
+    describe,
+    get_an_error,
+    get_an_arranged_error,
+    get_a_connection_error,
+    invoke,
+    get_an_error_of_a_handler,
+    copy_calls,
+]
+
+
+@pytest.mark.parametrize("use", USES, ids=lambda use: use.__name__)
+@pytest.mark.parametrize("wire", [False, True], ids=["immediate", "wire"])
+def test_a_session_is_freed_while_the_mock_goes_on(monkeypatch, use, wire):
+    """Neither the mock nor its calls keep a session, its clients, their service models, or the caller's variables."""
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+
+    references = []
+
+    class Session(boto3.Session):
+        def client(self, *args, **kwargs):
+            client = super().client(*args, **kwargs)
+            references.extend(map(weakref.ref, (self, client, client.meta.service_model)))
+            return client
+
+    with mock_inference_experiment(wire=wire) as mock:
+        use(mock, Session(region_name="us-east-1", **KEYS))
+        gc.collect()
+
+        assert {reference() for reference in references} == {None}
+        assert mock.calls
+        assert [call.response is None for call in mock.calls] == [call.error is not None for call in mock.calls]
+
+
+def test_a_recorded_error_is_the_one_that_its_caller_has(mock):
+    """When nobody has it any more, an equal error without its traceback is in its place."""
+    mock.fail_next("ListModels", ConnectTimeoutError(endpoint_url="https://example.com"))
+    with pytest.raises(ConnectTimeoutError) as caught:
+        boto3.client("sagemaker", region_name="us-east-1", config=ONE_ATTEMPT, **KEYS).list_models()
+    (call,) = mock.calls
+    assert call.error is caught.value
+    text = str(caught.value)
+
+    del caught
+    gc.collect()
+
+    assert (type(call.error), str(call.error), call.error.__traceback__) == (ConnectTimeoutError, text, None)
+    assert call.error is call.error
+
+
+def test_the_cause_of_a_recorded_error_shows_its_lines_without_variables(mock, sagemaker):
+    """A failed handler can be found by the traceback of its exception, and of those from which that came."""
+    mock.serve(f"model-{PRODUCTION}", lambda request: 1 / 0)
+    create_endpoint(sagemaker)
+    with pytest.raises(ClientError):
+        mock.client("sagemaker-runtime").invoke_endpoint(EndpointName=ENDPOINT, Body=b"1")
+
+    trace = mock.calls[-1].error.__cause__.__traceback__
+
+    frames = [frame for frame, _ in traceback.walk_tb(trace)]
+    assert "mock.serve" in traceback.extract_tb(trace)[-1].line
+    assert [(frame.f_back, frame.f_locals) for frame in frames] == [(None, {})] * len(frames)
 
 
 def test_a_service_model_is_freed_with_its_client():
@@ -282,7 +492,6 @@ def test_a_service_model_is_freed_with_its_client():
         return weakref.ref(client.meta.service_model)
 
     reference = use_a_new_client()
-    enter_and_exit(5)  # The last few mocks are kept for the report of a failing test.
 
     gc.collect()
     assert reference() is None

@@ -9,11 +9,12 @@ import warnings
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from mock_sagemaker_ie.activation.options import complete
+from mock_sagemaker_ie.activation.options import complete, document
 from mock_sagemaker_ie.backend.settings import Durations, Settings
-from mock_sagemaker_ie.clock import FrozenClock, as_clock, movable
-from mock_sagemaker_ie.interception import botocore_hook, name_lookup, requests_hook, sleep, stack
+from mock_sagemaker_ie.clock import FrozenClock, as_clock
+from mock_sagemaker_ie.interception import botocore_hook, name_lookup, requests_hook, stack, time_functions
 from mock_sagemaker_ie.interception.stack import ActiveMock
+from mock_sagemaker_ie.interception.virtual_time import VirtualTime
 from mock_sagemaker_ie.mock import InferenceExperimentMock
 from mock_sagemaker_ie.service.clients import partitions
 from mock_sagemaker_ie.service.delivery import Delivery
@@ -36,7 +37,13 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 C = TypeVar("C", bound=type)
 
-INTERCEPTORS = (botocore_hook.interceptor, requests_hook.interceptor, name_lookup.interceptor, sleep.interceptor)
+MAX_LISTED = 20  # Faults that a warning lists.
+INTERCEPTORS = (
+    botocore_hook.interceptor,
+    requests_hook.interceptor,
+    name_lookup.interceptor,
+    time_functions.interceptor,
+)
 
 
 class Activation:
@@ -67,10 +74,18 @@ class Activation:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        active = stack.entered_by(self)
-        if active is None:
-            raise RuntimeError("this mock_inference_experiment was not started, or has been stopped already")
-        active.exit(kind, error, trace)
+        active = None
+        try:
+            active = stack.entered_by(self)
+            if active is None:
+                raise RuntimeError(  # noqa: TRY301
+                    "this mock_inference_experiment was not started, or has been stopped already"
+                )
+            active.exit(kind, error, trace)
+        except BaseException:
+            if (left := active or stack.entered_by(self)) is not None:
+                stack.remove(left, INTERCEPTORS)  # Nothing, unless an interrupt came before its exit began.
+            raise
 
     async def __aenter__(self) -> InferenceExperimentMock:
         return self.__enter__()
@@ -107,8 +122,12 @@ class Activation:
         """
         context = _activate(self._options, origin, entered_by=entered_by, owner=owner, started=started)
         active = context.__enter__()
-        active.exit = context.__exit__
-        return active
+        try:
+            active.exit = context.__exit__
+            return active  # noqa: TRY300 - an interrupt may come here too
+        except BaseException as interrupt:
+            context.__exit__(type(interrupt), interrupt, interrupt.__traceback__)
+            raise
 
 
 @overload
@@ -124,10 +143,13 @@ def mock_inference_experiment(target: Any = None, /, **options: Any) -> Any:
     without parentheses; with `with` or `async with`, which give an InferenceExperimentMock; or by start() and stop().
     What a decorated function returns runs inside the mock too: a coroutine, a generator, a context manager. Test
     classes inside a decorated class are decorated with the same options, unless they have a decorator of their own.
-    The class Options describes the options. Raises TypeError for an unknown option.
+    Raises TypeError for an unknown option, TypeError or ValueError for a value that is not allowed. The options:
     """
     activation = Activation(complete(options))
     return activation if target is None else activation(target)
+
+
+document(mock_inference_experiment)
 
 
 def make_service(options: Options) -> tuple[Service, Delivery]:
@@ -145,20 +167,23 @@ def _activate(options: Options, origin: ActiveMock | None = None, **entry: Any) 
     service, delivery = make_service(options)
     if origin is not None:
         service.adopt(origin.service)
+    virtual_time = None
     if options["virtual_sleep"]:
-        movable(service.clock, "sleep")
+        virtual_time = VirtualTime(service)
+        service.watch.enabled = options["polling_forever"] == "error"
     active = ActiveMock(
         InferenceExperimentMock(service, options["region_name"]),
         service,
-        passthrough=options["passthrough"],
-        virtual_sleep=options["virtual_sleep"],
+        passthrough=frozenset(options["passthrough"]),
+        virtual_time=virtual_time,
         wire=options["wire"],
         **entry,
     )
     with ExitStack() as exits:
         if isinstance(service.clock, FrozenClock):
             exits.enter_context(service.clock)
-        exits.callback(stack.remove, active, INTERCEPTORS)
+        for _ in range(2):  # An interrupt, for example of a signal, may come at any line of the first.
+            exits.callback(stack.remove, active, INTERCEPTORS)
         stack.push(active, INTERCEPTORS)
         exits.callback(delivery.close)
         exits.callback(active.mock._clients.give_back)  # noqa: SLF001 - not for users
@@ -171,7 +196,8 @@ def report_unused(service: Service, choice: str) -> None:
     """Warn about what was arranged and never met: the code under test did not do what the test expects."""
     if choice == "ignore" or not (left := service.unused()):
         return
-    message = f"no call met {len(left)} arranged fault{'s'[: len(left) > 1]}: {', '.join(left)}"
+    more = [f"… {len(left) - MAX_LISTED} more"] if len(left) > MAX_LISTED else []
+    message = f"no call met {len(left)} arranged fault{'s'[: len(left) > 1]}: {', '.join(left[:MAX_LISTED] + more)}"
     if choice == "error":
         raise UnusedFaultError(message)
     warnings.warn(message, UnusedFaultWarning, stacklevel=2)

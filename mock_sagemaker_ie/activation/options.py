@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import inspect
 import re
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict, cast
+from typing import TYPE_CHECKING, Any, NoReturn, TypedDict, cast
 
 from mock_sagemaker_ie.backend.settings import Durations
 from mock_sagemaker_ie.clock import as_clock
-from mock_sagemaker_ie.service.clients import service_model
+from mock_sagemaker_ie.service.clients import ANSWERED_SERVICES, sagemaker_services, service_model
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 DEFAULT_ACCOUNT = "123456789012"
 _REGION = "[a-z]{2,}(-[a-z0-9]+)+-[0-9]+"
 UNUSED_FAULTS = ("warn", "error", "ignore")
+POLLING_FOREVER = ("error", "ignore")
 
 
 class Options(TypedDict, total=False):
@@ -50,22 +52,29 @@ class Options(TypedDict, total=False):
         The number of instances of each type that the endpoints of one account in one region may use together, for
         example `{"ml.m5.xlarge": 2}`. A type that is not listed has no quota.
     `virtual_sleep` (bool; default: False):
-        With True, `time.sleep` and `asyncio.sleep` move the clock instead of waiting. The clock must have `sleep()`.
+        With True, the code under test sleeps in virtual time: `time.sleep` and the timers of asyncio move the clock
+        instead of waiting, and `time.monotonic` and `time.time` see it. The clock must have `sleep()`.
+    `polling_forever` ("error" or "ignore"; default: "error"):
+        The reaction when, with `virtual_sleep=True`, the code under test polls for something that cannot happen any
+        more. "error" raises PollingForeverError from its next sleep or call.
     `s3` (boto3 S3 client or pathlib.Path; default: None):
         The client that writes captured traffic to S3, or the folder for the capture files. With None, captures are
         only in `mock.captures`.
     `cloudwatch` (boto3 CloudWatch client; default: None):
         The client that sends the metrics of the variants to CloudWatch. With None, they are only in `mock.metrics`.
     `keep` (int or None; default: None):
-        The maximum number of calls and of captures that the mock keeps; it drops the oldest. None keeps all.
+        The maximum number of calls, of captures, and of minutes of the metrics of variants that the mock keeps; it
+        drops the oldest. None keeps all.
     `unused_faults` ("warn", "error" or "ignore"; default: "warn"):
         The reaction when the mock ends and something that the test arranged was never met: a fault that no call got, a
         failure of an experiment or endpoint that did not happen, a served model that no request reached. "warn" warns
         with UnusedFaultWarning, "error" raises UnusedFaultError, "ignore" does nothing.
     `passthrough` (collection of str; default: empty):
-        The operations that the mock neither answers nor refuses, for example `["ListModels"]`. Such a call goes on to
-        other mocks or to AWS. It must come from botocore, aiobotocore or `requests`: other libraries only look up the
-        address of the host, which names no operation, and are refused.
+        What the mock neither answers nor refuses: operations of SageMaker and its runtime, for example
+        `["ListModels"]`; whole SageMaker services, as `boto3.client` names them, for example `["sagemaker-metrics"]`;
+        operations of these, for example `["sagemaker-edge:GetDevices"]`. Such a call goes on to other mocks or to AWS.
+        A call of a single operation must come from botocore, aiobotocore or `requests`: other libraries only look up
+        the address of the host, which names no operation, and are refused.
     `wire` (bool; default: False):
         With True, every call of a botocore or aiobotocore client travels as far as the event `before-send`: botocore
         signs it, emits every event and retries it, and a `before-send` handler that answers takes precedence over the
@@ -81,6 +90,7 @@ class Options(TypedDict, total=False):
     strict: bool
     quotas: Mapping[str, int]
     virtual_sleep: bool
+    polling_forever: Literal["error", "ignore"]
     s3: Any
     cloudwatch: Any
     keep: int | None
@@ -105,6 +115,23 @@ def complete(options: dict[str, Any]) -> Options:
         )
     checked = {name: check(options.get(name, default)) for name, (default, check) in _OPTIONS.items()}
     return cast("Options", checked)  # A test compares _OPTIONS with the keys of Options.
+
+
+def document(function: Any) -> None:
+    """Let help() and editors show the options of a function that takes them as `**options`."""
+    target = inspect.Parameter("target", inspect.Parameter.POSITIONAL_ONLY, default=None)
+    options = [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=default,
+            annotation=getattr(Options.__annotations__[name], "__forward_arg__", Options.__annotations__[name]),
+        )
+        for name, (default, _) in _OPTIONS.items()
+    ]
+    function.__signature__ = inspect.Signature([target, *options])
+    _, before, descriptions = (Options.__doc__ or "").partition("    `clock`")
+    function.__doc__ = f"{inspect.cleandoc(function.__doc__)}\n\n{inspect.cleandoc(before + descriptions)}\n"
 
 
 # --- the checks: each returns the value that the mock uses, and raises TypeError or ValueError for a wrong one
@@ -202,34 +229,58 @@ def _is_asynchronous(client: Any, method: str) -> bool:
 
 
 def _keep(keep: Any) -> int | None:
-    if keep is not None and (not isinstance(keep, int) or isinstance(keep, bool) or keep < 0):
+    if keep is not None and (not isinstance(keep, int) or isinstance(keep, bool) or not 0 <= keep <= sys.maxsize):
         raise TypeError(f"keep={keep!r}: expected the number of calls and captures to keep, or None for all")
     return keep
 
 
-def _unused_faults(choice: Any) -> Any:
-    if choice not in UNUSED_FAULTS:
-        raise ValueError(f"unused_faults={choice!r}: expected one of {', '.join(UNUSED_FAULTS)}")
-    return choice
+def _one_of(option: str, choices: Collection[str]) -> Callable[[Any], Any]:
+    """Return the check of an option with a few possible values."""
+
+    def check(value: Any) -> Any:
+        if value not in choices:
+            raise ValueError(f"{option}={value!r}: expected one of {', '.join(choices)}")
+        return value
+
+    return check
 
 
-def _passthrough(operations: Any) -> frozenset[str]:
-    if isinstance(operations, str) or not isinstance(operations, Iterable):
-        raise TypeError(f"passthrough={operations!r}: expected a collection of operation names, e.g. ['ListModels']")
-    names = frozenset(operations)
-    if malformed := [name for name in names if not re.fullmatch("[A-Z][A-Za-z0-9]*", str(name))]:
-        raise ValueError(f"passthrough={malformed!r}: expected operation names as AWS writes them, e.g. 'ListModels'")
-    for name in sorted(names):
-        known = [
-            each for service in ("sagemaker", "sagemaker-runtime") for each in service_model(service).operation_names
-        ]
-        if name not in known:
-            import difflib  # noqa: PLC0415 - large, and needed for errors only
+def _passthrough(names: Any) -> frozenset[str]:
+    if isinstance(names, str) or not isinstance(names, Iterable):
+        raise TypeError(f"passthrough={names!r}: expected a collection of names, e.g. ['ListModels']")
+    names = frozenset(names)
+    if malformed := [name for name in names if not re.fullmatch(_PASSTHROUGH, str(name))]:
+        raise ValueError(
+            f"passthrough={malformed!r}: expected the names of operations as AWS writes them, e.g. 'ListModels', or of "
+            "services as boto3.client takes them, e.g. 'sagemaker-metrics', or both, e.g. 'sagemaker-edge:GetDevices'"
+        )
+    return frozenset(map(_passing, sorted(names)))
 
-            near = difflib.get_close_matches(name, known, n=1)
-            guess = f"; did you mean {near[0]!r}?" if near else " that this botocore has"
-            raise ValueError(f"passthrough={name!r} is not an operation of SageMaker or its runtime{guess}")
-    return names
+
+# An operation of SageMaker or its runtime, any SageMaker service, or an operation of any.
+_PASSTHROUGH = r"[A-Z][A-Za-z0-9]*|[a-z][a-z0-9-]*(:[A-Z][A-Za-z0-9]*)?"
+
+
+def _passing(name: str) -> str:
+    """Return the name of an operation or a service that exists, the operations of the mock without their service."""
+    service, _, operation = name.rpartition(":") if ":" in name or name[0].isupper() else (name, "", "")
+    if service and service not in sagemaker_services():
+        _refuse_name(f"passthrough={name!r} is not a SageMaker service", service, sagemaker_services())
+    services = (service,) if service else ANSWERED_SERVICES
+    if operation:
+        known = [each for each_service in services for each in service_model(each_service).operation_names]
+        if operation not in known:
+            of = service or "SageMaker or its runtime"
+            _refuse_name(f"passthrough={name!r} is not an operation of {of}", operation, known)
+    return operation if operation and services[0] in ANSWERED_SERVICES else name
+
+
+def _refuse_name(problem: str, name: str, known: Collection[str]) -> NoReturn:
+    import difflib  # noqa: PLC0415 - large, and needed for errors only
+
+    near = difflib.get_close_matches(name, known, n=1)
+    guess = f"; did you mean {near[0]!r}?" if near else " that this botocore has"
+    raise ValueError(f"{problem}{guess}")
 
 
 # By name of an option: its default and its check.
@@ -241,10 +292,11 @@ _OPTIONS: dict[str, tuple[Any, Callable[[Any], Any]]] = {
     "strict": (False, _flag("strict")),
     "quotas": ({}, _quotas),
     "virtual_sleep": (False, _flag("virtual_sleep")),
+    "polling_forever": ("error", _one_of("polling_forever", POLLING_FOREVER)),
     "s3": (None, _s3),
     "cloudwatch": (None, _cloudwatch),
     "keep": (None, _keep),
-    "unused_faults": ("warn", _unused_faults),
+    "unused_faults": ("warn", _one_of("unused_faults", UNUSED_FAULTS)),
     "passthrough": ((), _passthrough),
-    "wire": (False, bool),
+    "wire": (False, _flag("wire")),
 }

@@ -15,12 +15,13 @@ from mock_sagemaker_ie.backend.experiments.operations import Experiments
 from mock_sagemaker_ie.backend.hosting.endpoints import DEPLOYING, EndpointStatus
 from mock_sagemaker_ie.backend.hosting.operations import Hosting
 from mock_sagemaker_ie.backend.hosting.traffic import TrafficSplitter, require_invocable, route
-from mock_sagemaker_ie.backend.transitions import END
+from mock_sagemaker_ie.backend.transitions import END, NEVER
 from mock_sagemaker_ie.changes import UndoLog
 from mock_sagemaker_ie.protocol.errors import AWSError
 
 if TYPE_CHECKING:
     import datetime as dt
+    from collections.abc import Iterator
 
     from mock_sagemaker_ie.backend.experiments.record import Experiment
     from mock_sagemaker_ie.backend.hosting.traffic import Route
@@ -81,6 +82,11 @@ class SageMakerBackend:
 
     # --- time
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing lies ahead: no event, and no failure that waits for a deployment."""
+        return not self._events and not self.hosting.has_pending_failures
+
     def as_of(self, now: dt.datetime) -> SageMakerBackend:
         """Apply every event until `now`, in the order of the instants, each at its own instant.
 
@@ -117,6 +123,31 @@ class SageMakerBackend:
         """
         ahead = self.copy() if self._settings.quotas else self._copy_of_one(name)
         return ahead.as_of(END).experiments.store.get(name)
+
+    def causes(self, name: str) -> tuple[object, ...]:
+        """Return everything on which an experiment's present and future depend: while it is equal, so are they."""
+        experiment = self.experiments.store.get(name)
+        endpoint, models = experiment.endpoint, self.hosting.models.records
+        return (
+            experiment,
+            self.hosting.find(endpoint),
+            self.experiments.user_of(endpoint) is experiment,
+            self.experiments.pending_failures(name),
+            self.hosting.fails_next(endpoint),
+            [models.get(str(variant["ModelName"])) for variant in experiment.variants.values()],
+            object() if self._settings.quotas else None,  # Quotas join all endpoints: any change may be a cause.
+        )
+
+    def upcoming(self) -> Iterator[tuple[dt.datetime, Experiment]]:
+        """Yield each unfinished experiment with every instant at which it may change by itself, the earliest first.
+
+        Stale events are among them: `foreseen` shows what happens.
+        """
+        for at, kind, name in self._events.copy(UndoLog()).take_until(NEVER):
+            experiments = self.experiments
+            user = experiments.user_of(name) if kind is EventKind.ENDPOINT else experiments.store.records.get(name)
+            if user is not None and not user.finished:
+                yield at, user
 
     # --- failures
 

@@ -93,8 +93,13 @@ RULES: dict[str, tuple[Rule, ...]] = {
 }
 
 
+def changes(operation: str) -> bool:
+    """Return whether an operation may change the state."""
+    return not operation.startswith(("Describe", "List"))
+
+
 def operate(backend: SageMakerBackend, operation: str, params: Values, now: dt.datetime) -> Values:
     """Answer an operation, after `backend.as_of(now)`. Raises AWSError when the service refuses it."""
-    if not operation.startswith(("Describe", "List")):  # These change nothing.
+    if changes(operation):
         backend.changing()
     return OPERATIONS[operation](backend, params, now)

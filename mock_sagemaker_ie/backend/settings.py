@@ -7,10 +7,10 @@ import datetime as dt
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from mock_sagemaker_ie.protocol.limits import ZERO, check_duration, check_seconds
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-ZERO = dt.timedelta(0)
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,8 @@ class Durations:
     time. `endpoint_creating`, `endpoint_updating`, `endpoint_rolling_back` and `endpoint_deleting` are the statuses of
     an endpoint that CreateEndpoint, UpdateEndpoint, UpdateEndpointWeightsAndCapacities or DeleteEndpoint changes.
 
-    Raises TypeError for a value that is not a timedelta, ValueError for a negative one.
+    With `timedelta.max` a status never ends. Raises TypeError for a value that is not a timedelta, ValueError for a
+    negative one and for one longer than 7030 years.
     """
 
     creating: dt.timedelta = ZERO
@@ -36,10 +37,12 @@ class Durations:
     def __post_init__(self) -> None:
         for duration in dataclasses.fields(self):
             value = getattr(self, duration.name)
-            if not isinstance(value, dt.timedelta):
-                raise TypeError(f"Durations({duration.name}={value!r}): expected a timedelta")
-            if value < ZERO:
-                raise ValueError(f"Durations({duration.name}={value!r}): expected a timedelta of zero or more")
+            if value != dt.timedelta.max:
+                check_duration(value, f"Durations: {duration.name}")
+
+    def __repr__(self) -> str:
+        changed = [f"{each.name}={value!r}" for each in dataclasses.fields(self) if (value := getattr(self, each.name))]
+        return f"Durations({', '.join(changed)})"
 
     @classmethod
     def realistic(cls) -> Durations:
@@ -61,9 +64,9 @@ class Durations:
         for word in words:
             name, _, number = word.partition("=")
             try:
-                seconds[name] = dt.timedelta(seconds=float(number))
-                valid = name in names and seconds[name] >= ZERO
-            except (ValueError, OverflowError):
+                seconds[name] = check_seconds(float(number))
+                valid = name in names
+            except ValueError:
                 valid = False
             if not valid:
                 raise ValueError(

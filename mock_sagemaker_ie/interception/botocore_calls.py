@@ -6,7 +6,6 @@ botocore's own retries run, and gets HTTP responses there; with `wire=True` ever
 
 from __future__ import annotations
 
-from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.credentials import ReadOnlyCredentials
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
 
     from mock_sagemaker_ie.interception.stack import ActiveMock
     from mock_sagemaker_ie.service.service import Answer
+    from mock_sagemaker_ie.service.steps import Steps
 
 # The arguments of a botocore event.
 Arguments = dict[str, Any]
@@ -41,28 +41,16 @@ Parsed = tuple[ImmediateResponse, dict[str, Any]]
 # --- before-call
 
 
-def before_call(active: ActiveMock, arguments: Arguments) -> Parsed | None:
+def before_call(active: ActiveMock, arguments: Arguments, *, asynchronous: bool) -> Steps[Parsed | None]:
     """Answer a call. Return None when the mock does not have the operation, or when the call uses the wire."""
     model: OperationModel = arguments["model"]
     try:
-        if _uses_wire(active, model, arguments, asynchronous=False):
+        if _uses_wire(active, model, arguments, asynchronous=asynchronous):
             return None
-        answer = active.service.answer(model, **_call(arguments))
+        answer = yield from active.service.steps(model, **_call(arguments), asynchronous=asynchronous)
     except AWSError as error:
         return _parsed_error(model, error, error.at or active.service.now())
-    return None if answer is None else _parsed_answer(answer, streaming_body)
-
-
-async def before_call_async(active: ActiveMock, arguments: Arguments) -> Parsed | None:
-    """Answer a call of aiobotocore in the same way."""
-    model: OperationModel = arguments["model"]
-    try:
-        if _uses_wire(active, model, arguments, asynchronous=True):
-            return None
-        answer = await active.service.answer_async(model, **_call(arguments))
-    except AWSError as error:
-        return _parsed_error(model, error, error.at or active.service.now())
-    return None if answer is None else _parsed_answer(answer, async_streaming_body)
+    return None if answer is None else _parsed_answer(answer, async_streaming_body if asynchronous else streaming_body)
 
 
 def _uses_wire(active: ActiveMock, model: OperationModel, arguments: Arguments, *, asynchronous: bool) -> bool:
@@ -73,7 +61,7 @@ def _uses_wire(active: ActiveMock, model: OperationModel, arguments: Arguments, 
         active.service.delay(model.name)
         return False
     context = arguments["context"]
-    context[_CALL] = _InFlightCall(active, model, _call(arguments), asynchronous, read_timeout)
+    context[_CALL] = WireCall(active, model, _call(arguments), asynchronous, read_timeout)
     if not _can_sign(getattr(arguments["request_signer"], "_credentials", None)):
         # Versions of botocore that do not read this sign with the client's own, or the request stays unsigned.
         context.setdefault("signing", {})["request_credentials"] = _PlaceholderCredentials()
@@ -107,7 +95,7 @@ def _read_timeout(seconds: float | None, url: str) -> ReadTimeout | None:
 # --- before-send, of calls that use the wire
 
 
-class _InFlightCall(NamedTuple):
+class WireCall(NamedTuple):
     """A call that uses the wire. The context of its requests keeps it, under the key _CALL."""
 
     active: ActiveMock
@@ -118,51 +106,37 @@ class _InFlightCall(NamedTuple):
 
 
 _CALL = "mock_sagemaker_ie_call"
-# The call whose attempt is sent next in this thread or task. `request-created` sets it last, after every handler, and
-# `before-send`, whose arguments have no context, follows at once: calls that handlers make cannot come between.
-_next_attempt: ContextVar[_InFlightCall | None] = ContextVar("_next_attempt", default=None)
 
 
-def call_of(active: ActiveMock, request: Any) -> _InFlightCall | None:
-    """Return the call of a request that was created, if this mock answers it on the wire."""
-    call: _InFlightCall | None = request.context.get(_CALL)
-    return call if call is not None and call.active is active else None
+def call_of(request: Any) -> WireCall | None:
+    """Return the call of a request, if a mock answers it on the wire."""
+    call: WireCall | None = getattr(request, "context", {}).get(_CALL)
+    return call
 
 
-def send_next(call: _InFlightCall | None) -> None:
-    """Note the call whose attempt `before-send` gets next."""
-    _next_attempt.set(call)
+def keep_context(request: Any) -> None:
+    """Let the prepared request, which `before-send` gets, have the context of this one, in old botocore too."""
+    prepare = request.prepare
+
+    def prepare_with_context() -> Any:
+        prepared = prepare()
+        prepared.context = request.context
+        return prepared
+
+    request.prepare = prepare_with_context
 
 
-def sent() -> _InFlightCall | None:
-    """Return the call whose attempt is being sent, if the mock answers it on the wire."""
-    return _next_attempt.get()
-
-
-def answer_attempt(call: _InFlightCall, url: str) -> Any:
-    """Answer an attempt by an HTTP response, or an awaitable of one for aiobotocore; None when the mock has none."""
-    return (_answer_attempt_async if call.asynchronous else _answer_attempt)(call, url)
-
-
-def _answer_attempt(call: _InFlightCall, url: str) -> HTTPResponse | None:
+def answer_attempt(call: WireCall, url: str) -> Steps[HTTPResponse | None]:
+    """Answer an attempt by an HTTP response. Return None when the mock does not have the operation."""
     try:
         _raise_fault(call, url)
-        answer = call.active.service.answer(call.model, **call.call)
+        answer = yield from call.active.service.steps(call.model, **call.call, asynchronous=call.asynchronous)
     except AWSError as error:
         return _http_error(call.model, error, error.at or call.active.service.now(), url)
     return None if answer is None else _http_answer(answer, url)
 
 
-async def _answer_attempt_async(call: _InFlightCall, url: str) -> HTTPResponse | None:
-    try:
-        _raise_fault(call, url)
-        answer = await call.active.service.answer_async(call.model, **call.call)
-    except AWSError as error:
-        return _http_error(call.model, error, error.at or call.active.service.now(), url)
-    return None if answer is None else _http_answer(answer, url)
-
-
-def _raise_fault(call: _InFlightCall, url: str) -> None:
+def _raise_fault(call: WireCall, url: str) -> None:
     """Raise the fault that is arranged for this attempt, if there is one."""
     read_timeout = _read_timeout(call.read_timeout, url)
     error = call.active.service.take_fault(call.model, **call.call, read_timeout=read_timeout)

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import copy
 import functools
-import inspect
 import sys
-from collections.abc import Generator
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
@@ -19,17 +17,18 @@ from urllib.parse import urlsplit
 from botocore import hooks
 
 from mock_sagemaker_ie.interception import botocore_calls, name_lookup, stack
-from mock_sagemaker_ie.interception.import_hook import ImportHook
-from mock_sagemaker_ie.interception.replacement import Replacement, Replacements
-from mock_sagemaker_ie.interception.unanswered import unanswered
+from mock_sagemaker_ie.interception.import_hook import ModulePatch
+from mock_sagemaker_ie.interception.replacement import Replacement
+from mock_sagemaker_ie.interception.unanswered import ended, unanswered
+from mock_sagemaker_ie.service.clients import ANSWERED_SERVICES
+from mock_sagemaker_ie.service.steps import run
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
+    from mock_sagemaker_ie.interception.replacement import Link
     from mock_sagemaker_ie.interception.stack import ActiveMock
-
-# The service ids, as botocore writes them in events, whose calls never leave the process.
-SERVICES = ("sagemaker", "sagemaker-runtime")
+    from mock_sagemaker_ie.service.steps import Steps
 
 Responses = list[tuple[Any, Any]]
 
@@ -37,87 +36,53 @@ Responses = list[tuple[Any, Any]]
 # --- the patch
 
 
-class _Patch:
-    """Our versions of both methods, in every copy of botocore: ours, the present one, and those imported from now on.
-
-    Somebody may have removed botocore from sys.modules, so that it was imported again: its clients have a class
-    EventAliaser of their own.
-    """
-
-    def __init__(self) -> None:
-        self._ours = _replacements(hooks)
-        self._copies: list[Replacements] = []
-        self._import_hook = ImportHook(hooks.__name__, self._apply)
-
-    def install(self) -> None:
-        """Replace both methods in each copy."""
-        self._ours.install()
-        present = sys.modules.get(hooks.__name__)
-        if present is not None and present is not hooks:
-            self._apply(present)
-        self._import_hook.install()
-
-    def _apply(self, module: Any) -> None:
-        copied = _replacements(module)
-        copied.install()
-        self._copies.append(copied)
-
-    def remove(self) -> None:
-        """Restore the original methods, unless somebody else has replaced ours; then ours only call the originals."""
-        self._import_hook.remove()
-        self._ours.remove()
-        while self._copies:
-            self._copies.pop().remove()
-
-
-def _replacements(module: Any) -> Replacements:
+def _replacements(module: Any) -> list[Replacement]:
+    """Return our versions of both methods in a copy of botocore: clients of each copy have a class of their own."""
     methods = {"emit_until_response": _emit_until_response, "emit": _emit}
-    return Replacements(Replacement(module.EventAliaser, name, make) for name, make in methods.items())
+    return [Replacement(module.EventAliaser, name, make) for name, make in methods.items()]
 
 
-def _emit_until_response(original: Callable[..., Any]) -> Callable[..., Any]:
+def _emit_until_response(link: Link) -> Callable[..., Any]:
     """Return our version of the method. The original runs first, so that a user's Stubber or event handler wins."""
 
     def emit_until_response(aliaser: Any, event_name: str, **arguments: Any) -> Any:
-        result = original(aliaser, event_name, **arguments)
-        if not event_name.startswith(_CALLS) or (ours := _our_event(event_name)) is None:
-            return result
-        event, active = ours
-        if event.operation in active.passthrough:
-            return result
-        if not isinstance(result, tuple):  # An awaitable, from aiobotocore.
-            return _answered(active, result, arguments)
-        return result if result[1] is not None else (active, botocore_calls.before_call(active, arguments))
+        if not event_name.startswith(_CALLS):
+            return link.original(aliaser, event_name, **arguments)
+        ours = _our_event(event_name)  # A handler may end the mock.
+        result = link.original(aliaser, event_name, **arguments)
+        ours = ours or _our_event(event_name)  # Or begin one.
+        return result if ours is None or _passes(*ours) else run(_before_call(*ours, result, arguments))
 
     return emit_until_response
 
 
-def _emit(original: Callable[..., Any]) -> Callable[..., Any]:
+def _emit(link: Link) -> Callable[..., Any]:
     """Return our version of the method."""
 
     def emit(aliaser: Any, event_name: str, **arguments: Any) -> Any:
         if not event_name.startswith(_REQUESTS) or (ours := _our_event(event_name)) is None:
-            return original(aliaser, event_name, **arguments)
+            return link.original(aliaser, event_name, **arguments)
         event, active = ours
-        if event.operation in active.passthrough:
+        if _passes(event, active):
             _let_through(event, arguments)
         elif event.kind == "request-created":
-            pass_on = functools.partial(original, aliaser, event_name, **arguments)
-            return _run(_create(active, event, arguments["request"], pass_on))
+            pass_on = functools.partial(link.original, aliaser, event_name, **arguments)
+            return run(_create(event, arguments["request"], pass_on))
         elif event.kind == "before-send":
-            pass_on = functools.partial(original, event_name=event_name, **arguments)
-            return _run(_send(event, aliaser, arguments["request"], pass_on))
-        return original(aliaser, event_name, **arguments)
+            pass_on = functools.partial(link.original, event_name=event_name, **arguments)
+            return run(_send(event, aliaser, arguments["request"], pass_on))
+        return link.original(aliaser, event_name, **arguments)
 
     return emit
 
 
-interceptor = stack.Interceptor(_Patch())
+interceptor = stack.Interceptor(ModulePatch(hooks.__name__, _replacements, hooks))
 
 
 # --- events
 
-# Most of botocore's events do not concern us and must be quick: only names with these beginnings are looked at.
+# Most of botocore's events do not concern us and must be quick: only names with these beginnings are looked at. They
+# are those of all SageMaker services; the mock answers operations of two, and calls of the others do not leave either.
 _CALLS = "before-call.sagemaker"
 _REQUESTS = ("request-created.sagemaker", "before-send.sagemaker", "response-received.sagemaker")
 
@@ -133,31 +98,69 @@ class _Event(NamedTuple):
 def _our_event(name: str) -> tuple[_Event, ActiveMock] | None:
     """Return the event and the mock that counts for it; None for another service, or when no mock is active."""
     active = stack.answering()
-    event = _Event(*name.split(".", 2))
-    return None if active is None or event.service not in SERVICES else (event, active)
+    return None if active is None else (_Event(*name.split(".", 2)), active)
 
 
-async def _answered(active: ActiveMock, result: Awaitable[Any], arguments: dict[str, Any]) -> tuple[Any, Any]:
-    """Return the result of aiobotocore's emitter if it is an answer, else the mock's."""
-    response: tuple[Any, Any] = await result
-    return response if response[1] is not None else (active, await botocore_calls.before_call_async(active, arguments))
+def _passes(event: _Event, active: ActiveMock) -> bool:
+    """Return whether the user lets calls of this operation or service through."""
+    names = active.passthrough
+    return bool(names) and not names.isdisjoint((event.operation, event.service, f"{event.service}:{event.operation}"))
 
 
-# --- requests
+# --- answers
 #
-# An emitter of botocore returns values and one of aiobotocore awaitables. So each function here is a generator: it
-# yields what an emitter returned and is sent the value.
-
-Steps = Generator[Any, Any, Any]
+# An emitter of botocore returns values and one of aiobotocore awaitables, so each function here is a generator.
 
 
-def _create(active: ActiveMock, event: _Event, request: Any, emit: Callable[[], Any]) -> Steps:
+def _before_call(event: _Event, active: ActiveMock, result: Any, arguments: dict[str, Any]) -> Steps[tuple[Any, Any]]:
+    """Return the result of the emitter if it is an answer, else the mock's."""
+    asynchronous = not isinstance(result, tuple)
+    response: tuple[Any, Any] = (yield result) if asynchronous else result
+    if response[1] is not None:
+        return response
+    check = functools.partial(_refuse_after, active, event)
+    check()
+    answer = None
+    if event.service in ANSWERED_SERVICES:
+        answer = yield from botocore_calls.before_call(active, arguments, asynchronous=asynchronous)
+    if answer is None:  # Requests follow. Botocore reads these headers for each of them, also for retries.
+        params = arguments["params"]
+        params["headers"] = _Headers(params["headers"], check)
+        arguments["context"][_CHECK] = check
+    return active, answer
+
+
+# In the context of a call that began in a mock: a function that raises UnansweredCallError after the mock has ended.
+_CHECK = "mock_sagemaker_ie_check"
+
+
+class _Headers(dict[str, Any]):
+    """The headers of the requests of a call. The end of its mock can be seen here although no patch is left."""
+
+    def __init__(self, headers: dict[str, Any], check: Callable[[], None]) -> None:
+        super().__init__(headers)
+        self._check = check
+
+    def items(self) -> Any:
+        """Return the headers for the next request. Raises UnansweredCallError after the mock has ended."""
+        self._check()
+        return super().items()
+
+
+def _refuse_after(active: ActiveMock, event: _Event) -> None:
+    """Raise UnansweredCallError when the mock in which a call has begun has ended."""
+    if active not in stack.active_mocks():
+        raise ended(event.service, event.operation)
+
+
+def _create(event: _Event, request: Any, emit: Callable[[], Any]) -> Steps[Any]:
     """Sign a request. One that the mock answers needs no signature.
 
     For a request that nobody will answer, an error about missing credentials would hide the real reason: signing comes
     before sending.
     """
-    call, result = botocore_calls.call_of(active, request), None
+    call, result = botocore_calls.call_of(request), None
+    botocore_calls.keep_context(request)
     try:
         result = yield emit()
     except Exception as error:
@@ -165,23 +168,28 @@ def _create(active: ActiveMock, event: _Event, request: Any, emit: Callable[[], 
             raise
         if call is None:
             raise unanswered(event.service, event.operation) from error
-    botocore_calls.send_next(call)
+    request.context.get(_CHECK, _pass)()
     return result
 
 
-def _send(event: _Event, aliaser: Any, request: Any, emit: Callable[[Any], Any]) -> Steps:
+def _pass() -> None:
+    """Do nothing: the call began before the mock."""
+
+
+def _send(event: _Event, aliaser: Any, request: Any, emit: Callable[[Any], Any]) -> Steps[Responses]:
     """Return the responses to a request. A user's handler wins over the mock, and the mock over moto.
 
     Raises UnansweredCallError when nobody answers.
     """
-    call = botocore_calls.sent()
+    call = botocore_calls.call_of(request)
     if call is None:
-        responses = yield emit(aliaser)
+        responses: Responses = yield emit(aliaser)
     else:
         moto = _active_moto()
         responses = yield emit(_without(aliaser, moto))
         if not _has_answer(responses):
-            response = yield botocore_calls.answer_attempt(call, request.url)
+            request.context[_CHECK]()
+            response = yield from botocore_calls.answer_attempt(call, request.url)
             responses = [(call.active, response)]
         if moto is not None and not _has_answer(responses):
             responses = [(moto, moto(event_name=".".join(event), request=request))]
@@ -212,30 +220,6 @@ def _without(aliaser: Any, moto: Any) -> Any:
     others = copy.copy(aliaser)
     others.unregister("before-send", moto)
     return others
-
-
-def _run(steps: Steps) -> Any:
-    """Return the result of a generator, or an awaitable of it as soon as a step is awaitable."""
-    value = None
-    try:
-        while not inspect.isawaitable(value):
-            value = steps.send(value)
-    except StopIteration as end:
-        return end.value
-    return _run_async(steps, value)
-
-
-async def _run_async(steps: Steps, value: Any) -> Any:
-    try:
-        while True:
-            try:
-                result = await value if inspect.isawaitable(value) else value
-            except BaseException as error:  # noqa: BLE001, PERF203 - the generator handles it
-                value = steps.throw(error)
-            else:
-                value = steps.send(result)
-    except StopIteration as end:
-        return end.value
 
 
 # --- requests of operations in `passthrough`

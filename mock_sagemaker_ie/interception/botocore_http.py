@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from botocore.awsrequest import AWSResponse, HeadersDict
@@ -40,10 +39,13 @@ class ImmediateResponse(AWSResponse):  # type: ignore[misc]  # botocore is untyp
         self.url, self.status_code, self.raw = None, status, None
         self._headers, self._content = headers, b""
 
-    @cached_property
+    @property
     def headers(self) -> HeadersDict:
         """The headers; their names are case-insensitive."""
-        return HeadersDict(self._headers)
+        # Not a cached_property: before Python 3.12 it has a lock, which a forked child may find held for ever.
+        if not isinstance(self._headers, HeadersDict):
+            self._headers = HeadersDict(self._headers)
+        return self._headers
 
 
 class HTTPResponse(AWSResponse):  # type: ignore[misc]  # botocore is untyped
@@ -72,6 +74,7 @@ class Raw(io.BytesIO):
 
     def __init__(self, body: bytes, headers: Mapping[str, str]) -> None:
         super().__init__(body)
+        self._stream: asyncio.StreamReader | None = None
         self.raw_headers = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
 
     def read(self, size: int | None = -1, /) -> bytes:
@@ -81,15 +84,16 @@ class Raw(io.BytesIO):
         """
         return _AwaitableBytes(super().read(size))
 
-    @cached_property
+    @property
     def content(self) -> asyncio.StreamReader:
         """The body as a stream, for aiobotocore."""
         import asyncio  # noqa: PLC0415 - slow, and needed only where it is imported already
 
-        reader = asyncio.StreamReader()
-        reader.feed_data(self.getvalue())
-        reader.feed_eof()
-        return reader
+        if self._stream is None:
+            self._stream = asyncio.StreamReader()
+            self._stream.feed_data(self.getvalue())
+            self._stream.feed_eof()
+        return self._stream
 
     def at_eof(self) -> bool:
         """Return whether the stream in `content` is read to its end."""

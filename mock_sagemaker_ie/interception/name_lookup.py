@@ -16,38 +16,41 @@ from typing import TYPE_CHECKING, Any
 from mock_sagemaker_ie.interception import stack
 from mock_sagemaker_ie.interception.replacement import Replacement, Replacements
 from mock_sagemaker_ie.interception.unanswered import unanswered_connection
-from mock_sagemaker_ie.service.aws_http import is_sagemaker_host
+from mock_sagemaker_ie.service.aws_http import sagemaker_service
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from mock_sagemaker_ie.interception.replacement import Link
 
 # The hosts of requests with an operation in `passthrough` that are under way. A lookup names no operation, and asyncio
 # makes it in another thread and context. Adding to and removing from a list need no lock.
 _let_through: list[str] = []
 
 
-def _guard_lookup(original: Callable[..., Any]) -> Callable[..., Any]:
+def _guard_lookup(link: Link) -> Callable[..., Any]:
     def look_up(host: Any, *args: Any, **kwargs: Any) -> Any:
-        _refuse(host)
-        return original(host, *args, **kwargs)
+        refuse(host)
+        return link.original(host, *args, **kwargs)
 
     return look_up
 
 
-def _guard_tls(original: Callable[..., Any]) -> Callable[..., Any]:
+def _guard_tls(link: Link) -> Callable[..., Any]:
     def wrap(context: Any, *args: Any, **kwargs: Any) -> Any:
-        _refuse(kwargs.get("server_hostname"))
-        return original(context, *args, **kwargs)
+        refuse(kwargs.get("server_hostname"))
+        return link.original(context, *args, **kwargs)
 
     return wrap
 
 
-def _refuse(host: Any) -> None:
+def refuse(host: Any) -> None:
     """Raise UnansweredCallError for a host of SageMaker while a mock is active."""
-    if host is None or not stack.active_mocks():
+    if host is None or (active := stack.answering()) is None:
         return
     name = host.decode("latin-1") if isinstance(host, (bytes, bytearray)) else str(host)
-    if is_sagemaker_host(name) and _key(name) not in _let_through:
+    service = sagemaker_service(name)
+    if service is not None and service not in active.passthrough and _key(name) not in _let_through:
         raise unanswered_connection(name)
 
 

@@ -11,7 +11,8 @@ from requests.adapters import HTTPAdapter
 
 from mock_sagemaker_ie.interception import name_lookup
 from mock_sagemaker_ie.interception.unanswered import unanswered
-from mock_sagemaker_ie.service.aws_http import BrokenConnection, HTTPRequest, NotAnswered, answer, is_sagemaker_host
+from mock_sagemaker_ie.service.aws_http import BrokenConnection, HTTPRequest, NotAnswered, answer, sagemaker_service
+from mock_sagemaker_ie.service.clients import ANSWERED_SERVICES
 from mock_sagemaker_ie.service.faults import ReadTimeout
 
 if TYPE_CHECKING:
@@ -21,18 +22,22 @@ if TYPE_CHECKING:
 
 def adapter_for(active: ActiveMock, url: str, original: Any) -> Any:
     """Return the adapter that sends a request to `url`: the original one, unless the host is SageMaker's."""
-    return Adapter(active, original) if is_sagemaker_host(urlsplit(url).hostname or "") else original
+    service = sagemaker_service(urlsplit(url).hostname or "")
+    return original if service is None or service in active.passthrough else Adapter(active, service, original)
 
 
 class Adapter:
     """Sends a request to SageMaker to the mock. The original adapter gets what the mock does not answer."""
 
-    def __init__(self, active: ActiveMock, original: Any) -> None:
-        self._active = active
-        self._original = original
+    def __init__(self, active: ActiveMock, service: str, original: Any) -> None:
+        self._active, self._service, self._original = active, service, original
 
     def send(self, request: Any, **options: Any) -> Any:
         """Return the answer to a prepared request, as requests reads it."""
+        if self._service not in ANSWERED_SERVICES:
+            if _leaves_process(self._original):
+                raise unanswered(self._service, f"{request.method} {request.path_url}")
+            return self._original.send(request, **options)
         received, active = _read(request), self._active
         timeout = _read_timeout(options.get("timeout"), request)
         try:

@@ -1,7 +1,7 @@
 """Validation of requests against botocore's service model, with the messages of AWS.
 
 A botocore client checks only types, required members and minimums. The service checks lengths, patterns, enums and
-maximums too. The wording was observed in real SageMaker responses (docs: README, fidelity).
+maximums too. The wording was observed in real SageMaker responses (docs: Fidelity).
 """
 
 from __future__ import annotations

@@ -12,8 +12,9 @@ import random
 import re
 import time
 from collections.abc import Callable
+from decimal import Decimal
 from email.utils import format_datetime
-from functools import lru_cache, partial
+from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote
@@ -35,6 +36,7 @@ UTC = dt.timezone.utc
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=UTC)
 JSON_CONTENT_TYPE = "application/x-amz-json-1.1"
 MILLISECOND = dt.timedelta(milliseconds=1)
+_END = (dt.datetime.max.replace(tzinfo=UTC) - EPOCH) // MILLISECOND + 1  # The first millisecond after the calendar.
 
 Values = dict[str, Any]
 
@@ -165,10 +167,16 @@ def _decode_float(shape: Shape, value: Any) -> float:
 
 
 def _decode_timestamp(shape: Shape, value: Any) -> dt.datetime:
-    """Decode epoch seconds, cut to whole milliseconds as SageMaker keeps them."""
+    """Decode epoch seconds, cut to whole milliseconds as SageMaker keeps them.
+
+    A float far in the future is a little more or less than the decimal number of the request, which counts. Clients
+    round `datetime.max` up to the next year.
+    """
+    number = _typed(shape, value, int, float)
     try:
-        return whole_milliseconds(EPOCH + dt.timedelta(seconds=_typed(shape, value, int, float)))
-    except (OverflowError, ValueError):
+        milliseconds = math.floor(Decimal(repr(number)) * 1000)
+        return EPOCH + MILLISECOND * (milliseconds - (milliseconds == _END))
+    except (ArithmeticError, ValueError):
         raise serialization_exception(f"{value} is not a timestamp in epoch seconds") from None
 
 
@@ -264,7 +272,17 @@ def _request_id() -> str:
     return f"{drawn[:8]}-{drawn[8:12]}-4{drawn[13:16]}-a{drawn[17:20]}-{drawn[20:]}"
 
 
-_http_date = lru_cache(maxsize=64)(partial(format_datetime, usegmt=True))
+@lru_cache(maxsize=64)
+def _http_day(day: dt.date) -> str:
+    midnight = dt.datetime.combine(day, dt.time(), dt.timezone.utc)
+    return format_datetime(midnight, usegmt=True).removesuffix(" 00:00:00 GMT")
+
+
+def _http_date(at: dt.datetime) -> str:
+    """Return an instant in the form of the header Date. In virtual time each call has another one."""
+    return f"{_http_day(at.date())} {at.hour:02}:{at.minute:02}:{at.second:02} GMT"
+
+
 _encoder = json.JSONEncoder(default=_epoch_seconds, separators=(",", ":"))
 
 
@@ -274,7 +292,7 @@ def response_headers(headers: dict[str, str], at: dt.datetime, body: bytes | Non
     `headers`: the headers that describe its body. `body`: None when no body is encoded, so that its length is unknown.
     """
     length = {} if body is None else {"content-length": str(len(body))}
-    return {"x-amzn-requestid": _request_id(), **headers, **length, "date": _http_date(at.replace(microsecond=0))}
+    return {"x-amzn-requestid": _request_id(), **headers, **length, "date": _http_date(at)}
 
 
 def error_headers(error: AWSError, model: ServiceModel) -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -12,13 +11,15 @@ from urllib.parse import urlsplit
 from mock_sagemaker_ie.activation.activation import make_service, report_unused
 from mock_sagemaker_ie.activation.options import complete
 from mock_sagemaker_ie.mock import InferenceExperimentMock
+from mock_sagemaker_ie.server.access import Access, is_loopback
 from mock_sagemaker_ie.server.control import Control
 from mock_sagemaker_ie.server.http import Application, bind
-from mock_sagemaker_ie.server.journal import Journal
+from mock_sagemaker_ie.server.journal import Journal, settings_of
+from mock_sagemaker_ie.server.state import State
 from mock_sagemaker_ie.service.clients import process_region
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from werkzeug.serving import BaseWSGIServer
 
@@ -33,6 +34,9 @@ class RunningServer(NamedTuple):
     http: BaseWSGIServer
     mock: InferenceExperimentMock
     url: str
+
+    def __repr__(self) -> str:
+        return f"<RunningServer at {self.url}, {self.mock!r}>"
 
     @property
     def environment(self) -> dict[str, str]:
@@ -93,37 +97,40 @@ def _no_proxy(host: str) -> str:
 
 @contextmanager
 def running_server(
-    host: str = "127.0.0.1", port: int = 0, *, state: Path | None = None, remote: bool = False, **options: Any
+    host: str = "127.0.0.1",
+    port: int = 0,
+    *,
+    state: Path | None = None,
+    remote: bool = False,
+    allow_hosts: Collection[str] = (),
+    **options: Any,
 ) -> Iterator[RunningServer]:
     """Start to listen with a new mock; close the server at the exit.
 
     `port`: 0 selects a free port. `state`: a file that keeps the state of the mock from one server to the next.
-    `remote`: allow a host that other machines can reach. `options`: the options of mock_inference_experiment.
-    Raises ValueError for a host that is not a loopback address unless `remote`, OSError when the server cannot listen,
-    JournalError when the file cannot be used.
+    `remote`: allow a host that other machines can reach. `allow_hosts`: names in the URLs of clients beside `host`,
+    loopback addresses and, if `remote`, IP addresses and the name of this machine; requests to other names are refused.
+    `options`: the options of mock_inference_experiment.
+    Raises ValueError for a host that is not a loopback address unless `remote`, and for an unusable name in
+    `allow_hosts`; OSError when the server cannot listen; JournalError when the file cannot be used.
     """
-    if not remote and not _is_loopback(host):
+    if not remote and not is_loopback(host):
         raise ValueError(
             f"host {host!r} is not a loopback address such as 127.0.0.1, so other machines could reach the mock; "
             "to allow it, pass remote=True (on the command line: --remote)"
         )
+    access = Access([*allow_hosts, *([host] if host else [])], remote=remote)
     complete_options = complete(options)
     service, delivery = make_service(complete_options)
     with ExitStack() as stack:
         stack.callback(delivery.close)
-        journal = None
         if state is not None:
-            settings = {
-                "account_id": complete_options["account_id"],
-                "durations": repr(complete_options["durations"]),
-                "strict": complete_options["strict"],
-            }
-            journal = Journal(state, service, settings)
+            journal = Journal(state, service, settings_of(complete_options))
             stack.callback(journal.close)
         # Fixed for the life of the server, because clients in other processes get it in their environment.
         mock = InferenceExperimentMock(service, complete_options["region_name"] or process_region())
         try:
-            http = bind(Application(service, Control(mock, journal)), host, port)
+            http = bind(Application(service, Control(mock, State(service)), access), host, port)
         except OSError as error:
             raise OSError(f"cannot listen on {host}, port {port}: {error.strerror}") from error
         stack.callback(http.server_close)
@@ -133,10 +140,3 @@ def running_server(
     if state is not None:  # The file keeps the arranged failures: they may be met after the next start.
         service.faults.expected.clear()
     report_unused(service, complete_options["unused_faults"])
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -1,4 +1,7 @@
-"""The command line mock-sagemaker-ie: `serve` runs a mock for other processes, `demo` shows a shadow test."""
+"""The command line mock-sagemaker-ie.
+
+`serve` runs a mock for other processes, `journal` checks and repairs its file, `demo` shows a shadow test.
+"""
 
 from __future__ import annotations
 
@@ -17,12 +20,14 @@ from mock_sagemaker_ie.backend.settings import Durations
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from mock_sagemaker_ie.server.repair import Examination
+
 MAX_PORT = 65535
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status. `arguments`: by default, those of the process."""
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     try:
         return int(options.run(options))
     except (OSError, RuntimeError, ValueError) as error:
@@ -30,10 +35,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="mock-sagemaker-ie", description="A mock of SageMaker inference experiments.")
-    parser.add_argument("--version", action="version", version=version("mock-sagemaker-ie"))
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    root = argparse.ArgumentParser(prog="mock-sagemaker-ie", description="A mock of SageMaker inference experiments.")
+    root.add_argument("--version", action="version", version=version("mock-sagemaker-ie"))
+    commands = root.add_subparsers(required=True, metavar="COMMAND")
 
     demo = commands.add_parser("demo", help="show a shadow test from launch to promotion in the terminal")
     demo.add_argument("--fast", action="store_true", help="do not pause between the steps")
@@ -46,32 +52,57 @@ def _parser() -> argparse.ArgumentParser:
     )
     serve.add_argument("--remote", action="store_true", help="allow a host that other machines can reach")
     serve.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="answer requests to this host name too, e.g. of a container; may be repeated",
+    )
+    serve.add_argument(
         "--clock",
         type=_option("clock"),
         metavar="INSTANT",
         help="stop the clock there, e.g. 2026-01-01T09:00:00Z (default: the wall clock)",
     )
-    serve.add_argument(
-        "--durations",
-        type=_durations,
-        default=Durations(),
-        help="how long transitional statuses last: zero, realistic, or seconds, e.g. 'starting=300' (default: zero)",
-    )
-    serve.add_argument(
-        "--account-id",
-        type=_option("account_id"),
-        default="123456789012",
-        help="account of the mock (default: %(default)s)",
-    )
+    _add_settings(serve)
     serve.add_argument(
         "--region",
         type=_option("region_name"),
         help="region of the printed environment and of control requests without one (default: the process's)",
     )
-    serve.add_argument("--strict", action="store_true", help="refuse models that were not created")
     serve.add_argument("--state", type=Path, metavar="FILE", help="keep the state of the mock in a file over restarts")
     serve.set_defaults(run=_serve)
-    return parser
+
+    journal = commands.add_parser("journal", help="check or repair a file of serve --state")
+    actions = journal.add_subparsers(required=True, metavar="ACTION")
+    check = actions.add_parser("check", help="name the damaged lines of the file, which does not change")
+    repair = actions.add_parser(
+        "repair",
+        help="replace a damaged file by one with all that can be saved, and keep the damaged file beside",
+        description="The options count only if the first line, which has the settings of the mock, is damaged.",
+    )
+    _add_settings(repair)
+    for action, run in ((check, _check), (repair, _repair)):
+        action.add_argument("file", type=Path, metavar="FILE")
+        action.set_defaults(run=run)
+    return root
+
+
+def _add_settings(parser: argparse.ArgumentParser) -> None:
+    """Add the options that a journal has in its header."""
+    parser.add_argument(
+        "--durations",
+        type=_durations,
+        default=Durations(),
+        help="how long transitional statuses last: zero, realistic, or seconds, e.g. 'starting=300' (default: zero)",
+    )
+    parser.add_argument(
+        "--account-id",
+        type=_option("account_id"),
+        default="123456789012",
+        help="account of the mock (default: %(default)s)",
+    )
+    parser.add_argument("--strict", action="store_true", help="refuse models that were not created")
 
 
 def _option(name: str) -> Callable[[str], Any]:
@@ -110,6 +141,40 @@ def _demo(options: argparse.Namespace) -> int:
     return 0
 
 
+def _check(options: argparse.Namespace) -> int:
+    from mock_sagemaker_ie.server.repair import check  # noqa: PLC0415 - only this command needs it
+
+    found = check(options.file)
+    _report(found, "is damaged")
+    if found.problems:
+        way_out = f"'mock-sagemaker-ie journal repair {options.file}' saves the other lines"
+        if 1 in found.problems:
+            way_out += "; give it the --account-id, --durations and --strict of the server, which line 1 had"
+        print(f"{options.file}: damaged lines: {len(found.problems)} of {found.total}; {way_out}")  # noqa: T201
+        return 1
+    print(f"{options.file}: {found.total} lines, none is damaged")  # noqa: T201
+    return 0
+
+
+def _repair(options: argparse.Namespace) -> int:
+    from mock_sagemaker_ie.server.journal import settings_of  # noqa: PLC0415 - only this command needs it
+    from mock_sagemaker_ie.server.repair import repair  # noqa: PLC0415
+
+    found, kept = repair(options.file, settings_of(vars(options)))
+    if kept is None:
+        print(f"{options.file}: {found.total} lines, none is damaged: it did not change")  # noqa: T201
+        return 0
+    _report(found, "is lost")
+    print(f"{options.file}: saved {found.total - len(found.problems)} of {found.total} lines")  # noqa: T201
+    print(f"{kept}: the damaged file")  # noqa: T201
+    return 0
+
+
+def _report(found: Examination, what: str) -> None:
+    for number, problem in found.problems.items():
+        print(f"line {number} {what}: {problem}")  # noqa: T201
+
+
 def _serve(options: argparse.Namespace) -> int:
     try:
         from mock_sagemaker_ie.server.app import running_server  # noqa: PLC0415 - needs the extra
@@ -124,6 +189,7 @@ def _serve(options: argparse.Namespace) -> int:
             options.port,
             state=options.state,
             remote=options.remote,
+            allow_hosts=options.allow_host,
             clock=options.clock,
             durations=options.durations,
             account_id=options.account_id,

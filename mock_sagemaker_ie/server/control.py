@@ -3,30 +3,30 @@
 from __future__ import annotations
 
 import json
-from contextlib import nullcontext
+import re
+from base64 import b64encode
+from functools import lru_cache
+from hashlib import sha256
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from werkzeug.wrappers import Request, Response
 
+from mock_sagemaker_ie.server.documents import call_document, plain, timeline_document
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-    from contextlib import AbstractContextManager
+    from collections.abc import Callable, Iterable
 
-    from mock_sagemaker_ie.calls import Call
     from mock_sagemaker_ie.mock import InferenceExperimentMock
-    from mock_sagemaker_ie.server.journal import Journal
-    from mock_sagemaker_ie.timeline import Timeline
-
-MAX_CALLS = 200  # The page gets at most so many calls at once.
+    from mock_sagemaker_ie.server.state import State
 
 
 class Control:
     """A function from a request to a response. The paths are the keys of _ROUTES; most responses are JSON."""
 
-    def __init__(self, mock: InferenceExperimentMock, journal: Journal | None) -> None:
+    def __init__(self, mock: InferenceExperimentMock, state: State) -> None:
         self._mock = mock
-        self._journal = journal
+        self._state = state
 
     def __call__(self, request: Request) -> Response | None:
         """Return the response to a request; None for a path that belongs to the AWS API."""
@@ -49,33 +49,32 @@ class Control:
 
     def page(self, _arguments: dict[str, Any]) -> Response:
         """Return the web page."""
-        page = files("mock_sagemaker_ie.server").joinpath("page.html").read_bytes()
-        return Response(page, content_type="text/html; charset=utf-8")
+        page, policy = _page()
+        return Response(page, content_type="text/html; charset=utf-8", headers={"Content-Security-Policy": policy})
 
-    def state(self, _arguments: dict[str, Any]) -> Response:
-        """Return the data that the page shows."""
-        calls = self._mock.calls
-        return _json(
-            {
-                "now": self._mock.now().isoformat(),
-                "experiments": [_experiment(*each) for each in self._experiments()],
-                "calls": [_call(call) for call in calls[-MAX_CALLS:]],
-                "call_count": len(calls),
-            }
-        )
+    def state(self, arguments: dict[str, Any]) -> Response:
+        """Return what the page shows, or what of it changed: ?since=, ?offset= and ?filter=, as State.changes says."""
+        numbers = {name: _number(name, arguments.pop(name)) for name in ("since", "offset") if name in arguments}
+        return _json(self._state.changes(**numbers, filter=arguments.get("filter", "")))
 
-    def calls(self, _arguments: dict[str, Any]) -> Response:
-        """Return all calls."""
-        return _json([_call(call) for call in self._mock.calls])
+    def calls(self, arguments: dict[str, Any]) -> Response:
+        """Return all calls; with ?version=, only the call with this version in the state."""
+        if "version" in arguments:
+            return _json_list([self._state.call(_number("version", arguments["version"]))])
+        return _json_list(map(call_document, self._mock.calls))
 
     def experiments(self, _arguments: dict[str, Any]) -> Response:
         """Return what DescribeInferenceExperiment returns for each experiment."""
-        scopes = self._mock.scopes()
-        return _json([it for account, region in scopes for it in self._mock.experiments_in(region, account).values()])
+        snapshots = self._state.snapshots().values()
+        return _json_list(each.describe(experiment.name) for each in snapshots for experiment in each.experiments)
 
     def timelines(self, _arguments: dict[str, Any]) -> Response:
         """Return the timeline of each experiment."""
-        return _json([_timeline(region, account, timeline) for region, account, _, timeline in self._experiments()])
+        return _json_list(
+            timeline_document(account, region, snapshot.timeline(experiment.name))
+            for (account, region), snapshot in self._state.snapshots().items()
+            for experiment in snapshot.experiments
+        )
 
     def timeline_svg(self, arguments: dict[str, Any]) -> Response:
         """Return the timeline of one experiment as an SVG image: ?name=, and optional region= and account=."""
@@ -96,8 +95,6 @@ class Control:
                 self._mock.advance_until(name, status, **_scope(scope))
             case _:
                 raise ValueError('expected "advance", "move_to", or "until" with "name" and "status"')
-        if self._journal is not None:
-            self._journal.write_clock()
         return _json({"now": self._mock.now().isoformat()})
 
     def faults(self, arguments: dict[str, Any]) -> Response:
@@ -117,72 +114,32 @@ class Control:
         fail: Callable[..., None]
         match arguments:
             case {"experiment": name, "reason": reason, **scope}:
-                kind, fail = "experiment", self._mock.fail_experiment
+                fail = self._mock.fail_experiment
             case {"endpoint": name, "reason": reason, **scope}:
-                kind, fail = "endpoint", self._mock.fail_endpoint
+                fail = self._mock.fail_endpoint
             case _:
                 raise ValueError('expected "experiment" or "endpoint", and "reason"')
-        place = _scope(scope)
-        with self._pause():
-            fail(name, reason, **place)
-            if self._journal is not None:
-                self._journal.write_failure(kind, name, reason, **{"region_name": self._mock.region_name, **place})
+        fail(name, reason, **_scope(scope))
         return _json({})
 
     def reset(self, _arguments: dict[str, Any]) -> Response:
         """Delete all state except the models' handlers. The clock does not change."""
-        with self._pause():
-            self._mock.reset()
-            if self._journal is not None:
-                self._journal.clear()
+        self._mock.reset()
         return _json({})
 
-    def _pause(self) -> AbstractContextManager[None]:
-        """Let no call run between a change and its entry in the journal."""
-        return nullcontext() if self._journal is None else self._journal.pause()
 
-    def _experiments(self) -> Iterator[tuple[str, str, Mapping[str, Any], Timeline]]:
-        """Yield region, account, description and timeline of each experiment."""
-        for account, region in self._mock.scopes():
-            timelines = self._mock.timelines_in(region, account)
-            for name, described in self._mock.experiments_in(region, account).items():
-                if name in timelines:  # A call may have created the experiment since the line above.
-                    yield region, account, described, timelines[name]
-
-
-def _experiment(region: str, account: str, described: Mapping[str, Any], timeline: Timeline) -> dict[str, Any]:
-    """Return the data of one experiment that the page shows."""
-    # A status without a duration is never visible.
-    upcoming = next((segment for segment in timeline.future if segment.begin != segment.end), None)
-    return {
-        "name": described["Name"],
-        "region": region,
-        "account": account,
-        "status": described["Status"],
-        "reason": described.get("StatusReason"),
-        "endpoint": described["EndpointMetadata"],
-        "variants": [
-            {"name": variant["VariantName"], "model": variant["ModelName"], "status": variant["Status"]}
-            for variant in described["ModelVariants"]
-        ],
-        "percentage": described["ShadowModeConfig"]["ShadowModelVariants"][0]["SamplingPercentage"],
-        "next": upcoming and {"status": upcoming.status, "at": upcoming.begin.isoformat()},
-        "modified": described["LastModifiedTime"].isoformat(),
-    }
+@lru_cache(maxsize=1)
+def _page() -> tuple[bytes, str]:
+    """Return the web page, and the policy that lets a browser run its own script and styles only."""
+    page = files("mock_sagemaker_ie.server").joinpath("page.html").read_bytes()
+    sources = {}
+    for tag in ("script", "style"):
+        (text,) = re.findall(rb"<%b>(.*?)</%b>" % (tag.encode(), tag.encode()), page, re.DOTALL)
+        sources[tag] = f"{tag}-src 'sha256-{b64encode(sha256(text).digest()).decode()}'"
+    return page, f"default-src 'none'; {sources['script']}; {sources['style']}; {_PAGE_POLICY}"
 
 
-def _timeline(region: str, account: str, timeline: Timeline) -> dict[str, Any]:
-    segments = [
-        {
-            "status": segment.status,
-            "begin": segment.begin.isoformat(),
-            "end": segment.end and segment.end.isoformat(),
-            "trigger": segment.trigger,
-            "variants": dict(segment.variants),
-        }
-        for segment in timeline.segments
-    ]
-    return {"name": timeline.name, "region": region, "account": account, "segments": segments}
+_PAGE_POLICY = "img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 
 _ROUTES: dict[str, tuple[str, Callable[[Control, dict[str, Any]], Response]]] = {
@@ -199,6 +156,7 @@ _ROUTES: dict[str, tuple[str, Callable[[Control, dict[str, Any]], Response]]] = 
 }
 
 
+MAX_DIGITS = 18
 _SCOPE = {"region": "region_name", "account": "account_id"}
 
 
@@ -212,6 +170,12 @@ def _only(arguments: dict[Any, Any], *known: str) -> dict[str, Any]:
     if unknown := sorted(arguments.keys() - set(known)):
         raise ValueError(f"{unknown[0]} is unknown; known: {', '.join(known)}")
     return arguments
+
+
+def _number(name: str, text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS):
+        raise ValueError(f"{name}={text[:100]!r}: expected a number, zero or more")
+    return int(text)
 
 
 def _arguments(request: Request) -> dict[str, Any]:
@@ -229,30 +193,16 @@ def _arguments(request: Request) -> dict[str, Any]:
     return arguments
 
 
-def _call(call: Call) -> dict[str, Any]:
-    error = call.error
-    return {
-        "operation": call.operation,
-        "at": call.at.isoformat(),
-        "region": call.region,
-        "account": call.account_id,
-        "params": call.params,
-        "error": error
-        and {
-            "code": getattr(error, "code", type(error).__name__),
-            "message": getattr(error, "message", str(error)),
-        },
-    }
-
-
 def _json(values: Any, status: int = 200) -> Response:
-    return Response(json.dumps(values, default=_plain), status, content_type="application/json")
+    return Response(_encode(values), status, content_type="application/json")
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, bytes):
-        return value.decode(errors="replace")
-    return value.isoformat() if hasattr(value, "isoformat") else dict(value)
+def _json_list(items: Iterable[Any]) -> Response:
+    """Return a list that is encoded item by item: while the encoder runs, no other thread does."""
+    return Response(f"[{','.join(map(_encode, items))}]", content_type="application/json")
+
+
+_encode = json.JSONEncoder(default=plain, separators=(",", ":")).encode
 
 
 def _error(status: int, message: str) -> Response:

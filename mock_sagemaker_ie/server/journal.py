@@ -1,169 +1,269 @@
 """The journal: a file that keeps the state of a mock from one server to the next.
 
-Each line of the file is one change as JSON, written before the change is answered. A server that opens the file replays
-the changes. When a process is killed while it writes, the last line is incomplete: this change was never answered, and
-the next server removes the line.
+The file has the state at some moment, and each change since then. A change is written before it is applied, and removed
+when it is refused. A server that opens the file applies the changes again. When they are longer than the state, the
+file is compacted. docs/reference/the-journal.md says what is kept.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-import json
-import os
+import gc
 import re
+import threading
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from botocore.model import OperationNotFoundError
-
+from mock_sagemaker_ie.backend import snapshot
+from mock_sagemaker_ie.backend.settings import Durations
 from mock_sagemaker_ie.clock import MockClock, instant
 from mock_sagemaker_ie.protocol.errors import AWSError
-from mock_sagemaker_ie.protocol.wire import WireRequest, encode
+from mock_sagemaker_ie.protocol.limits import LATEST
+from mock_sagemaker_ie.protocol.wire import WireRequest
+from mock_sagemaker_ie.server.journal_file import (
+    SETTINGS_KEY,
+    VERSION,
+    Entry,
+    JournalError,
+    JournalFile,
+    Line,
+    as_line,
+    encode,
+    read_lines,
+)
 from mock_sagemaker_ie.service.clients import service_model
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from mock_sagemaker_ie.calls import Call
     from mock_sagemaker_ie.clock import Clock
     from mock_sagemaker_ie.service.service import Service
 
-VERSION = 1
-SETTINGS_KEY = "world"  # The header's key for the settings. It is part of the file format, so it keeps this name.
-READ_ONLY_PREFIXES = ("Describe", "List", "Invoke")
-
-Entry = dict[str, Any]
-
-
-class JournalError(RuntimeError):
-    """The file is not a usable journal for this mock, or a change could not be written to it."""
+# Bytes of changes that are never compacted: reading them takes a moment only.
+MIN_COMPACTED = 64 * 1024
 
 
 class Journal:
     """The journal of one service.
 
     `settings`: JSON-able values that must be equal each time the file is opened. Raises JournalError for a file that is
-    in use, is not a journal, or was written with other settings; such a file is left unchanged.
+    in use, is damaged, is not a journal, or was written with other settings; such a file is left unchanged.
     """
 
     def __init__(self, path: Path, service: Service, settings: dict[str, Any]) -> None:
-        self._service = service
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+        self._service, self._settings = service, settings
+        self._lock = threading.RLock()  # Clocks move while no call is answered.
+        self._is_old = False  # The file has an older format.
+        self._refusal = ""  # Why changes are refused, if they are.
+        self._state_size = self._changes_size = 0
+        self._clock: list[Entry] = []  # The entry of the last move: the clock may be about to move there.
+        self._file = JournalFile(path)
         try:
-            _lock(self._file, path)
-            self._replay_all(path, self._read(path, {"version": VERSION, SETTINGS_KEY: settings}))
+            self._open(path)
+            if isinstance(service.clock, MockClock):
+                self._clock = [_clock_entry(service.clock.now(), service.clock.ahead)]
+            self._compact(always=self._is_old)
         except BaseException:
-            os.close(self._file)
+            self._file.close()
             raise
-        self._written_position = _position(service.clock)
-        service.on_call = self.write_call
+        service.on_change = self._write
+        if isinstance(service.clock, MockClock):
+            service.clock.on_move = self._write_move
 
-    def _read(self, path: Path, header: Entry) -> list[Entry]:
-        """Return the entries after the header. Write the header to a new file, and remove an incomplete last line."""
-        content = path.read_bytes()
-        complete_lines, _, incomplete_line = content.rpartition(b"\n")
-        try:
-            entries = [json.loads(line) for line in complete_lines.splitlines()]
-        except ValueError as error:
-            raise JournalError(f"{path} is not a journal of a mock: {error}") from None
+    def _open(self, path: Path) -> None:
+        """Give the service the state in the file. Write the header of a new file, remove an incomplete last line."""
+        content, header = self._file.read(), as_line(encode(_header(self._settings, 0)))
         # The file is empty, or the process was killed while it wrote the header.
-        is_new = b"\n" not in content and _line(header).startswith(content)
-        if not is_new and not (entries and isinstance(entries[0], dict) and "version" in entries[0]):
-            raise JournalError(f"{path} is not a journal of a mock: it does not begin with a version")
-        if not is_new and entries[0] != header:
-            raise JournalError(f"{path} {_difference(entries[0], header)}")
-        os.ftruncate(self._file, len(content) - len(incomplete_line))
-        if is_new:
+        if b"\n" not in content and header.startswith(content):
+            self._file.truncate(0)
             self._append(header)
-        return entries[1:]
+            return
+        try:
+            lines = read_lines(content)
+            _require_intact(lines, path)
+            _require_settings(lines[0], self._settings)
+        except JournalError as error:
+            raise JournalError(f"{path} {error}") from None
+        saved = (lines[0].entry or {}).get("lines", 0)
+        self._state_size = sum(line.size for line in lines[1 : saved + 1])
+        self._changes_size = sum(line.size for line in lines[saved + 1 :])
+        end = self._replay(lines, path)
+        self._file.truncate(end)
+        self._is_old = (lines[0].entry or {})["version"] < VERSION
+
+    def _replay(self, lines: list[Line], path: Path) -> int:
+        """Give the service the state in the lines after the header. Return the end of the last one that counts."""
+        end = lines[-1].end
+
+        def refuse(line: Line, error: Exception) -> None:
+            nonlocal end
+            if not is_unanswered(line, lines, error):
+                raise JournalError(f"{path}, line {line.number} cannot be replayed: {error!r}; {way_out(path)}")
+            end = lines[-2].end
+
+        replay(self._service, lines[1:], refuse)
+        return end
 
     # --- write
 
-    def write_call(self, call: Call) -> None:
-        """Write a call that changed something, and before it the clock if the clock has moved."""
-        self.write_clock()
-        if call.error is None and not call.operation.startswith(READ_ONLY_PREFIXES):
-            body = encode(call.params).decode()
-            at = call.at.isoformat()
-            self._append(
-                {"call": call.operation, "at": at, "region": call.region, "account": call.account_id, "body": body}
-            )
+    @contextmanager
+    def _write(self, entry: Entry) -> Iterator[None]:
+        """Write a change before it is applied, in the context. Remove it if that raises an error."""
+        with self._lock:
+            size = self._append(as_line(encode(entry)))
+            try:
+                yield
+            except BaseException:
+                self._remove(size)
+                raise
+            self._compact(always="reset" in entry)
 
-    def write_clock(self) -> None:
-        """Write the position of the clock if somebody has moved the clock."""
-        clock = self._service.clock
-        position = _position(clock)
-        if isinstance(clock, MockClock) and position != self._written_position:
-            self._written_position = position
-            ahead = None if clock.ahead is None else clock.ahead.total_seconds()
-            self._append({"clock": clock.now().isoformat(), "ahead": ahead})
-
-    def write_failure(
-        self, kind: str, name: str, reason: str, *, region_name: str, account_id: str | None = None
-    ) -> None:
-        """Write a failure that a client has just arranged. `kind`: "experiment" or "endpoint"; `name`: its name."""
-        at = self._service.latest or self._service.now()
-        scope = {"region": region_name, "account": account_id}
-        self._append({"failure": kind, "at": at.isoformat(), "name": name, "reason": reason, **scope})
-
-    def clear(self) -> None:
-        """Write that all state was deleted."""
-        self._append({"reset": True})
-
-    def pause(self) -> AbstractContextManager[None]:
-        """Let no call run between a change and its entry."""
-        return self._service.pause()
+    def _write_move(self, when: dt.datetime, ahead: dt.timedelta | None) -> None:
+        """Write the position that the clock is about to move to."""
+        entry = _clock_entry(when, ahead)
+        with self._lock:
+            self._append(as_line(encode(entry)))
+            self._clock = [entry]
 
     def close(self) -> None:
-        """Close the file, and refuse later calls, which could not be written any more."""
-        with self.pause():
-            self._service.on_call = _refuse
-            os.close(self._file)
+        """Close the file, and refuse later changes, which could not be written any more."""
+        with self._service.pause(), self._lock:
+            if not self._refusal:
+                self._compact(always=self._changes_size > MIN_COMPACTED)  # So the next start is fast.
+            self._refusal = "the server has ended, so changes are refused"
+            if isinstance(self._service.clock, MockClock):
+                self._service.clock.on_move = None  # The clock may be of a test, which goes on.
+            self._file.close()
 
-    def _append(self, entry: Entry) -> None:
-        """Write a complete line or nothing. After an error, refuse all later calls: their entries would not fit."""
-        line, size = _line(entry), os.fstat(self._file).st_size
+    def _append(self, line: bytes) -> int:
+        """Write a line whole, or raise JournalError and refuse all later changes. Return the size of the file before.
+
+        An error of the disk may come back at any time, so only the next start begins again.
+        """
+        if self._refusal:
+            raise JournalError(self._refusal)
+        size = self._file.size
         try:
-            written = os.write(self._file, line)
-        except OSError:
-            written = 0
-        if written < len(line):
-            os.ftruncate(self._file, size)
-            self._service.on_call = _refuse
-            raise JournalError("the journal cannot be written: is the disk full?")
+            self._file.append(line)
+        except OSError as error:
+            self._refusal = (
+                f"the journal {self._file.path} could not be written ({error.strerror}), so changes are refused; make "
+                "room, then start the server again: the file has every change that was answered"
+            )
+            raise JournalError(self._refusal) from None
+        self._changes_size += len(line)
+        return size
 
-    # --- replay
-
-    def _replay_all(self, path: Path, entries: list[Entry]) -> None:
-        clock, replay_clock = self._service.clock, ReplayClock()
-        self._service.clock = replay_clock
+    def _remove(self, size: int) -> None:
         try:
-            for line, entry in enumerate(entries, start=2):  # noqa: B007 - the error message contains the line
-                self._replay(entry, clock, replay_clock)
-        except (AWSError, LookupError, OperationNotFoundError, TypeError, ValueError) as error:
-            raise JournalError(f"{path}, line {line} cannot be replayed: {error!r}") from None
-        finally:
-            self._service.clock = clock
+            self._file.truncate(size)
+        except OSError as error:
+            self._refusal = (
+                f"the journal {self._file.path} has a change that was refused and could not be removed "
+                f"({error.strerror}), so changes are refused; start the server again"
+            )
 
-    def _replay(self, entry: Entry, clock: Clock, replay_clock: ReplayClock) -> None:
-        if "clock" in entry:
-            _move(clock, entry)
-        elif "reset" in entry:
-            self._service.reset()
-        else:
-            replay_clock.at = instant(entry["at"])
-            (self._replay_call if "call" in entry else self._replay_failure)(entry)
+    def _compact(self, *, always: bool = False) -> None:
+        """Replace the changes by the state that they led to, when they are longer than the state was."""
+        if not always and self._changes_size <= max(MIN_COMPACTED, 2 * self._state_size):
+            return
+        texts = [encode(entry) for entry in compacted(self._service, self._settings, self._clock)]
+        # In a folder that is full or read-only, the file goes on as it is.
+        with suppress(OSError):
+            self._file.replace(map(as_line, texts))
+        self._state_size, self._changes_size = sum(map(len, texts)), 0
 
-    def _replay_call(self, entry: Entry) -> None:
+
+def compacted(service: Service, settings: dict[str, Any], clock: list[Entry]) -> list[Entry]:
+    """Return the entries of a file with the present state of a service. `clock`: the entry of its clock, if any."""
+    entries = [*clock]
+    if service.latest is not None:
+        entries.append({"latest": service.latest.isoformat()})
+    for account, region in service.scopes():
+        values = snapshot.take(service.backend(region, account))
+        entries += ({**each, "region": region, "account": account} for each in values)
+    return [_header(settings, len(entries)), *entries]
+
+
+def settings_of(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of a mock that must be the same each time its file is opened, as the header has them."""
+    return {
+        "account_id": options["account_id"],
+        "durations": repr(options["durations"]),
+        "strict": options["strict"],
+    }
+
+
+def _header(settings: dict[str, Any], lines: int) -> Entry:
+    """Return the header of a file whose next `lines` lines are the state; changes follow."""
+    return {"version": VERSION, SETTINGS_KEY: settings, "lines": lines}
+
+
+def _clock_entry(now: dt.datetime, ahead: dt.timedelta | None) -> Entry:
+    exact = None if ahead is None else [ahead.days, ahead.seconds, ahead.microseconds]
+    return {"clock": now.isoformat(), "ahead": exact}
+
+
+# --- replay
+
+
+def replay(service: Service, lines: Iterable[Line], refuse: Callable[[Line, Exception], None]) -> None:
+    """Give a service what intact lines say. `refuse` gets each line that cannot be replayed; it may raise an error."""
+    clock, replay_clock = service.clock, ReplayClock()
+    service.clock = replay_clock
+    collects = gc.isenabled()
+    gc.disable()  # Almost all that is made here stays, so looking for garbage only takes time.
+    try:
+        for line in lines:
+            try:
+                with service.pause():
+                    _replay(service, clock, replay_clock, line.entry or {})
+            except Exception as error:  # noqa: BLE001, PERF203 - a line of a file may be wrong in any way
+                refuse(line, error)
+    finally:
+        if collects:
+            gc.enable()
+        service.clock = clock
+        service.calls.clear()  # They are not kept.
+
+
+def is_unanswered(line: Line, lines: list[Line], error: Exception) -> bool:
+    """Return whether a line that cannot be replayed is the change that the server was about to refuse when it ended.
+
+    A change is written before it is applied. If the service then refuses it, the line is removed.
+    """
+    return line is lines[-1] and isinstance(error, AWSError) and (lines[0].entry or {}).get("version", 0) > 1
+
+
+def _replay(service: Service, clock: Clock, replay_clock: ReplayClock, entry: Entry) -> None:
+    if "call" in entry:
+        replay_clock.at = instant(entry["at"])
         operation = service_model("sagemaker").operation_model(entry["call"])
-        self._service.answer(operation, WireRequest(entry["body"]), region=entry["region"], account_id=entry["account"])
+        request = WireRequest(entry["body"])
+        service.answer(operation, request, region=entry["region"], account_id=entry["account"])
+    elif "clock" in entry:
+        _move(clock, entry)
+    elif "reset" in entry:
+        service.reset()
+    elif "latest" in entry:
+        replay_clock.at = instant(entry["latest"])
+        service.now()
+    elif "failure" in entry:
+        replay_clock.at = instant(entry["at"])
+        _replay_failure(service, entry)
+    else:
+        snapshot.restore(service.backend(entry["region"], entry["account"]), entry)
 
-    def _replay_failure(self, entry: Entry) -> None:
-        with self._service.view(entry["region"], entry["account"]) as (backend, now):
-            if entry["failure"] == "experiment":
-                backend.fail_experiment(entry["name"], entry["reason"], now, now)
-            else:
-                backend.fail_endpoint(entry["name"], entry["reason"], now)
+
+def _replay_failure(service: Service, entry: Entry) -> None:
+    now, name, reason = service.now(), entry["name"], entry["reason"]
+    backend = service.backend(entry["region"], entry["account"]).as_of(now)
+    if entry["failure"] == "experiment":
+        when = entry["when"] if "when" in entry else entry["at"]  # Version 1 has no later failures.
+        backend.fail_experiment(name, reason, instant(when), now)
+    else:
+        backend.fail_endpoint(name, reason, now)
 
 
 class ReplayClock:
@@ -176,77 +276,64 @@ class ReplayClock:
         return self.at
 
 
-def _line(entry: Entry) -> bytes:
-    return json.dumps(entry, separators=(",", ":")).encode() + b"\n"
-
-
-def _difference(written: Entry, header: Entry) -> str:
-    """Return a sentence about the first difference between the header of a file and the header expected."""
-    if written["version"] != VERSION:
-        return f"has version {written['version']!r} of the format: expected {VERSION}; use another file"
-    before, now = written.get(SETTINGS_KEY), header[SETTINGS_KEY]
-    if not isinstance(before, dict):
-        return "is not a journal of a mock: its first line has no settings"
-    for name in sorted(before.keys() | now.keys()):
-        if before.get(name) != now.get(name):
-            flag = f"--{name.replace('_', '-')}"
-            was, given = (_shown(settings.get(name)) for settings in (before, now))
-            return (
-                f"was written with other settings: {flag} {was}, not {given}; "
-                f"start with the same {flag}, or use another --state file"
-            )
-    return "has an unknown header; use another --state file"
-
-
-def _shown(setting: Any) -> str:
-    """Return a setting as on the command line. Durations are in the file as the text of their constructor."""
-    from mock_sagemaker_ie.backend.settings import Durations  # noqa: PLC0415 - for an error only
-
-    for named in ("zero", "realistic"):
-        if setting == repr(Durations.parse(named)):
-            return named
-    text = str(setting)
-    parts = re.findall(r"(\w+)=datetime\.timedelta\(([^)]*)\)", text)
-    if not parts:
-        return text
-    units = [(name, dict(re.findall(r"(\w+)=(\d+)", value))) for name, value in parts]
-    seconds = {
-        name: dt.timedelta(**{unit: int(number) for unit, number in each.items()}).total_seconds()
-        for name, each in units
-    }
-    return ",".join(f"{name}={number:g}" for name, number in seconds.items() if number)
-
-
-def _refuse(_call: Call) -> None:
-    raise JournalError("the change cannot be saved: the journal is closed, or an earlier change could not be written")
-
-
-def _position(clock: Clock) -> dt.timedelta | dt.datetime | None:
-    """Return the position of a clock, which differs only after somebody moved the clock.
-
-    It is the instant of a clock that stands still, and the offset from the wall clock of a clock that runs.
-    """
-    if not isinstance(clock, MockClock):
-        return None
-    return clock.now() if clock.ahead is None else clock.ahead
-
-
 def _move(clock: Clock, entry: Entry) -> None:
     """Move a clock to its position at the time of the entry."""
     if not isinstance(clock, MockClock):
         return
-    if clock.ahead is not None and entry["ahead"] is not None:
-        clock.advance(max(dt.timedelta(seconds=entry["ahead"]) - clock.ahead, dt.timedelta(0)))
+    ahead = entry["ahead"]  # Version 1 has a number of seconds.
+    if clock.ahead is not None and ahead is not None:
+        position = dt.timedelta(*ahead) if isinstance(ahead, list) else dt.timedelta(seconds=ahead)
+        rest = LATEST - dt.timedelta(seconds=1) - clock.now()  # The wall clock has run on since, and does now.
+        clock.advance(max(min(position - clock.ahead, rest), dt.timedelta(0)))
     elif instant(entry["clock"]) > clock.now():
         clock.move_to(entry["clock"])
 
 
-def _lock(file: int, path: Path) -> None:
-    try:
-        import fcntl  # noqa: PLC0415 - does not exist on Windows
-    except ImportError:
-        return
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        raise JournalError(f"{path} is in use by another server") from None
+# --- files that cannot be used
+
+
+def way_out(path: Path) -> str:
+    """Return the end of a message about a damaged file."""
+    return f"'mock-sagemaker-ie journal repair {path}' keeps the file beside, and saves the rest of it"
+
+
+def _require_intact(lines: list[Line], path: Path) -> None:
+    for line in lines:
+        if line.damage:
+            raise JournalError(f"is damaged in line {line.number}: {line.damage}; {way_out(path)}")
+
+
+def _require_settings(header: Line, expected: dict[str, Any]) -> None:
+    """Raise JournalError, with the first difference, for a file with other settings."""
+    written = (header.entry or {}).get(SETTINGS_KEY)
+    if not isinstance(written, dict):
+        raise JournalError("is not a journal of a mock: its first line has no settings")
+    for name in sorted(written.keys() | expected.keys()):
+        if written.get(name) != expected.get(name):
+            flag = f"--{name.replace('_', '-')}"
+            was, given = (_shown(settings.get(name)) for settings in (written, expected))
+            raise JournalError(
+                f"was written with other settings: {flag} {was}, not {given}; "
+                f"start with the same {flag}, or use another --state file"
+            )
+
+
+def _shown(setting: Any) -> str:
+    """Return a setting as on the command line."""
+    durations = read_durations(setting) if str(setting).startswith("Durations(") else None
+    if durations is None:
+        return str(setting)
+    for named in ("zero", "realistic"):
+        if durations == Durations.parse(named):
+            return named
+    seconds = {name: value.total_seconds() for name, value in vars(durations).items()}
+    return ",".join(f"{name}={number:g}" for name, number in seconds.items() if number)
+
+
+def read_durations(text: str) -> Durations:
+    """Return the Durations of their repr, as which the header has them."""
+    parts = re.findall(r"(\w+)=datetime\.timedelta\(([^)]*)\)", text)
+    units = {name: dict(re.findall(r"(\w+)=(\d+)", value)) for name, value in parts}
+    return Durations(
+        **{name: dt.timedelta(**{unit: int(number) for unit, number in each.items()}) for name, each in units.items()}
+    )

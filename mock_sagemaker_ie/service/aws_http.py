@@ -17,7 +17,7 @@ from mock_sagemaker_ie.protocol.wire import (
     error_headers,
     response_headers,
 )
-from mock_sagemaker_ie.service.clients import partitions, service_model
+from mock_sagemaker_ie.service.clients import partitions, service_model, services_by_host
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -139,10 +139,13 @@ def _operations_by_path_end(model: ServiceModel) -> dict[str, str]:
     return {path.rpartition("}/")[2]: name for name, path in paths.items()}
 
 
-_CREDENTIAL = re.compile(r"Credential=([^/\s]+)/\d+/([a-z0-9-]+)/")
+# Limited lengths keep the search linear. AWS: an access key ID has at most 128 characters.
+_CREDENTIAL = re.compile(r"Credential=([^/\s]{1,128})/\d{1,16}/([a-z0-9-]{1,63})/")
 # A VPC endpoint has a name of its own in front. A name may end in a dot, and its case does not matter.
+# A bucket of S3 may be named sagemaker too.
 _HOST = re.compile(
-    r"^(?:vpce-[^.]+\.)?(?:api|runtime)(?:-fips)?\.sagemaker(?:-fips)?\.([a-z0-9-]+)\.(?:vpce\.)?(.+?)\.?$",
+    r"^(?:vpce-[^.]+\.)?(?P<service>(?:[a-z0-9-]+\.)?sagemaker(?:-[a-z0-9-]+)?)\.(?!s3[.-])(?P<region>[a-z0-9-]+)\."
+    r"(?:vpce\.)?(?P<suffix>.+?)\.?$",
     re.IGNORECASE,
 )
 
@@ -157,13 +160,24 @@ def _scope(request: HTTPRequest) -> tuple[str, str | None]:
     if signature:
         return signature[2], signature[1] if re.fullmatch("[0-9]{12}", signature[1]) else None
     host_match = _HOST.match(request.host)
-    return host_match[1].lower() if host_match else DEFAULT_REGION, None
+    return host_match["region"].lower() if host_match else DEFAULT_REGION, None
 
 
 def is_sagemaker_host(host: str) -> bool:
-    """Return whether a host belongs to SageMaker or its runtime, in any region and partition."""
+    """Return whether a host belongs to a SageMaker service, in any region and partition."""
+    return sagemaker_service(host) is not None
+
+
+def sagemaker_service(host: str) -> str | None:
+    """Return the name of the SageMaker service to which a host belongs, as boto3.client takes it; None for others."""
     host_match = _HOST.match(host)
-    return host_match is not None and host_match[2].lower() in _dns_suffixes()
+    if host_match is None or host_match["suffix"].lower() not in _dns_suffixes():
+        return None
+    beginning = host_match["service"].lower().replace("-fips", "")
+    return _ANSWERED_HOSTS.get(beginning) or services_by_host().get(beginning, beginning)
+
+
+_ANSWERED_HOSTS = {"api.sagemaker": "sagemaker", "runtime.sagemaker": "sagemaker-runtime"}
 
 
 @lru_cache(maxsize=1)

@@ -6,33 +6,26 @@ import gzip
 import json
 import os
 import sys
-import threading
 from collections import OrderedDict, deque
-from functools import lru_cache
+from functools import lru_cache, partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import botocore
 
+from mock_sagemaker_ie.changes import locked
+from mock_sagemaker_ie.forks import new_lock
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# The only API version of each service.
+# The services of which the mock answers operations, each with its only API version.
 _API_VERSIONS = {"sagemaker": "2017-07-24", "sagemaker-runtime": "2017-05-13"}
+ANSWERED_SERVICES = tuple(_API_VERSIONS)
 
 DEFAULT_REGION = "us-east-1"
 
-_lock = threading.Lock()
-
-
-def _after_fork() -> None:
-    """Replace the lock in a child process, where no thread is left that could release it."""
-    global _lock  # noqa: PLW0603
-    _lock = threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+_lock = new_lock()
 
 
 def process_region() -> str:
@@ -63,23 +56,48 @@ class Clients:
 
         The client has fixed test credentials. No file, profile or variable of the machine changes it.
         """
-        with _lock:
-            key = (service, region_name)
-            if key not in self._lent:
-                self._lent[key] = _take(key)
-            return self._lent[key].client
+        return locked(_lock, partial(self._get, (service, region_name)))
+
+    def _get(self, key: tuple[str, str]) -> Any:
+        if key not in self._lent:
+            self._lent[key] = _take(key)
+        return self._lent[key].client
 
     def give_back(self) -> None:
         """Let other mocks use the clients."""
-        with _lock:
-            _idle.extend(self._lent.values())
-            self._lent.clear()
+        locked(_lock, self._give_back)
+
+    def _give_back(self) -> None:
+        _idle.extend(self._lent.values())
+        self._lent.clear()
 
 
 def service_model(service: str) -> Any:
     """Return botocore's ServiceModel of a service, which is loaded once per process."""
-    with _lock:
-        return _model(service)
+    return locked(_lock, partial(_model, service))
+
+
+@lru_cache(maxsize=1)
+def sagemaker_services() -> tuple[str, ...]:
+    """Return the names of all SageMaker services that this botocore has, as `boto3.client` takes them.
+
+    These are the names, and the service ids in the events of botocore, that begin with "sagemaker".
+    """
+    names = locked(_lock, lambda: _loader().list_available_services("service-2"))
+    return tuple(name for name in names if name.startswith("sagemaker"))
+
+
+@lru_cache(maxsize=1)
+def services_by_host() -> dict[str, str]:
+    """Return the names of all SageMaker services by the beginning of their hosts, for example `api.sagemaker`."""
+    return {_metadata(service)["endpointPrefix"]: service for service in sagemaker_services()}
+
+
+def _metadata(service: str) -> Any:
+    if service in ANSWERED_SERVICES:
+        return service_model(service).metadata
+    # Without the cache of models, which has space for those of all mocks.
+    return locked(_lock, lambda: _loader().load_service_model(service, "service-2")["metadata"])
 
 
 @lru_cache(maxsize=1)

@@ -7,7 +7,6 @@ tried again with the next capture of the same destination, endpoint and variant,
 from __future__ import annotations
 
 import os
-import threading
 import warnings
 from dataclasses import dataclass, replace
 from functools import partial
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from mock_sagemaker_ie.backend.hosting.captures import new_key
 from mock_sagemaker_ie.backend.hosting.metrics import NAMESPACE
 from mock_sagemaker_ie.changes import Changes, locked
+from mock_sagemaker_ie.forks import new_lock
 from mock_sagemaker_ie.protocol.errors import error_text
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class Delivery:
         # By destination and variant: earlier files that could not be delivered yet, and last the file in use.
         self._files: dict[Key, tuple[_File, ...]] = {}
         # While files are written. Reentrant, because a call of the user's client may invoke an endpoint again.
-        self._lock = threading.RLock()
+        self._lock = new_lock()
 
     def add(self, captures: Sequence[Capture]) -> None:
         """Add captures to their files, which `deliver` and `close` write. Call it in a change."""
@@ -85,10 +85,6 @@ class Delivery:
             for invocation in invocations:
                 problems += self._put_metrics(invocation)
         _warn(problems)
-
-    def after_fork(self) -> None:
-        """Replace the lock in a child process, where no thread is left that could release it."""
-        self._lock = threading.RLock()
 
     def close(self) -> None:
         """Try once more to deliver the captures that could not be delivered."""

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from botocore.exceptions import ClientError
 
 from mock_sagemaker_ie.changes import Changes
-from mock_sagemaker_ie.protocol.errors import COMMON_ERRORS, ERROR_STATUSES, AWSError, shown, suggestion
+from mock_sagemaker_ie.protocol.errors import COMMON_ERRORS, AWSError, shown, suggestion
+from mock_sagemaker_ie.protocol.limits import check_error_status, check_times
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -73,10 +74,9 @@ class Faults:
     def arrange(self, fault: Fault, times: int) -> None:
         """Add a fault for the next `times` calls of its operation, or attempts of a client that retries.
 
-        Raises ValueError unless `times` is an int of 1 or more.
+        Raises ValueError unless `times` is an int from 1 to MAX_TIMES.
         """
-        if not isinstance(times, int) or times < 1:
-            raise ValueError(f"times={times!r}: expected a number of calls, 1 or more")
+        check_times(times)
         self._changes.whole(partial(self._arrange, fault, times))
 
     def _arrange(self, fault: Fault, times: int) -> None:
@@ -104,6 +104,11 @@ class Faults:
         """Return the next error of the operation, which stays; None when there is none."""
         queue = self._errors.get(operation)
         return queue[0][0].error if queue else None
+
+    @property
+    def are_waiting(self) -> bool:
+        """Whether a fault is arranged that no call has received yet."""
+        return any(self._errors.values()) or any(self._delays.values())
 
     def take_error(self, operation: str) -> Exception | None:
         """Remove the next error of the operation and return it; None when there is none."""
@@ -142,7 +147,7 @@ class Faults:
 
     def unused(self) -> list[Fault]:
         """Return the faults that no call has received."""
-        queues = [*list(self._errors.values()), *list(self._delays.values())]
+        queues = [*self._errors.values(), *self._delays.values()]
         return [fault for queue in queues for fault, times in queue for _ in range(times)]
 
     def clear(self) -> None:
@@ -161,8 +166,8 @@ def aws_error(model: OperationModel, code: str, message: str | None, status: int
     Raises ValueError for a code that is neither modelled for the operation nor common to all AWS actions, and for a
     status outside 400 to 599.
     """
-    if status is not None and (not isinstance(status, int) or status not in ERROR_STATUSES):
-        raise ValueError(f"status={status!r}: expected the HTTP status of an error, 400 to 599")
+    if status is not None:
+        check_error_status(status)
     modelled = {shape.metadata.get("error", {}).get("code", shape.name): shape for shape in model.error_shapes}
     if code not in modelled and code not in COMMON_ERRORS:
         near = suggestion(code, {*modelled, *COMMON_ERRORS})

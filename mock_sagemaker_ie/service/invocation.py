@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mock_sagemaker_ie.backend.hosting import captures
-from mock_sagemaker_ie.backend.hosting.metrics import Datapoint, Invocation, Metrics, Series
+from mock_sagemaker_ie.backend.hosting.metrics import Invocation, Metrics, Minutes
 from mock_sagemaker_ie.protocol.errors import AWSError
 from mock_sagemaker_ie.protocol.wire import copy_values
 from mock_sagemaker_ie.service.models import (
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from mock_sagemaker_ie.backend.hosting.captures import Capture
     from mock_sagemaker_ie.backend.hosting.traffic import Route, Target
     from mock_sagemaker_ie.service.delivery import Delivery
-    from mock_sagemaker_ie.service.models import AsyncHandler, Handler, Steps
+    from mock_sagemaker_ie.service.models import AsyncHandler, Handler
+    from mock_sagemaker_ie.service.steps import Steps
 
 Values = dict[str, Any]
 
@@ -51,8 +52,8 @@ class Invoked(NamedTuple):
 class Runtime:
     """The handlers of the models, and the captures and metrics of every account and region.
 
-    `delivery`: writes captures and metrics where the user wants them. `keep`: the most captures to keep, the last
-    ones; None for all.
+    `delivery`: writes captures and metrics where the user wants them. `keep`: the most captures, and
+    the most minutes of metrics of variants, to keep, the last ones; None for all.
     """
 
     def __init__(self, delivery: Delivery, keep: int | None) -> None:
@@ -60,13 +61,13 @@ class Runtime:
         self.handlers: dict[str, Handler | AsyncHandler] = {}
         self.invoked: set[str] = set()  # The models that a request has reached.
         self.captures: deque[Capture] = deque(maxlen=keep)
-        self._metrics: dict[tuple[str, Series, dt.datetime], Datapoint] = {}
+        self._metrics = Minutes(keep, self.changes)
         self._delivery = delivery
 
     @property
     def metrics(self) -> Metrics:
         """Every minute of every metric of every variant so far, in the order of the first samples."""
-        return self.changes.whole(lambda: Metrics(replace(datapoint) for datapoint in self._metrics.values()))
+        return self.changes.whole(lambda: Metrics(replace(datapoint) for datapoint in self._metrics))
 
     @property
     def captured(self) -> tuple[Capture, ...]:
@@ -75,16 +76,13 @@ class Runtime:
             lambda: tuple(replace(each, record=copy_values(each.record)) for each in self.captures)
         )
 
-    def after_fork(self) -> None:
-        """Replace the locks in a child process, which has no thread that could release them."""
-        self._delivery.after_fork()
-
     def reset(self) -> None:
         """Forget captures and metrics. Later captures go to new files."""
         self.changes.whole(self._reset)
 
     def _reset(self) -> None:
-        self.changes.assign(self, captures=deque(maxlen=self.captures.maxlen), _metrics={})
+        self.changes.assign(self, captures=deque(maxlen=self.captures.maxlen))
+        self._metrics.clear()
         self._delivery.reset()
 
     def serve(self, model: str, handler: Handler | AsyncHandler) -> None:
@@ -95,25 +93,33 @@ class Runtime:
             self.invoked.discard(model)
 
     def invoke(
-        self, route: Route, params: Values, at: dt.datetime, now: Callable[[], dt.datetime], log_group: str
+        self,
+        route: Route,
+        params: Values,
+        at: dt.datetime,
+        now: Callable[[], dt.datetime],
+        log_group: str,
+        *,
+        asynchronous: bool,
     ) -> Steps[Invoked]:
         """Call production and, if the route has one, the shadow; return the result, which `keep` then keeps.
 
         Raises HandlerError when the handler of the production model is wrong.
         """
-        answer, took = yield from self._call_model(route.production, params, now)
+        answer, took = yield from self._call_model(route.production, params, now, asynchronous=asynchronous)
         if isinstance(answer.error, HandlerError):
             raise answer.error
         outcomes = [(route.production, answer, took)]
         if route.shadow is not None:
-            outcomes.append((route.shadow, *(yield from self._call_model(route.shadow, params, now))))
+            copied = yield from self._call_model(route.shadow, params, now, asynchronous=asynchronous)
+            outcomes.append((route.shadow, *copied))
         left = self._left(route, params, at, outcomes)
         errors = [_model_error(outcome, params["EndpointName"], log_group) for _, outcome, _ in outcomes]
         values = None if answer.response is None else _answer_values(answer.response, route.production)
         return Invoked(values, errors[0], errors[1] if len(errors) > 1 else None, *left)
 
     def _call_model(
-        self, target: Target, params: Values, now: Callable[[], dt.datetime]
+        self, target: Target, params: Values, now: Callable[[], dt.datetime], *, asynchronous: bool
     ) -> Steps[tuple[Outcome, dt.timedelta]]:
         """Return the outcome of a variant's model, and its latency."""
         request = ModelRequest(
@@ -128,7 +134,8 @@ class Runtime:
         )
         began = now()
         self.invoked.add(target.model)
-        outcome = yield ModelCall(target.model, self.handlers.get(target.model, echo), request)
+        call = ModelCall(target.model, self.handlers.get(target.model, echo), request)
+        outcome = yield from call.run(asynchronous=asynchronous)
         latency = None if outcome.response is None else outcome.response.latency
         return outcome, now() - began if latency is None else as_timedelta(latency)
 
@@ -162,26 +169,9 @@ class Runtime:
         """Keep what an invocation leaves. Call it in a change."""
         for capture in invoked.captures:
             self.changes.append(self.captures, capture)
-        counted: dict[tuple[str, Series, dt.datetime], Datapoint] = {}
         for invocation in invoked.invocations:
-            counted |= self._counted(invocation)
-        self.changes.update(self._metrics, counted)
+            self._metrics.add(invocation)
         self._delivery.add(invoked.captures)
-
-    def _counted(self, invocation: Invocation) -> dict[tuple[str, Series, dt.datetime], Datapoint]:
-        """Return the datapoints to which an invocation adds, with the invocation."""
-        minute = invocation.at.replace(second=0, microsecond=0)
-        both = invocation.series()
-        counted = {}
-        for name, value, unit in invocation.data():
-            for series in both:
-                key = name, series, minute
-                present = self._metrics.get(key)
-                if present is None:
-                    endpoint, variant, config = series
-                    present = Datapoint(name, endpoint, variant, minute, unit, endpoint_config=config)
-                counted[key] = present.plus(value)
-        return counted
 
     def deliver(self, invoked: Invoked) -> None:
         """Deliver what was kept. Warns with DeliveryWarning on failure."""

@@ -5,16 +5,17 @@ from __future__ import annotations
 import datetime as dt
 import inspect
 import json
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mock_sagemaker_ie.protocol.errors import ERROR_STATUSES, error_text, shown
+from mock_sagemaker_ie.protocol.limits import check_duration, check_seconds
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-T = TypeVar("T")
+    from mock_sagemaker_ie.service.steps import Steps
 
 
 class ModelRequest(bytes):
@@ -117,36 +118,34 @@ class Outcome(NamedTuple):
 
 
 class ModelCall(NamedTuple):
-    """A handler and the request for it. Service.answer and Service.answer_async run it while they hold no lock."""
+    """A handler and the request for it. No lock is held while it runs."""
 
     model: str
     handler: Handler
     request: ModelRequest
 
-    def run(self) -> Outcome:
-        """Call the handler and return its response, or the exception that it raised, as an Outcome."""
+    def run(self, *, asynchronous: bool) -> Steps[Outcome]:
+        """Call the handler and return its response, or the exception that it raised, as an Outcome.
+
+        Only for an asynchronous caller may the handler be a coroutine function.
+        """
         try:
             result = self.handler(self.request)
             if inspect.isawaitable(result):
-                if inspect.iscoroutine(result):
-                    result.close()
-                return Outcome(
-                    error=HandlerError(
-                        f"{self._name} is asynchronous, but the caller is synchronous; "
-                        "use an aiobotocore client or a synchronous handler"
-                    )
-                )
+                if not asynchronous:
+                    return Outcome(error=self._asynchronous(result))
+                result = yield result
             return Outcome(response=self._response(result))
         except Exception as error:  # noqa: BLE001 - a model may fail in any way
             return Outcome(error=error)
 
-    async def run_async(self) -> Outcome:
-        """Call the handler, await the result of a coroutine function, and return the Outcome as `run` does."""
-        try:
-            result = self.handler(self.request)
-            return Outcome(response=self._response(await result if inspect.isawaitable(result) else result))
-        except Exception as error:  # noqa: BLE001 - a model may fail in any way
-            return Outcome(error=error)
+    def _asynchronous(self, result: Awaitable[Any]) -> HandlerError:
+        if inspect.iscoroutine(result):
+            result.close()
+        return HandlerError(
+            f"{self._name} is asynchronous, but the caller is synchronous; "
+            "use an aiobotocore client or a synchronous handler"
+        )
 
     @property
     def _name(self) -> str:
@@ -190,9 +189,11 @@ def _is_header_value(value: Any) -> bool:
 
 def _is_latency(value: Any) -> bool:
     try:
-        return value is None or as_timedelta(value) >= dt.timedelta(0)
-    except (TypeError, ValueError, OverflowError):  # Not a number, NaN, or too large for a timedelta.
+        if value is not None:
+            check_duration(as_timedelta(value), "latency")
+    except (TypeError, ValueError):
         return False
+    return True
 
 
 _HEADER_VALUE = _is_header_value, "expected a str of printable ASCII characters"
@@ -210,29 +211,4 @@ _CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
 
 def as_timedelta(latency: dt.timedelta | float) -> dt.timedelta:
     """Return a latency, given in seconds or as a timedelta, as a timedelta."""
-    return latency if isinstance(latency, dt.timedelta) else dt.timedelta(seconds=latency)
-
-
-# A generator that yields the handlers to call, receives the outcome of each, and returns a T. The same generator so
-# serves synchronous callers (`run`) and asynchronous ones (`run_async`).
-Steps = Generator[ModelCall, Outcome, T]
-
-
-def run(steps: Steps[T]) -> T:
-    """Run `steps`: call each handler that it yields, and return its result."""
-    outcome: Any = None
-    try:
-        while True:
-            outcome = steps.send(outcome).run()
-    except StopIteration as done:
-        return done.value  # type: ignore[no-any-return]
-
-
-async def run_async(steps: Steps[T]) -> T:
-    """Run `steps` as `run` does, for an asynchronous caller: handlers may be coroutine functions."""
-    outcome: Any = None
-    try:
-        while True:
-            outcome = await steps.send(outcome).run_async()
-    except StopIteration as done:
-        return done.value  # type: ignore[no-any-return]
+    return latency if isinstance(latency, dt.timedelta) else check_seconds(latency, "latency")

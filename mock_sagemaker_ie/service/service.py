@@ -8,29 +8,32 @@ interrupted, the first one is taken back. A delay that a test arranged is a chan
 from __future__ import annotations
 
 import datetime as dt
+import sys
 from collections import deque
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from contextvars import ContextVar, copy_context
+from dataclasses import replace
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 from botocore.endpoint_provider import RuleSetStandardLibrary
 
 from mock_sagemaker_ie.backend.backend import SageMakerBackend
-from mock_sagemaker_ie.backend.operations import OPERATIONS, RESOURCE_TYPES, RULES, operate
-from mock_sagemaker_ie.calls import INVOKE_ENDPOINT, Call
+from mock_sagemaker_ie.backend.operations import OPERATIONS, RESOURCE_TYPES, RULES, changes, operate
+from mock_sagemaker_ie.calls import INVOKE_ENDPOINT, Call, RecordedError
 from mock_sagemaker_ie.clock import MockClock, movable, read
 from mock_sagemaker_ie.protocol.errors import AWSError
 from mock_sagemaker_ie.protocol.validation import refuse, violations
-from mock_sagemaker_ie.protocol.wire import copy_values, encode_answer, read_request, whole_milliseconds
+from mock_sagemaker_ie.protocol.wire import copy_values, encode, encode_answer, read_request, whole_milliseconds
 from mock_sagemaker_ie.service.answer_cache import AnswerCache, CachedAnswer, Key
 from mock_sagemaker_ie.service.clients import partitions
 from mock_sagemaker_ie.service.faults import Faults, is_longer
 from mock_sagemaker_ie.service.invocation import Invoked, warn_of
-from mock_sagemaker_ie.service.models import run, run_async
+from mock_sagemaker_ie.service.polling import PollingWatch
+from mock_sagemaker_ie.service.steps import run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from contextlib import AbstractContextManager
 
     from botocore.model import OperationModel
@@ -41,7 +44,8 @@ if TYPE_CHECKING:
     from mock_sagemaker_ie.protocol.wire import WireRequest
     from mock_sagemaker_ie.service.faults import ReadTimeout
     from mock_sagemaker_ie.service.invocation import Runtime
-    from mock_sagemaker_ie.service.models import AsyncHandler, Handler, Steps
+    from mock_sagemaker_ie.service.models import AsyncHandler, Handler
+    from mock_sagemaker_ie.service.steps import Steps
 
 Values = dict[str, Any]
 T = TypeVar("T")
@@ -87,33 +91,43 @@ class Service:
         self.calls: deque[Call] = deque(maxlen=keep)
         self._changes = runtime.changes
         self.faults = Faults(self._changes)
-        self.on_call: Callable[[Call], None] | None = None  # Gets each call before it is answered.
+        # Gets each change of the state before it is applied, and is told by its context whether it was.
+        self.on_change: Callable[[Values], AbstractContextManager[None]] | None = None
         self._settings = settings
         self._latest: dt.datetime | None = None
         self._left: dt.datetime | None = None  # The instant at which the mock was left.
         self._backends: dict[tuple[str, str], SageMakerBackend] = {}
         self._cache = AnswerCache()
+        self.watch = PollingWatch()
 
     def answer(
         self, model: OperationModel, request: WireRequest, *, region: str, account_id: str | None = None
     ) -> Answer | None:
-        """Answer a call of `model`. Return None when the mock does not have the operation or its resource.
+        """Answer a synchronous call of `model`. Return None when the mock does not have the operation or its resource.
 
         Raises AWSError when the service refuses the call, HandlerError when the handler of a model is wrong.
         """
-        account_id = account_id or self.account_id
-        if model.name == INVOKE_ENDPOINT:
-            return _raise_error(run(self._invoke(model, request, region, account_id)))
-        return self._operate(model, request, region, account_id) if model.name in OPERATIONS else None
+        return cast("Answer | None", run(self.steps(model, request, region=region, account_id=account_id)))
 
-    async def answer_async(
-        self, model: OperationModel, request: WireRequest, *, region: str, account_id: str | None = None
-    ) -> Answer | None:
-        """Answer an asynchronous caller in the same way. The handlers of models may be coroutine functions."""
+    def steps(
+        self,
+        model: OperationModel,
+        request: WireRequest,
+        *,
+        region: str,
+        account_id: str | None = None,
+        asynchronous: bool = False,
+    ) -> Steps[Answer | None]:
+        """Answer a call as `answer` does. For an asynchronous caller handlers of models may be coroutine functions."""
+        account_id = account_id or self.account_id
+        self.watch.raise_if_forever(model.name)
         if model.name == INVOKE_ENDPOINT:
-            steps = self._invoke(model, request, region, account_id or self.account_id)
-            return _raise_error(await run_async(steps))
-        return self.answer(model, request, region=region, account_id=account_id)
+            return _raise_error(
+                (yield from self._invoke(model, request, region, account_id, asynchronous=asynchronous))
+            )
+        if model.name not in OPERATIONS:
+            return None
+        return _raise_error(self._changes.whole(partial(self._answer_and_record, model, request, region, account_id)))
 
     # --- faults
 
@@ -166,18 +180,16 @@ class Service:
         call = partial(Call, model.name, params, account_id or self.account_id, region)
         return self._changes.whole(partial(self._record_fault, model.name, call, timeout))
 
-    def _record_fault(self, operation: str, call: Callable[..., Call], error: Exception | None) -> Exception | None:
+    def _record_fault(
+        self, operation: str, call: Callable[[dt.datetime], Call], error: Exception | None
+    ) -> Exception | None:
         if error is None:
             error = self.faults.take_error(operation)
         if error is not None:  # Another thread may have taken it.
-            self._record(call(self._read_now(), error=error))
+            self._record_error(error, call(self._read_now()))
         return error
 
     # --- answers
-
-    def _operate(self, model: OperationModel, request: WireRequest, region: str, account_id: str) -> Answer | None:
-        answer_and_record = partial(self._answer_and_record, model, request, region, account_id)
-        return _raise_error(self._changes.whole(answer_and_record))
 
     def _answer_and_record(
         self, model: OperationModel, request: WireRequest, region: str, account_id: str
@@ -215,15 +227,20 @@ class Service:
             _validate(model, params, now)
             backend = self._backend(region, account_id).as_of(now)
             mark = self._changes.mark
-            values = operate(backend, model.name, params, now)
+            if self.on_change is None or not changes(model.name):
+                values = operate(backend, model.name, params, now)
+            else:
+                scope = {"region": region, "account": account_id}
+                with self.change(call=model.name, at=now.isoformat(), **scope, body=encode(params).decode()):
+                    values = operate(backend, model.name, params, now)
         except AWSError as error:
             self._changes.undo_to(mark)
-            self._record(Call(model.name, copy_values(params), account_id, region, now, error=error))
+            self._record_error(error, Call(model.name, copy_values(params), account_id, region, now))
             return error
         return CachedAnswer(model, params, values, backend)
 
     def _invoke(
-        self, model: OperationModel, request: WireRequest, region: str, account_id: str
+        self, model: OperationModel, request: WireRequest, region: str, account_id: str, *, asynchronous: bool
     ) -> Steps[Answer | AWSError]:
         params: Values = {}
         invoked, error = Invoked(), None
@@ -239,14 +256,17 @@ class Service:
                 if isinstance(route, AWSError):
                     error = route
                 else:
-                    invoked = yield from self.runtime.invoke(route, params, now, self.now, log_group)
+                    invoked = yield from self.runtime.invoke(
+                        route, params, now, self.now, log_group, asynchronous=asynchronous
+                    )
                     error = invoked.error
             except AWSError as refused:
                 error = refused.with_traceback(None)  # Its frames have this variable.
             answer = CachedAnswer(model, params, invoked.values or {})
-            values = None if error is not None else invoked.values
-            call = Call(model.name, params, account_id, region, now, error, values, answer.in_utc, invoked.shadow_error)
-            self._changes.whole(partial(self._keep, routing, invoked, call))
+            call = Call(model.name, params, account_id, region, now)
+            if error is None:
+                call = replace(call, _values=invoked.values, _read=answer.in_utc)
+            self._changes.whole(partial(self._keep, routing, invoked, error, call))
         except BaseException:
             self._changes.whole(partial(_take_back, routing))
             raise
@@ -268,22 +288,27 @@ class Service:
         routing += self._changes.steps(mark)
         return route
 
-    def _keep(self, routing: list[Callable[[], object]], invoked: Invoked, call: Call) -> None:
+    def _keep(self, routing: list[Callable[[], object]], invoked: Invoked, error: AWSError | None, call: Call) -> None:
         self.runtime.keep(invoked)
-        self._record(call)
+        self._record_error(error, call, invoked.shadow_error)
         # The last step, so that the routing is taken back exactly when all this is undone.
         self._changes.note(partial(routing.extend, list(routing)))
         routing.clear()
 
+    def _record_error(self, error: Exception | None, call: Call, shadow_error: AWSError | None = None) -> None:
+        """Record a call with the error that its caller gets, if any, and that of the shadow."""
+        if isinstance(error, AWSError):
+            error.at = call.at
+        self._record(replace(call, _error=_recorded(error), _shadow_error=_recorded(shadow_error)))
+
     def _record(self, call: Call) -> None:
-        if isinstance(call.error, AWSError):
-            call.error.at = call.at
         self._changes.append(self.calls, call)
-        if self.on_call is not None:
-            self.on_call(call)
         if isinstance(self.clock, MockClock) and self.clock.auto_advance:
             self._changes.note(self.clock.undoing(self.clock.auto_advance))
-            self.clock.advance(self.clock.auto_advance)
+            with suppress(ValueError, RuntimeError):  # The call is answered. A clock that cannot move stays.
+                self.clock.advance(self.clock.auto_advance)
+            if not _in_event_loop():  # Else another task may act.
+                self.watch.time_passed(self)
 
     def recorded(self) -> tuple[Call, ...]:
         """Return the recorded calls, oldest first."""
@@ -326,6 +351,21 @@ class Service:
         return function()
 
     @property
+    def handlers(self) -> Mapping[str, object]:
+        """The handlers of models, by name of the model."""
+        return self.runtime.handlers
+
+    def settled_state(self) -> object:
+        """Return what answers depend on, for comparison; None when something lies ahead that may change it."""
+        return self._changes.whole(self._settled_state)
+
+    def _settled_state(self) -> object:
+        backends = self._backends.values()
+        if self.faults.are_waiting or not all(backend.is_settled for backend in backends):
+            return None
+        return tuple(backend.version for backend in backends)
+
+    @property
     def latest(self) -> dt.datetime | None:
         """The latest instant that anybody was given."""
         return self._latest
@@ -337,13 +377,23 @@ class Service:
     def _backend(self, region: str, account_id: str | None) -> SageMakerBackend:
         key = (account_id or self.account_id, region)
         if key not in self._backends:
-            backend = SageMakerBackend(partition(region), region, key[0], self._settings, self._changes)
-            self._changes.update(self._backends, {key: backend})
+            self._changes.update(self._backends, {key: self._new_backend(key)})
         return self._backends[key]
+
+    def _new_backend(self, key: tuple[str, str]) -> SageMakerBackend:
+        account_id, region = key
+        return SageMakerBackend(partition(region), region, account_id, self._settings, self._changes)
 
     def scopes(self) -> list[tuple[str, str]]:
         """Return the accounts and regions that have a backend."""
         return self._changes.whole(lambda: list(self._backends))
+
+    def change(self, **entry: Any) -> AbstractContextManager[None]:
+        """Return the context in which a change must be applied, described as JSON-able values.
+
+        Raises the error of `on_change` when the change cannot be kept: then it must not be applied.
+        """
+        return nullcontext() if self.on_change is None else self.on_change(entry)
 
     def look(
         self,
@@ -353,18 +403,24 @@ class Service:
     ) -> T:
         """Call `function` with the backend of an account (by default the mock's) and the present instant.
 
-        No call is answered meanwhile. What the function changes is one whole change. An AWSError becomes LookupError
-        when a resource is missing, else ValueError.
+        No call is answered meanwhile. What the function changes is one whole change. A backend that nobody has changed
+        yet is not kept: looks at any number of regions make nothing. An AWSError becomes LookupError when a resource is
+        missing, else ValueError.
         """
         return self._changes.whole(partial(self._look, function, region, account_id))
 
     def _look(self, function: Callable[[SageMakerBackend, dt.datetime], T], region: str, account_id: str | None) -> T:
         try:
             now = self._read_now()
-            return function(self._backend(region, account_id).as_of(now), now)
+            key = (account_id or self.account_id, region)
+            backend = self._backends.get(key) or self._new_backend(key)
+            result = function(backend.as_of(now), now)
         except AWSError as error:
             kind = LookupError if error.code == "ResourceNotFound" else ValueError
             raise kind(error.message) from None
+        if backend.version and key not in self._backends:
+            self._changes.update(self._backends, {key: backend})
+        return result
 
     def pause(self) -> AbstractContextManager[None]:
         """Let no call change anything during the context, whose changes are one whole change. For a server."""
@@ -408,22 +464,16 @@ class Service:
                 self.faults.meet(("model", model))
         return [*map(str, self.faults.unused()), *self.faults.expected.values()]
 
-    def after_fork(self) -> None:
-        """Replace the locks in a child process, which has no thread that could release them."""
-        self._changes.after_fork()
-        self.runtime.after_fork()
-        if isinstance(self.clock, MockClock):
-            self.clock.after_fork()
-
     def reset(self) -> None:
         """Forget everything except the handlers of the models."""
         self._changes.whole(self._reset)
 
     def _reset(self) -> None:
-        self._cache.clear()
-        self._changes.assign(self, _backends={}, calls=deque(maxlen=self.calls.maxlen), _latest=None)
-        self.faults.clear()
-        self.runtime.reset()
+        with self.change(reset=True):
+            self._cache.clear()
+            self._changes.assign(self, _backends={}, calls=deque(maxlen=self.calls.maxlen), _latest=None)
+            self.faults.clear()
+            self.runtime.reset()
 
 
 def _raise_error(outcome: T | AWSError) -> T:
@@ -442,6 +492,11 @@ def _take_back(routing: list[Callable[[], object]]) -> None:
         step()
 
 
+def _in_event_loop() -> bool:
+    asyncio = sys.modules.get("asyncio")
+    return asyncio is not None and asyncio._get_running_loop() is not None
+
+
 def _validate(model: OperationModel, params: Values, now: dt.datetime) -> None:
     """Raise one AWSError that names every constraint and rule that a request breaks. No record matters here."""
     broken = [] if model.input_shape is None else list(violations(model.input_shape, params))
@@ -450,6 +505,10 @@ def _validate(model: OperationModel, params: Values, now: dt.datetime) -> None:
     if broken:  # The runtime has another error code.
         runtime = model.service_model.service_id.hyphenize() == "sagemaker-runtime"
         refuse(broken, "ValidationError" if runtime else None)
+
+
+def _recorded(error: Exception | None) -> RecordedError | None:
+    return None if error is None else RecordedError(error)
 
 
 def _is_ours(params: Values) -> bool:

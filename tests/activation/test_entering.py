@@ -143,6 +143,7 @@ def test_an_unknown_option_is_refused():
         ("quotas", {"ml.m5.xlarge": True}, TypeError, "quotas=.*True"),
         ("virtual_sleep", "no", TypeError, "virtual_sleep='no': expected True or False"),
         ("strict", "no", TypeError, "strict='no': expected True or False"),
+        ("wire", "no", TypeError, "wire='no': expected True or False"),
         ("strict", 0, TypeError, "strict=0: expected True or False"),
         ("passthrough", ["ListTrainingJob"], ValueError, "did you mean 'ListTrainingJobs'"),
         ("passthrough", ["Zzzz"], ValueError, "passthrough='Zzzz' is not an operation"),

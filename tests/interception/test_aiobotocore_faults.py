@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 
 import pytest
 from botocore import UNSIGNED
 from botocore.config import Config
-from botocore.exceptions import ClientError, ConnectTimeoutError, ReadTimeoutError
+from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnectionError, ReadTimeoutError
 
 from mock_sagemaker_ie import UnansweredCallError, mock_inference_experiment
 from mock_sagemaker_ie.calls import INVOKE_ENDPOINT
@@ -32,15 +34,8 @@ def make_client(service="sagemaker", *, attempts=3, mode="standard", keys=KEYS, 
 
 
 @pytest.fixture
-def mock_without_waits(monkeypatch):
-    """Activate a mock in which clients retry without waiting; a real sleep fails the test."""
-    real_sleep = asyncio.sleep
-
-    async def sleep(delay, result=None):
-        assert delay <= 0, f"slept {delay} seconds"
-        return await real_sleep(delay, result)
-
-    monkeypatch.setattr(asyncio, "sleep", sleep)
+def mock_without_waits():
+    """Activate a mock in which clients retry without waiting."""
     with mock_inference_experiment(clock=START, virtual_sleep=True, unused_faults="error") as mock:
         yield mock
 
@@ -146,3 +141,48 @@ async def test_concurrent_tasks_use_each_arranged_fault_once(mock):
 
     assert sum(isinstance(outcome, ClientError) for outcome in outcomes) == 3
     assert (mock.clock.now() - START).total_seconds() == 5
+
+
+async def test_a_retry_after_the_end_of_the_mock_is_refused(monkeypatch, connections):
+    """The mock ends while the client waits for its retry; the next call, which begins later, is sent."""
+    mock = mock_inference_experiment(unused_faults="ignore")
+    mock.start().fail_next("ListModels", "ThrottlingException", times=2)
+    real_sleep = asyncio.sleep
+
+    async def sleep(delay, result=None):
+        mock.stop()
+        return await real_sleep(0, result)
+
+    async with make_client() as client:
+        monkeypatch.setattr(asyncio, "sleep", sleep)
+        with pytest.raises(UnansweredCallError, match=r"ListModels \(sagemaker\) .* has ended since"):
+            await client.list_models()
+        assert connections == []
+        monkeypatch.undo()
+
+    async with make_client(attempts=1) as client:
+        with pytest.raises(EndpointConnectionError):
+            await client.list_models()
+
+
+@pytest.mark.parametrize("wire", [False, True], ids=["immediate", "wire"])
+async def test_a_client_is_freed_while_the_mock_goes_on(wire):
+    """Its service model is large: neither an answer, nor an error, nor a fault keeps it."""
+
+    async def use(mock):
+        async with make_client(attempts=1) as client:
+            await client.create_inference_experiment(**create())
+            await client.describe_inference_experiment(Name=NAME)
+            for fault, params in ((None, {"Name": "missing"}), (ConnectTimeoutError, {"Name": NAME})):
+                if fault is not None:
+                    mock.fail_next("DescribeInferenceExperiment", fault)
+                with pytest.raises((ClientError, ConnectTimeoutError)):
+                    await client.describe_inference_experiment(**params)
+            return weakref.ref(client.meta.service_model)
+
+    with mock_inference_experiment(wire=wire) as mock:
+        reference = await use(mock)
+        gc.collect()
+
+        assert reference() is None
+        assert len(mock.calls) == 4

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from mock_sagemaker_ie import MockClock, UnansweredCallError, mock_inference_experiment
+from mock_sagemaker_ie import MockClock, mock_inference_experiment
 from tests.conftest import START
 from tests.operations.shared import MINUTES, at
 from tests.requests import NAME, create
@@ -51,15 +51,6 @@ def test_time_never_goes_back(sagemaker):
         sagemaker.create_inference_experiment(**create("second"))
         assert [call.at for call in mock.calls] == [START, START]
         assert mock.experiments["second"]["CreationTime"] == START
-
-
-def test_a_naive_time_raises_value_error(sagemaker):
-    """A clock that returns a time without a time zone raises a ValueError that names the clock."""
-    custom_clock = CustomClock()
-    custom_clock.time = START.replace(tzinfo=None)
-
-    with mock_inference_experiment(clock=custom_clock), pytest.raises(ValueError, match=r"CustomClock.*naive"):
-        sagemaker.list_inference_experiments()
 
 
 def test_a_clock_without_move_to_cannot_be_moved(sagemaker):
@@ -107,16 +98,3 @@ def test_auto_advance_moves_the_clock_after_each_call(sagemaker):
 
         assert [call.at for call in mock.calls] == [at(seconds=10 * number) for number in range(22)]
         assert statuses == ["Creating"] * 4 + ["Running"] * 16
-
-
-def test_auto_advance_ignores_unanswered_calls(sagemaker):
-    """With `auto_advance` neither `.experiments` nor a call that the mock does not answer moves the clock."""
-    clock = MockClock(START, tick=False, auto_advance=dt.timedelta(seconds=10))
-    with mock_inference_experiment(clock=clock) as mock:
-        assert mock.experiments == {}
-        with pytest.raises(UnansweredCallError):
-            sagemaker.list_training_jobs()
-        with pytest.raises(UnansweredCallError):
-            sagemaker.list_tags(ResourceArn="arn:aws:sagemaker:us-east-1:123456789012:training-job/another-matter")
-
-    assert clock.now() == START

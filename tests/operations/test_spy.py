@@ -143,7 +143,7 @@ def test_reading_experiments_is_not_recorded_as_a_call(launched_mock):
     assert [call.operation for call in launched_mock.calls] == ["CreateInferenceExperiment"]
 
 
-# --- changes to returned values and to requests
+# --- changes to returned values; activation/test_isolation.py has those of each operation
 
 
 def spoil(value):
@@ -158,48 +158,13 @@ def spoil(value):
         value.clear()
 
 
-@pytest.mark.parametrize(
-    "returned_by",
-    [
-        lambda mock: mock.client().describe_inference_experiment(Name=NAME),
-        lambda mock: mock.client().list_inference_experiments(),
-        lambda mock: mock.client().list_tags(ResourceArn=mock.experiments[NAME]["Arn"]),
-        lambda mock: dict(mock.experiments),
-        lambda mock: mock.calls[0].params,
-        lambda mock: mock.calls[0].response,
-        lambda mock: mock.client().describe_inference_experiment(Name=NAME) and mock.calls[-1].response,
-    ],
-    ids=["Describe", "List", "ListTags", "experiments", "params", "response of Create", "response of Describe"],
-)
-def test_changes_to_a_returned_value_change_no_experiment(launched_mock, sagemaker, returned_by):
-    """Emptying a value from the mock or the client changes no experiment and no tag."""
-    before = copy.deepcopy(dict(launched_mock.experiments))
-    arn = before[NAME]["Arn"]
-
-    spoil(returned_by(launched_mock))
-
-    assert launched_mock.experiments == before
-    assert sagemaker.list_tags(ResourceArn=arn)["Tags"] == TAGS
-
-
-@pytest.mark.parametrize(
-    ("operation", "members"),
-    [
-        ("create_inference_experiment", create("another", Tags=TAGS, DataStorageConfig=STORAGE)),
-        ("update_inference_experiment", {"Name": NAME, "ShadowModeConfig": create()["ShadowModeConfig"]}),
-        ("stop_inference_experiment", stop(DesiredModelVariants=create()["ModelVariants"][:1])),
-    ],
-)
-def test_changes_to_a_request_after_the_call_change_nothing(launched_mock, sagemaker, operation, members):
-    """Emptying a request after the call changes neither an experiment nor the recorded call."""
-    request = copy.deepcopy(members)
-    getattr(sagemaker, operation)(**request)
+def test_changes_to_experiments_change_no_experiment(launched_mock):
+    """Emptying the values of `.experiments` changes no experiment."""
     before = copy.deepcopy(dict(launched_mock.experiments))
 
-    spoil(request)
+    spoil(dict(launched_mock.experiments))
 
     assert launched_mock.experiments == before
-    assert launched_mock.calls[-1].params == members
 
 
 def test_changes_to_an_answer_do_not_change_the_next_answer(launched_mock, sagemaker):

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mock_sagemaker_ie import Durations
+from mock_sagemaker_ie import Durations, MockClock
 from mock_sagemaker_ie.server.app import running_server
 from mock_sagemaker_ie.server.journal import JournalError
 from tests.conftest import START
@@ -66,7 +66,7 @@ ACTIONS = {
         "CreateInferenceExperiment", **create(name, Schedule={"StartTime": START.timestamp() + 3600})
     ),
     "start": lambda http, name: http.call("StartInferenceExperiment", Name=name),
-    "update": lambda http, name: http.call("UpdateInferenceExperiment", Name=name, Description="longer\n"),
+    "update": lambda http, name: http.call("UpdateInferenceExperiment", Name=name, Description="longer"),
     "stop": lambda http, name: http.call("StopInferenceExperiment", **stop(name, Reason="Grüße")),
     "delete": lambda http, name: http.call("DeleteInferenceExperiment", Name=name),
     "tag": lambda http, name: http.call(
@@ -94,15 +94,20 @@ ACTIONS = {
 }
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     st.sampled_from([STILL, None]),
     st.lists(st.tuples(st.sampled_from(sorted(ACTIONS)), st.sampled_from(["first", "second"])), max_size=20),
+    st.sampled_from([0, 1000, 10**9]),
 )
-def test_a_restart_keeps_the_state(clock, actions):
-    """Experiments, endpoints, tags, failures and the clock are the same, for a clock that stands still or runs."""
-    with tempfile.TemporaryDirectory() as folder:
+def test_a_restart_keeps_the_state(clock, actions, min_compacted):
+    """Experiments, endpoints, tags, failures and the clock are the same, for a clock that stands still or runs.
+
+    So it is when the file is compacted often, or never.
+    """
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         path = Path(folder, "journal")
+        patch.setattr("mock_sagemaker_ie.server.journal.MIN_COMPACTED", min_compacted)
         with server_with_state(path, clock=clock) as (http, mock):
             for action, name in actions:
                 ACTIONS[action](http, name)
@@ -179,7 +184,7 @@ def test_a_kill_loses_at_most_the_last_unanswered_call(tmp_path, seed):
 def history(tmp_path_factory):
     """The content of a journal, and the visible state after each of its lines."""
     path = tmp_path_factory.mktemp("history") / "journal"
-    actions = ["create", "tag", "run", "update", "fail to deploy", "pass a day", "stop", "create", "reset", "create"]
+    actions = ["create", "tag", "run", "update", "fail to deploy", "pass a day", "stop", "create", "tag"]
     with server_with_state(path) as (http, mock):
         states = {path.read_bytes().count(b"\n"): visible_state(http, mock)}
         for action in actions:
@@ -208,23 +213,139 @@ def test_a_truncated_file_gives_the_state_of_its_complete_lines(history, data):
             assert visible_state(http, mock) == after
 
 
-def test_a_change_that_cannot_be_written_is_refused_like_all_later_changes(tmp_path):
-    """A full disk gives an error to the client, and the file remains readable."""
+@contextmanager
+def full_disk(path: Path) -> Iterator[None]:
+    """Let no file grow much beyond the present size of this one."""
     resource = pytest.importorskip("resource", reason="this system has no limits on files")
-    path = tmp_path / "journal"
-    with server_with_state(path) as (http, _):
-        http.call("CreateInferenceExperiment", **create("first"))
-        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 5, limits[1]))
-        try:
-            full = http.call("CreateInferenceExperiment", **create("second"))
-        finally:
-            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-        after = http.call("StopInferenceExperiment", **stop("second"))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 5, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
-    assert [(answer.status, answer.code) for answer in (full, after)] == [(500, "InternalFailure")] * 2
-    with server_with_state(path) as (_, mock):
-        assert list(mock.experiments) == ["first"]
+
+@pytest.mark.parametrize("action", ["create", "model", "stop", "delete", "tag", "pass a day", "run", "fail", "reset"])
+def test_a_change_that_cannot_be_written_is_undone_and_all_later_ones_are_refused(tmp_path, action):
+    """The client gets an error with the way out. Clients can still look, and the next server begins there."""
+    path = tmp_path / "journal"
+    with server_with_state(path) as (http, mock):
+        ACTIONS["create" if action == "run" else "pass a minute"](http, NAME)
+        if action not in ("create", "model", "run"):
+            ACTIONS["create"](http, NAME)
+        if action == "delete":
+            ACTIONS["fail"](http, NAME)
+        before = visible_state(http, mock)
+
+        with full_disk(path):
+            refused_change = ACTIONS[action](http, NAME)
+        after = [ACTIONS[each](http, "later") for each in ("create", "pass a minute", "reset")]
+
+        assert {(answer.status, answer.code) for answer in (refused_change, *after)} == {(500, "InternalFailure")}
+        assert "so changes are refused; make room, then start the server again" in refused_change.values["message"]
+        assert visible_state(http, mock) == before
+
+    with server_with_state(path) as (http, mock):
+        assert visible_state(http, mock) == before
+        assert ACTIONS["create"](http, "later").status == 200
+
+
+def test_a_delay_that_cannot_be_written_does_not_move_the_clock(tmp_path):
+    """The call that would have taken the time is refused."""
+    path = tmp_path / "journal"
+    with server_with_state(path) as (http, mock):
+        http.post("/_mock/faults", {"operation": "ListModels", "seconds": 30})
+
+        with full_disk(path):
+            answer = http.call("ListModels")
+
+        assert (answer.status, mock.now(), http.call("ListModels").status) == (500, START, 200)
+
+
+def test_a_clock_of_the_caller_can_move_after_the_server(tmp_path):
+    """It is free again, and the next server with the same file and clock begins at the later instant."""
+    path, clock = tmp_path / "journal", MockClock(START, tick=False)
+    with server_with_state(path, clock=clock) as (http, _):
+        http.post("/_mock/clock", {"advance": 60})
+
+    clock.advance(seconds=60)
+
+    assert (clock.now() - START).total_seconds() == 120
+    with server_with_state(path, clock=clock) as (_, mock):
+        assert mock.now() == clock.now()
+
+
+# --- compaction
+
+
+def test_a_reset_makes_the_file_small(tmp_path):
+    """The file has the header and the position of the clock; the next change follows."""
+    path = tmp_path / "journal"
+    with server_with_state(path) as (http, mock):
+        for number in range(60):
+            http.call("CreateInferenceExperiment", **create(f"experiment-{number}"))
+        http.post("/_mock/clock", {"advance": 86400})
+        before = path.stat().st_size
+
+        http.post("/_mock/reset", {})
+
+        assert path.stat().st_size < 1000 < before
+        http.call("CreateInferenceExperiment", **create())
+        state = visible_state(http, mock)
+
+    with server_with_state(path) as (http, mock):
+        assert visible_state(http, mock) == state
+
+
+def test_the_file_does_not_grow_with_the_history(tmp_path):
+    """Models that were deleted again leave nothing, however many they were."""
+    path, sizes = tmp_path / "journal", []
+    with server_with_state(path) as (http, _):
+        for _ in range(400):
+            http.call("CreateModel", **model())
+            http.call("DeleteModel", ModelName="my-model")
+            sizes.append(path.stat().st_size)
+
+    assert max(sizes) < 70_000
+
+
+def test_a_file_in_a_folder_that_cannot_be_written_still_keeps_the_state(tmp_path):
+    """It is not compacted then."""
+    path = tmp_path / "folder" / "journal"
+    path.parent.mkdir()
+    with server_with_state(path) as (http, mock):
+        http.call("CreateInferenceExperiment", **create())
+        (path.parent / "journal.new").mkdir()
+
+        http.post("/_mock/reset", {})
+        http.call("CreateModel", **model())
+        state = visible_state(http, mock)
+
+    with server_with_state(path) as (http, mock):
+        assert visible_state(http, mock) == state
+
+
+def test_a_link_to_the_file_stays_a_link(tmp_path):
+    """The file that it leads to is compacted."""
+    path, link = tmp_path / "journal", tmp_path / "link"
+    link.symlink_to(path)
+    with server_with_state(link) as (http, _):
+        http.call("CreateModel", **model())
+        http.post("/_mock/reset", {})
+
+    assert link.is_symlink()
+    with server_with_state(path) as (http, _):
+        assert http.call("ListModels").values["Models"] == []
+
+
+def test_a_compacted_file_keeps_its_permissions(tmp_path):
+    """A file that only its owner may read stays like that."""
+    path = tmp_path / "journal"
+    path.touch(mode=0o600)
+    with server_with_state(path) as (http, _):
+        http.post("/_mock/reset", {})
+
+    assert path.stat().st_mode & 0o777 == 0o600
 
 
 # --- unusable files

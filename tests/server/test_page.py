@@ -188,6 +188,59 @@ def test_a_hundred_experiments_can_be_filtered(page, http, launch):
     assert page.text("#count") == "1 of 100"
 
 
+def test_more_than_a_hundred_experiments_are_shown_by_pages(page, http, launch):
+    """A page has the newest hundred; the filter searches all. The next change may be of an experiment elsewhere."""
+    launch("oldest")
+    http.post("/_mock/clock", {"advance": 60})
+    launch(*(f"experiment-{number}" for number in range(120)))
+    page.open()
+    assert page.texts("summary b")[::99] == ["experiment-119", "experiment-20"]
+    assert (page.text("#count"), page.text("#range")) == ("121", "1 to 100 of 121, the newest first")
+
+    page.find("#older").click()
+    page.until(lambda: page.texts("summary b")[::20] == ["experiment-19", "oldest"])
+    assert not page.find("#older").is_enabled()
+    page.find("#newer").click()
+    page.until(lambda: len(page.texts("summary b")) == 100)
+
+    page.find("#filter").send_keys("oldest")
+    page.until(lambda: page.texts("summary b") == ["oldest"])
+    assert page.text("#count") == "1 of 121"
+    page.find("#next").click()
+    page.until(lambda: page.texts(".status") == ["Running"])
+    page.find("#filter").clear()
+    page.find("#filter").send_keys("running")
+    page.until(lambda: page.texts("summary b") == ["oldest"])
+
+
+def test_a_page_follows_deletions(page, http, launch):
+    """An experiment that comes into the page from an older one is shown with its content, in its place."""
+    launch(*(f"experiment-{number}" for number in range(102)))
+    page.open()
+    page.find("#older").click()
+    page.until(lambda: page.texts("summary b") == ["experiment-1", "experiment-0"])
+    page.find("#newer").click()
+    page.until(lambda: page.texts("summary b")[::99] == ["experiment-101", "experiment-2"])
+
+    http.post("/_mock/failures", {"experiment": "experiment-50", "reason": "to be deleted"})
+    assert http.call("DeleteInferenceExperiment", Name="experiment-50").status == 200
+
+    page.until(lambda: page.texts("summary b")[::99] == ["experiment-101", "experiment-1"])
+    http.post("/_mock/reset", {})
+    page.until(lambda: page.texts("details, li") == [])
+
+
+def test_a_shortened_call_leads_to_the_whole_call(page, http):
+    """The page shows the beginning of a long call, and a link to all of it."""
+    http.call("DescribeInferenceExperiment", Name="x" * 100_000)
+    page.open()
+
+    assert len(page.text("li")) < 500
+    page.find("li a").click()
+
+    page.until(lambda: "x" * 100_000 in page.text("body"))
+
+
 @pytest.mark.parametrize("number", [0, 3, 100])
 def test_the_page_fits_a_phone(page, launch, number):
     """It does not scroll sideways with long names, an open timeline and calls."""

@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError, ConnectionClosedError
 from mock_sagemaker_ie import mock_inference_experiment
 from mock_sagemaker_ie.activation.activation import make_service
 from mock_sagemaker_ie.activation.options import complete
+from mock_sagemaker_ie.server.access import PROTECTION
 from mock_sagemaker_ie.server.app import running_server
 from mock_sagemaker_ie.server.http import Application, bind
 from mock_sagemaker_ie.service.aws_http import MAX_BODY_SIZE
@@ -45,7 +46,8 @@ def outcomes(sagemaker, runtime) -> list[Any]:
         metadata = answer["ResponseMetadata"]
         del metadata["RequestId"], metadata["HTTPHeaders"]["x-amzn-requestid"]
         metadata.pop("MaxAttemptsReached", None)  # Only calls over HTTP have attempts,
-        metadata["HTTPHeaders"].pop("content-length", None)  # and only they have an encoded body.
+        for name in ("content-length", *PROTECTION):  # and only they have a body to send, perhaps to a browser.
+            metadata["HTTPHeaders"].pop(name, None)
         results.append(answer)
         return answer
 
@@ -204,8 +206,6 @@ def test_bad_input_is_refused_in_the_format_of_aws(sagemaker_ie_server, http, ra
 @pytest.mark.parametrize(
     "headers",
     [
-        {"host": "<script>"},
-        {"host": "\xff"},
         {"host": None},
         {"authorization": "AWS4-HMAC-SHA256 Credential=a/b/../c/"},
         {"authorization": "\xff" * 1000},

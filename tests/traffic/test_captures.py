@@ -329,6 +329,24 @@ def test_keep_limits_the_recorded_calls_and_captures(clock, sagemaker, runtime, 
     assert captured == [f"request-{number}" for number in range(10) for _ in range(2)][20 - keep :]
 
 
+@pytest.mark.parametrize("keep", [0, 1, 5, None])
+def test_keep_limits_the_metrics(clock, sagemaker, runtime, keep):
+    """With `keep=` only the last minutes of variants are kept, whole, in each of both series."""
+    with mock_inference_experiment(clock=clock, keep=keep) as mock:
+        create_endpoint(sagemaker)
+        for _ in range(10):
+            invoke(runtime)
+            invoke(runtime)
+            clock.advance(minutes=1)
+        metrics = mock.metrics
+
+    kept = [START + dt.timedelta(minutes=minute) for minute in range(10)][-keep if keep else 10 * (keep == 0) :]
+    for series in (metrics, metrics.by_config):
+        assert list(dict.fromkeys(each.timestamp for each in series)) == kept
+        assert {each.sample_count for each in series} <= {2}
+        assert len(series) == 7 * len(kept)
+
+
 @pytest.mark.parametrize("keep", [-1, 1.5, "all"])
 def test_keep_must_be_a_non_negative_integer(keep):
     """Any other value of `keep=` raises a TypeError when the mock is created."""

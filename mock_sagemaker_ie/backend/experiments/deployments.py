@@ -1,6 +1,6 @@
 """The deployment that an experiment needs in each status, and the endpoint and variants as Describe shows them.
 
-Pure: it returns deployments; Experiments hands them to Hosting. README's fidelity table says what of this is inferred.
+Pure: it returns deployments; Experiments hands them to Hosting. The page Fidelity says what of this is inferred.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The lifecycle of an inference experiment: its statuses, the table of transitions, and functions that follow it.
 
-Pure: nothing here reads a clock. README's table and diagram are generated from LIFECYCLE.
+Pure: nothing here reads a clock. The documentation's table and diagram are generated from LIFECYCLE.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from mock_sagemaker_ie.backend.history import History
 from mock_sagemaker_ie.backend.transitions import After, At, Call, Derived, Failure, Table, Transition, later
 
 if TYPE_CHECKING:
@@ -84,13 +85,14 @@ class Life:
     """The history of an experiment's statuses, and its schedule. Instants are in UTC.
 
     `entries`: every status so far, the present one last. `start_time`, `end_time`: the ends of the schedule.
-    `desired_state`: the status that follows Stopping.
+    `desired_state`: the status that follows Stopping. `started`: whether it has been Starting or Running.
     """
 
-    entries: tuple[Entry, ...]
+    entries: History[Entry]
     start_time: dt.datetime
     end_time: dt.datetime
     desired_state: Status = Status.COMPLETED
+    started: bool = False
 
     @property
     def status(self) -> Status:
@@ -105,7 +107,7 @@ class Life:
 
 def begin(now: dt.datetime, start_time: dt.datetime, end_time: dt.datetime) -> Life:
     """Return the life of an experiment that is created `now`."""
-    return Life((Entry(Status.CREATING, now, CREATE),), start_time, end_time)
+    return Life(History([Entry(Status.CREATING, now, CREATE)]), start_time, end_time)
 
 
 def next_by_time(life: Life, durations: Durations) -> tuple[Transition[Status], dt.datetime] | None:
@@ -136,4 +138,5 @@ def enter(life: Life, row: Transition[Status], at: dt.datetime) -> Life:
     """Follow `row` at the instant `at`."""
     target = life.desired_state if row.target is Derived.DESIRED else row.target
     assert isinstance(target, Status), f"{row} deletes the experiment"  # noqa: S101 - the caller handles deletion
-    return dataclasses.replace(life, entries=(*life.entries, Entry(target, at, row.trigger)))
+    started = life.started or target in (Status.STARTING, Status.RUNNING)
+    return dataclasses.replace(life, entries=life.entries.plus(Entry(target, at, row.trigger)), started=started)

@@ -1,6 +1,6 @@
 """Experiments: the operations on the experiments of one account in one region, and how each drives its endpoint.
 
-docs/how-an-experiment-drives-its-endpoint.md explains the order of the steps.
+docs/explanations/how-an-experiment-drives-its-endpoint.md explains the order of the steps.
 """
 
 from __future__ import annotations
@@ -140,6 +140,10 @@ class Experiments:
         if experiment is not None and coming is not None and coming[1] == at:
             self._enter(record.pass_deadline(experiment, coming[0], at), at)
 
+    def pending_failures(self, name: str) -> dict[dt.datetime, str]:
+        """Return the reasons of the failures that were arranged for an experiment, by their instants."""
+        return dict(self._pending_failures.get(name, {}))
+
     def fail_pending(self, name: str, at: dt.datetime) -> bool:
         """Make an experiment fail if a failure was arranged for the instant `at` and it has not finished.
 
@@ -222,7 +226,7 @@ class Experiments:
             row, ends = coming
             if (deployment := deployments.target_deployment(experiment, row.target)) is not None:
                 self._deploy(experiment, deployment, now, takes=ends - now)
-        history = (*experiment.variant_history, self._variant_statuses(experiment))
+        history = experiment.variant_history.plus(self._variant_statuses(experiment))
         self._put(dataclasses.replace(experiment, variant_history=history))
 
     def _variant_statuses(self, experiment: Experiment) -> dict[str, str]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from mock_sagemaker_ie.backend.experiments import lifecycle, rules
 from mock_sagemaker_ie.backend.experiments.lifecycle import FINISHED, Life, Status
 from mock_sagemaker_ie.backend.experiments.rules import MAX_DURATION, REMOVE, RETAIN, resolve_schedule, same_second
+from mock_sagemaker_ie.backend.history import History
 from mock_sagemaker_ie.backend.transitions import At, Failure, later
 from mock_sagemaker_ie.protocol.errors import AWSError
 from mock_sagemaker_ie.protocol.validation import refuse
@@ -49,7 +50,7 @@ class Experiment:
     desired: Mapping[str, Values] = field(default_factory=dict)
     before: Values | None = None
     status_reason: str | None = None
-    variant_history: tuple[Mapping[str, str], ...] = ()
+    variant_history: History[Mapping[str, str]] = field(default_factory=History)
     tags: Tags = field(default_factory=dict)
 
     @property
@@ -101,7 +102,7 @@ class Experiment:
     @property
     def started(self) -> bool:
         """True when the experiment has been Starting or Running, so that its shadow variant has been deployed."""
-        return any(entry.status in (Status.STARTING, Status.RUNNING) for entry in self.life.entries)
+        return self.life.started
 
     @property
     def copies(self) -> bool:

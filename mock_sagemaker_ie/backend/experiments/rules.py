@@ -1,6 +1,6 @@
 """The rules that join several members of a request about experiments, or a request and its experiment.
 
-Every rule yields violations, which are answered with ValidationException. README's fidelity table says which rules AWS
+Every rule yields violations, which are answered with ValidationException. The page Fidelity says which rules AWS
 documents and which we infer.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
+from mock_sagemaker_ie.protocol.limits import EARLIEST, LATEST
 from mock_sagemaker_ie.protocol.validation import Rule, Violation, lower_camel, unique
 
 if TYPE_CHECKING:
@@ -18,8 +19,6 @@ Values = dict[str, Any]
 
 DEFAULT_DURATION = dt.timedelta(days=7)
 MAX_DURATION = dt.timedelta(days=30)
-# The mock cannot compute with dates outside these years; no limit of AWS is known (inferred).
-EARLIEST, LATEST = (dt.datetime(year, 1, 1, tzinfo=dt.timezone.utc) for year in (1970, 9000))
 
 # What Stop does to a variant (AWS: ModelVariantAction).
 RETAIN, REMOVE, PROMOTE = "Retain", "Remove", "Promote"

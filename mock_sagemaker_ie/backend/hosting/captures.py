@@ -42,6 +42,9 @@ class Capture:
     kms_key: str | None
     record: Values
 
+    def __repr__(self) -> str:
+        return f"<Capture of {self.endpoint}/{self.variant} at {self.at:%Y-%m-%d %H:%M:%S}, for {self.destination}>"
+
     @property
     def line(self) -> str:
         """The record as a line of a capture file, in JSON, without the line break."""

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
+
+from mock_sagemaker_ie.changes import UndoLog
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -83,6 +86,12 @@ class Datapoint:
     maximum: float = -math.inf
     endpoint_config: str | None = None
 
+    def __repr__(self) -> str:
+        config = f" ({self.endpoint_config})" if self.endpoint_config else ""
+        minute = f"{self.timestamp:%Y-%m-%d %H:%M}"
+        data = f"sum {self.sum:g}, {self.sample_count} sample{'s'[: self.sample_count != 1]}"
+        return f"<Datapoint {self.name} of {self.endpoint}/{self.variant}{config}, {minute}: {data}>"
+
     @property
     def average(self) -> float:
         """The arithmetic mean of the samples."""
@@ -100,6 +109,41 @@ class Datapoint:
         self.sample_count += 1
         self.sum += value
         self.minimum, self.maximum = min(self.minimum, value), max(self.maximum, value)
+
+
+class Minutes:
+    """The datapoints of each variant by minute. `keep`: the most minutes of variants to keep, the last ones.
+
+    A datapoint is replaced, never changed.
+    """
+
+    def __init__(self, keep: int | None, undo: UndoLog | None = None) -> None:
+        self._keep = keep
+        self._undo = UndoLog() if undo is None else undo
+        # In the order of the first samples: every metric of a series in a minute, by name.
+        self._data: dict[tuple[Series, dt.datetime], dict[str, Datapoint]] = {}
+
+    def __iter__(self) -> Iterator[Datapoint]:
+        return (datapoint for minute in self._data.values() for datapoint in minute.values())
+
+    def add(self, invocation: Invocation) -> None:
+        """Count an invocation in its minute, and drop the oldest minutes that are too many."""
+        start = invocation.at.replace(second=0, microsecond=0)
+        both = invocation.series()
+        for series in both:
+            present = self._data.get((series, start), {})
+            endpoint, variant, config = series
+            minute = {}
+            for name, value, unit in invocation.data():
+                point = present.get(name) or Datapoint(name, endpoint, variant, start, unit, endpoint_config=config)
+                minute[name] = point.plus(value)
+            self._undo.update(self._data, {(series, start): minute})
+        if self._keep is not None and (surplus := len(self._data) - self._keep * len(both)) > 0:
+            self._undo.assign(self, _data=dict(islice(self._data.items(), surplus, None)))
+
+    def clear(self) -> None:
+        """Forget every datapoint."""
+        self._undo.assign(self, _data={})
 
 
 class Metrics(tuple["Datapoint", ...]):  # noqa: SLOT001 - it has an attribute

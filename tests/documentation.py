@@ -1,15 +1,23 @@
-"""Generate parts of README from the code: `python -m tests.readme`."""
+"""Generate parts of the documentation from the code: `python -m tests.documentation`."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mock_sagemaker_ie.backend.experiments.lifecycle import FINISHED, LIFECYCLE, Status
 from mock_sagemaker_ie.backend.hosting.endpoints import ENDPOINT_LIFECYCLE
 from mock_sagemaker_ie.backend.transitions import Derived, Failure
+from mock_sagemaker_ie.server import command
+from mock_sagemaker_ie.server.limits import LIMITS
 
-README = Path(__file__).parent.parent / "README.md"
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
+PAGES = [README, *sorted(path for path in (ROOT / "docs").rglob("*.md") if "_build" not in path.parts)]
 
 
 def lifecycle() -> str:
@@ -38,7 +46,7 @@ def diagram(transitions) -> str:
         if not isinstance(row.trigger, Failure)
         for target in _targets(row)
     ]
-    return "\n".join(["```mermaid", "stateDiagram-v2", *rows, "```"])
+    return "\n".join(["```{mermaid}", "stateDiagram-v2", *rows, "```"])
 
 
 def _targets(row) -> list[object]:
@@ -53,11 +61,46 @@ def endpoint_lifecycle() -> str:
     return table(ENDPOINT_LIFECYCLE)
 
 
-GENERATED = {"lifecycle": lifecycle, "endpoint-lifecycle": endpoint_lifecycle}
+def server_limits() -> str:
+    """Return LIMITS as a table."""
+    rows = [f"| {each.what} | {each.value:,} {each.unit} | {each.beyond} |" for each in LIMITS]
+    return "\n".join(["| what | at most | beyond it |", "|---|---|---|", *rows])
+
+
+def command_line() -> str:
+    """Return the commands and their options."""
+    return "\n\n".join(_commands(command.parser(), "mock-sagemaker-ie"))
+
+
+def _commands(parser, prefix: str) -> Iterator[str]:
+    for action in parser._actions:
+        for each in action._choices_actions if isinstance(action.choices, dict) else ():
+            name, child = f"{prefix} {each.dest}", action.choices[each.dest]
+            if not any(isinstance(inner.choices, dict) for inner in child._actions):
+                yield f"## {each.dest}\n\n`{name}`: {each.help}.\n\n{_options(child)}"
+            yield from _commands(child, name)
+
+
+def _options(parser) -> str:
+    rows = [_option(action) for action in parser._actions if action.dest != "help"]
+    return "\n".join(["| option | meaning |", "|---|---|", *rows])
+
+
+def _option(action) -> str:
+    words = " ".join([*action.option_strings, action.metavar or ""]).strip()
+    return f"| `{words}` | {(action.help or '') % vars(action)} |"
+
+
+GENERATED = {
+    "lifecycle": lifecycle,
+    "endpoint-lifecycle": endpoint_lifecycle,
+    "server-limits": server_limits,
+    "command-line": command_line,
+}
 
 
 def written(text: str) -> str:
-    """Return the text of README with new generated parts."""
+    """Return the text of a page with new generated parts."""
     for name, generate in GENERATED.items():
         begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
         text = re.sub(f"{begin}.*?{end}", lambda _: f"{begin}\n{generate()}\n{end}", text, flags=re.DOTALL)  # noqa: B023
@@ -65,4 +108,5 @@ def written(text: str) -> str:
 
 
 if __name__ == "__main__":
-    README.write_text(written(README.read_text()))
+    for page in PAGES:
+        page.write_text(written(page.read_text()))

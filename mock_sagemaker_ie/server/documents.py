@@ -1,0 +1,133 @@
+"""What the control API shows of experiments, timelines and calls: plain functions from records to JSON documents."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from mock_sagemaker_ie.server import limits
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from mock_sagemaker_ie.calls import Call
+    from mock_sagemaker_ie.timeline import Timeline
+
+Document = dict[str, Any]
+
+MAX_MESSAGE_SIZE, MAX_TEXT_SIZE = 120, 40  # In bytes: of each text in a call that is shortened.
+
+
+def experiment_document(account: str, region: str, described: Mapping[str, Any], timeline: Timeline) -> Document:
+    """Return the data of one experiment that the page shows."""
+    # A status without a duration is never visible.
+    upcoming = next((segment for segment in timeline.future if segment.begin != segment.end), None)
+    return {
+        "name": described["Name"],
+        "region": region,
+        "account": account,
+        "status": described["Status"],
+        "reason": described.get("StatusReason"),
+        "endpoint": described["EndpointMetadata"],
+        "variants": [
+            {"name": variant["VariantName"], "model": variant["ModelName"], "status": variant["Status"]}
+            for variant in described["ModelVariants"]
+        ],
+        "percentage": described["ShadowModeConfig"]["ShadowModelVariants"][0]["SamplingPercentage"],
+        "next": upcoming and {"status": upcoming.status, "at": upcoming.begin.isoformat()},
+        "modified": described["LastModifiedTime"].isoformat(),
+    }
+
+
+def timeline_document(account: str, region: str, timeline: Timeline) -> Document:
+    """Return a timeline."""
+    segments = [
+        {
+            "status": segment.status,
+            "begin": segment.begin.isoformat(),
+            "end": segment.end and segment.end.isoformat(),
+            "trigger": segment.trigger,
+            "variants": dict(segment.variants),
+        }
+        for segment in timeline.segments
+    ]
+    return {"name": timeline.name, "region": region, "account": account, "segments": segments}
+
+
+def call_document(call: Call) -> Document:
+    """Return a call."""
+    error = call.error
+    return {
+        "operation": call.operation,
+        "at": call.at.isoformat(),
+        "region": call.region,
+        "account": call.account_id,
+        "params": call.params,
+        "error": error
+        and {
+            "code": getattr(error, "code", type(error).__name__),
+            "message": getattr(error, "message", str(error)),
+        },
+    }
+
+
+def shortened_call(call: Call, version: int) -> Document:
+    """Return a call whose params and error fit the limit. A shortened one says under "whole" where all of it is."""
+    document = call_document(call)
+    room = _Room(limits.CALL_SIZE.value)
+    document["error"], document["params"] = room.fit(document["error"]), room.fit(call.params)
+    if room.exceeded:
+        document = call_document(call)
+        room = _Room(limits.CALL_SIZE.value)
+        document["error"] = room.fit(document["error"], MAX_MESSAGE_SIZE)
+        document["params"] = room.fit(call.params, MAX_TEXT_SIZE)
+        document["whole"] = f"/_mock/calls?version={version}"
+    return document
+
+
+class _Room:
+    """The bytes of JSON that are left for values."""
+
+    def __init__(self, size: int) -> None:
+        self._left = size
+        self.exceeded = False
+
+    def fit(self, value: Any, longest: int = limits.CALL_SIZE.value) -> Any:
+        """Return the beginning of a value for which there is room. `longest`: the most bytes of one text."""
+        if isinstance(value, (str, bytes)):
+            return self._fit_text(value, longest)
+        if isinstance(value, dict):
+            items = self._while_room(value.items())
+            return {self._fit_text(key, longest): self.fit(each, longest) for key, each in items}
+        if isinstance(value, list):
+            return [self.fit(each, longest) for each in self._while_room(value)]
+        self._left -= len(json.dumps(value, default=plain))
+        return value
+
+    def _while_room(self, items: Iterable[Any]) -> Iterable[Any]:
+        self._left -= 2
+        for item in items:
+            if self._left <= 0:
+                self.exceeded = True
+                return
+            self._left -= 2
+            yield item
+
+    def _fit_text(self, text: str | bytes, longest: int) -> str:
+        room = max(min(self._left, longest), 0)
+        start = text[: room + 1]
+        kept = decoded = start.decode(errors="replace") if isinstance(start, bytes) else start
+        while (size := len(json.dumps(kept)) - 2) > room:  # Some characters take several bytes.
+            kept = kept[: min(len(kept) - 1, len(kept) * room // size)]
+        self._left -= size
+        if len(start) == len(text) and kept == decoded:
+            return kept
+        self.exceeded = True
+        return f"{kept}…"
+
+
+def plain(value: Any) -> Any:
+    """Return a value that JSON has for one that it does not have."""
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
+    return value.isoformat() if hasattr(value, "isoformat") else dict(value)

@@ -1,0 +1,204 @@
+"""The state of a mock as the page shows it: rows and calls with version numbers, so that a poll costs what changed.
+
+No call waits while a row is computed: that happens on a copy of a backend, which is made only when the backend changed.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from heapq import merge
+from itertools import islice
+from operator import attrgetter
+from threading import Lock
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from mock_sagemaker_ie.server import limits
+from mock_sagemaker_ie.server.documents import call_document, experiment_document, shortened_call
+from mock_sagemaker_ie.timeline import timeline
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Iterator, Mapping
+
+    from mock_sagemaker_ie.backend.backend import SageMakerBackend
+    from mock_sagemaker_ie.backend.experiments.record import Experiment
+    from mock_sagemaker_ie.calls import Call
+    from mock_sagemaker_ie.service.service import Service
+    from mock_sagemaker_ie.timeline import Timeline
+
+Document = dict[str, Any]
+
+
+class Snapshot(NamedTuple):
+    """A copy of one backend: `version` is that of `source`, the backend itself. `number` differs for every snapshot."""
+
+    source: SageMakerBackend
+    version: int
+    copy: SageMakerBackend
+    now: dt.datetime
+    number: int
+
+    @property
+    def experiments(self) -> list[Experiment]:
+        """The experiments, in the order of creation."""
+        return list(self.copy.experiments.store.records.values())
+
+    def describe(self, name: str) -> Mapping[str, Any]:
+        """Return what DescribeInferenceExperiment returns."""
+        return self.copy.experiments.describe({"Name": name}, self.now)
+
+    def timeline(self, name: str) -> Timeline:
+        """Return the timeline of an experiment."""
+        return timeline(self.copy.foreseen(name), self.now)
+
+
+class _Row(NamedTuple):
+    """The document of an experiment, what it depends on, and the version of its content."""
+
+    snapshot: int
+    causes: tuple[object, ...]
+    version: int
+    document: Document
+
+
+class _Seen(NamedTuple):
+    version: int
+    call: Call
+    document: Document
+
+
+class State:
+    """The state of one service. Many threads may look at it."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._lock = Lock()
+        # A version of another server, for example before a restart, is none of this one.
+        self._first = self._version = random.SystemRandom().getrandbits(50)
+        self._snapshots: dict[tuple[str, str], Snapshot] = {}
+        self._snapshots_made = 0
+        self._listed: list[Experiment] = []
+        self._rows: dict[str, _Row] = {}
+        self._next_change: str | None = None
+        self._calls: deque[_Seen] = deque(maxlen=limits.CALLS.value)
+
+    def changes(self, since: int = 0, offset: int = 0, filter: str = "") -> Document:  # noqa: A002 - a name of the API
+        """Return what changed after the version `since`; everything when the version is not of this server.
+
+        The experiments are a page: the newest that match the words in `filter`, without the newest `offset` of them.
+        """
+        with self._lock:
+            call_count = self._refresh()
+            if not self._first <= since <= self._version:
+                since = 0
+            words = filter.lower().split()
+            matching = [each for each in self._listed if _contains(each, words)] if words else self._listed
+            end = max(len(matching) - offset, 0)
+            page = matching[max(end - limits.ROWS.value, 0) : end]
+            rows = [self._row(each) for each in page]
+            return {
+                "now": self._service.now().isoformat(),
+                "version": self._version,
+                "experiments": [row.document for row in rows if row.version > since],
+                "page": None if since == self._version else [_key(each) for each in page],
+                "experiment_count": len(self._listed),
+                "match_count": len(matching),
+                "next_change": self._next_change,
+                "calls": [seen.document for seen in self._calls if seen.version > since],
+                "call_count": call_count,
+            }
+
+    def call(self, version: int) -> Document:
+        """Return a whole call that `changes` has shortened. Raises LookupError when it is not one of the latest."""
+        with self._lock:
+            for seen in self._calls:
+                if seen.version == version:
+                    return call_document(seen.call)
+        raise LookupError(f"none of the latest calls has version {version}; /_mock/calls has all calls")
+
+    def snapshots(self) -> dict[tuple[str, str], Snapshot]:
+        """Return a snapshot of each account and region."""
+        with self._lock:
+            self._refresh()
+            return self._snapshots
+
+    # --- refresh
+
+    def _refresh(self) -> int:
+        """Find what changed since the last look, and return the number of calls."""
+        snapshots = dict(self._take_snapshots())
+        if snapshots != self._snapshots:
+            self._snapshots = snapshots
+            listed = list(merge(*(each.experiments for each in snapshots.values()), key=attrgetter("created")))
+            self._version += listed != self._listed
+            self._listed = listed
+            known = {each.arn for each in listed}
+            self._rows = {arn: row for arn, row in self._rows.items() if arn in known}
+            self._next_change = self._find_next_change()
+        return self._refresh_calls()
+
+    def _take_snapshots(self) -> Iterator[tuple[tuple[str, str], Snapshot]]:
+        for account, region in self._service.scopes():
+            with self._service.view(region, account) as (backend, now):
+                snapshot = self._snapshots.get((account, region))
+                if snapshot is None or snapshot.source is not backend or snapshot.version != backend.version:
+                    self._snapshots_made += 1
+                    snapshot = Snapshot(backend, backend.version, backend.copy(), now, self._snapshots_made)
+            yield (account, region), snapshot
+
+    def _row(self, experiment: Experiment) -> _Row:
+        row, name, scope = self._rows.get(experiment.arn), experiment.name, _scope(experiment)
+        snapshot = self._snapshots[scope]
+        if row is not None and row.snapshot == snapshot.number:
+            return row
+        causes = snapshot.copy.causes(name)
+        if row is None or row.causes != causes:
+            document = experiment_document(*scope, snapshot.describe(name), snapshot.timeline(name))
+            if row is None or row.document != document:
+                self._version += 1
+                row = _Row(snapshot.number, causes, self._version, document)
+        self._rows[experiment.arn] = row = row._replace(snapshot=snapshot.number, causes=causes)
+        return row
+
+    def _find_next_change(self) -> str | None:
+        """Return the instant at which the next experiment changes its status by itself."""
+        soonest: str | None = None
+        for snapshot in self._snapshots.values():
+            for at, experiment in snapshot.copy.upcoming():
+                if soonest is not None and at.isoformat() >= soonest:
+                    break
+                coming = self._row(experiment).document["next"]
+                if coming is not None and (soonest is None or coming["at"] < soonest):
+                    soonest = coming["at"]
+        return soonest
+
+    def _refresh_calls(self) -> int:
+        with self._service.pause():
+            count = len(self._service.calls)
+            latest = list(islice(reversed(self._service.calls), limits.CALLS.value))[::-1]
+        last = self._calls[-1].call if self._calls else None
+        begin = next((index for index in range(len(latest), 0, -1) if latest[index - 1] is last), 0)
+        if begin == 0 and self._calls:  # A reset.
+            self._calls.clear()
+            self._version += 1
+        for call in latest[begin:]:
+            self._version += 1
+            self._calls.append(_Seen(self._version, call, shortened_call(call, self._version)))
+        return count
+
+
+def _scope(experiment: Experiment) -> tuple[str, str]:
+    """Return the account and the region of an experiment."""
+    _, _, _, region, account, _ = experiment.arn.split(":")
+    return account, region
+
+
+def _key(experiment: Experiment) -> str:
+    return "/".join((*_scope(experiment), experiment.name))
+
+
+def _contains(experiment: Experiment, words: list[str]) -> bool:
+    """Return whether name, status, region and account contain all words."""
+    text = f"{experiment.name} {experiment.status} {' '.join(_scope(experiment))}".lower()
+    return all(word in text for word in words)

@@ -1,0 +1,93 @@
+"""An exception at any line of entering and leaving a mock, as a signal may raise it: nothing of the mock stays."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import socket
+import ssl
+import sys
+import time
+
+import pytest
+import requests
+from botocore.hooks import EventAliaser
+
+import mock_sagemaker_ie
+from mock_sagemaker_ie import forks, mock_inference_experiment
+from mock_sagemaker_ie.activation.activation import Activation
+from mock_sagemaker_ie.interception import stack
+
+REPLACED = [
+    (EventAliaser, "emit"),
+    (EventAliaser, "emit_until_response"),
+    (requests.Session, "get_adapter"),
+    (requests.adapters.HTTPAdapter, "request_url"),
+    (socket, "getaddrinfo"),
+    (ssl.SSLContext, "wrap_socket"),
+    (ssl.SSLContext, "wrap_bio"),
+    (time, "sleep"),
+    (asyncio, "sleep"),
+]
+PACKAGE = mock_sagemaker_ie.__path__[0]
+
+
+class Interrupt(BaseException):
+    """An exception that a signal handler raises."""
+
+
+def process():
+    """Return what a mock changes in the process."""
+    return [vars(owner)[name] for owner, name in REPLACED], [*sys.meta_path], stack.active_mocks()
+
+
+def enter_and_leave():
+    with mock_inference_experiment(virtual_sleep=True):
+        pass
+
+
+def interrupt(number):
+    """Raise Interrupt at the line of ours with this number and return its place; None when there are fewer lines."""
+    lines = []
+
+    def trace(frame, event, _argument):
+        if not frame.f_code.co_filename.startswith(PACKAGE):
+            return None
+        if event == "line":
+            lines.append((frame.f_code, frame.f_lineno))
+            if len(lines) == number:
+                raise Interrupt
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        enter_and_leave()
+    except Interrupt:
+        return lines[-1]
+    finally:
+        sys.settrace(before)
+        locks = [stack._changing, *[reference() for reference in forks._locks]]
+        assert not any(lock is not None and lock._is_owned() for lock in locks)
+    return None
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_interrupt_at_any_line_restores_the_process():
+    """Except before the first statement of `__exit__` is done: there Python itself lets a context manager leak."""
+    enter_and_leave()
+    before = process()
+    first, begin = inspect.getsourcelines(Activation.__exit__)
+    body = begin + next(number for number, line in enumerate(first) if line.strip() == "try:")
+    leaks = {(Activation.__exit__.__code__, body), (Activation.__exit__.__code__, body - 1)}
+
+    number, left = 0, []
+    while (place := interrupt(number := number + 1)) is not None:
+        if process() != before:
+            left += [place] if place not in leaks else []
+            for active in stack.active_mocks():
+                active.exit(None, None, None)
+
+    assert left == []
+    assert number > 100
+    assert process() == before
