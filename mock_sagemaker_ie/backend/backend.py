@@ -15,7 +15,7 @@ from mock_sagemaker_ie.backend.experiments.operations import Experiments
 from mock_sagemaker_ie.backend.hosting.endpoints import DEPLOYING, EndpointStatus
 from mock_sagemaker_ie.backend.hosting.operations import Hosting
 from mock_sagemaker_ie.backend.hosting.traffic import TrafficSplitter, require_invocable, route
-from mock_sagemaker_ie.backend.transitions import NEVER
+from mock_sagemaker_ie.backend.transitions import END, NEVER
 from mock_sagemaker_ie.protocol.errors import AWSError
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ class SageMakerBackend:
         Only the experiment and its endpoint matter, unless quotas join all endpoints.
         """
         ahead = self.copy() if self._settings.quotas else self._copy_of_one(name)
-        return ahead.as_of(NEVER - NEVER.resolution).experiments.store.get(name)
+        return ahead.as_of(END).experiments.store.get(name)
 
     def causes(self, name: str) -> tuple[object, ...]:
         """Return everything on which an experiment's present and future depend: while it is equal, so are they."""

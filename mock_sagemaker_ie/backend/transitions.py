@@ -15,6 +15,9 @@ S = TypeVar("S", bound=Enum)
 # The instant of an event that never happens: a duration may be longer than the calendar.
 NEVER = dt.datetime.max.replace(tzinfo=dt.timezone.utc)
 
+# The last instant that a look ahead reaches. A clock can be moved to the next whole millisecond after it.
+END = NEVER - dt.timedelta(milliseconds=1)
+
 
 def later(when: dt.datetime, duration: dt.timedelta) -> dt.datetime:
     """Return the instant `duration` after `when`; NEVER when it is beyond the calendar."""

@@ -131,7 +131,9 @@ class _BoundNames:
             self._known |= functions.keys()
             self.search_again()
         for module, names in self._unsearched():
-            self._places.update(_Place(module, name) for name, value in names.copy().items() if id(value) in self._known)
+            self._places.update(
+                _Place(module, name) for name, value in names.copy().items() if id(value) in self._known
+            )
         for place in self._places:
             names = _names(sys.modules.get(place.module))
             if id(names.get(place.name)) in functions:

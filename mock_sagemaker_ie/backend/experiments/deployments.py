@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mock_sagemaker_ie.backend.experiments.lifecycle import Status
 from mock_sagemaker_ie.backend.experiments.rules import PROMOTE, REMOVE
 from mock_sagemaker_ie.backend.hosting.deployment import variant_named
+from mock_sagemaker_ie.backend.hosting.resources import MAX_NAME_LENGTH
 
 if TYPE_CHECKING:
     from mock_sagemaker_ie.backend.experiments.record import Experiment
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from mock_sagemaker_ie.backend.transitions import Derived
 
 Values = dict[str, Any]
-
-MAX_CONFIG_NAME_LENGTH = 63
 
 
 def target_deployment(experiment: Experiment, following: Status | Derived | None) -> Values | None:
@@ -88,7 +87,7 @@ def _settings(experiment: Experiment, *, production: str, shadow: str | None = N
     before = experiment.before or {}
     settings: Values = {
         **{member: value for member, value in before.items() if member != "ShadowProductionVariants"},
-        "EndpointConfigName": f"{experiment.name[: MAX_CONFIG_NAME_LENGTH - len(suffix) - 1].rstrip('-')}-{suffix}",
+        "EndpointConfigName": f"{experiment.name[: MAX_NAME_LENGTH - len(suffix) - 1].rstrip('-')}-{suffix}",
         "ProductionVariants": [_variant(experiment, production, 1.0)],
     }
     if "KmsKey" in experiment.settings:

@@ -13,7 +13,7 @@ from mock_sagemaker_ie.backend.experiments import lifecycle, rules
 from mock_sagemaker_ie.backend.experiments.lifecycle import FINISHED, Life, Status
 from mock_sagemaker_ie.backend.experiments.rules import MAX_DURATION, REMOVE, RETAIN, resolve_schedule, same_second
 from mock_sagemaker_ie.backend.history import History
-from mock_sagemaker_ie.backend.transitions import At, Failure
+from mock_sagemaker_ie.backend.transitions import At, Failure, later
 from mock_sagemaker_ie.protocol.errors import AWSError
 from mock_sagemaker_ie.protocol.validation import refuse
 
@@ -172,7 +172,7 @@ def create(params: Values, *, before: Values | None, tags: Tags, now: dt.datetim
 def start(experiment: Experiment, params: Values, now: dt.datetime) -> Experiment:  # noqa: ARG001 - one signature for all
     """Change the record by StartInferenceExperiment: the schedule begins now, and lasts at most 30 days."""
     life = _follow(experiment, lifecycle.START, now)
-    end = min(experiment.life.end_time, now + MAX_DURATION)
+    end = min(experiment.life.end_time, later(now, MAX_DURATION))
     return _reschedule(dataclasses.replace(experiment, life=life), now, end)
 
 

@@ -22,7 +22,7 @@ from mock_sagemaker_ie.backend.hosting.endpoints import (
     Endpoint,
 )
 from mock_sagemaker_ie.backend.hosting.quotas import exceeded_quota
-from mock_sagemaker_ie.backend.hosting.resources import ENDPOINT, ENDPOINT_CONFIG, MODEL, Resource
+from mock_sagemaker_ie.backend.hosting.resources import ENDPOINT, ENDPOINT_CONFIG, MAX_NAME_LENGTH, MODEL, Resource
 from mock_sagemaker_ie.backend.store import Store
 from mock_sagemaker_ie.protocol.errors import AWSError, validation_exception
 
@@ -168,9 +168,22 @@ class Hosting:
         return self.endpoints.records.get(endpoint)
 
     def configure(self, settings: Values, now: dt.datetime) -> Values:
-        """Create an endpoint configuration with these settings, and return the deployment of it."""
-        self._create(self.configs, settings, now)
-        return self._deployment(settings["EndpointConfigName"], now)
+        """Create an endpoint configuration with these settings, and return the deployment of it.
+
+        It gets another name when somebody has taken its name: an experiment goes on, whatever else is there.
+        """
+        name = self._free_config_name(settings["EndpointConfigName"])
+        self._create(self.configs, {**settings, "EndpointConfigName": name}, now)
+        return self._deployment(name, now)
+
+    def _free_config_name(self, name: str) -> str:
+        """Return this name, or one that begins like it and is free."""
+        free, number = name, 1
+        while free in self.configs.records:
+            number += 1
+            ending = f"-{number}"
+            free = name[: MAX_NAME_LENGTH - len(ending)].rstrip("-") + ending
+        return free
 
     def deploy(self, endpoint: str, deployment: Values, now: dt.datetime, takes: dt.timedelta) -> None:
         """Create the endpoint, or update it when it exists. It serves `deployment` after `takes`."""

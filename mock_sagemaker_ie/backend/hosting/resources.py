@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 Values = dict[str, Any]
 
+MAX_NAME_LENGTH = 63
+
 MODEL = ResourceKind("model", "model", "ModelName", "ModelArn", "Models")
 ENDPOINT_CONFIG = ResourceKind(
     "endpoint-config", "endpoint configuration", "EndpointConfigName", "EndpointConfigArn", "EndpointConfigs"
