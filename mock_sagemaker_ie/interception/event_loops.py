@@ -71,6 +71,8 @@ _times: WeakKeyDictionary[Any, _LoopTime] = WeakKeyDictionary()
 class EventLoopPatch:
     """Our versions of two methods of every loop of asyncio."""
 
+    _replacements = Replacements(())
+
     def install(self) -> None:
         """Replace both methods."""
         from asyncio import base_events  # noqa: PLC0415 - slow, and few need it
@@ -93,11 +95,11 @@ class EventLoopPatch:
     def remove(self) -> None:
         """Restore both methods. Timers that are still to come keep their distance to the present."""
         self._replacements.remove()
-        for loop, virtual in [*_times.items()]:
+        while _times:
+            loop, virtual = _times.popitem()
             ahead = virtual.now - virtual.real()
             for timer in [*loop._scheduled]:  # noqa: SLF001
                 timer._when -= ahead  # noqa: SLF001
-        _times.clear()
 
 
 def _with_subclasses(kind: Any) -> Iterator[Any]:

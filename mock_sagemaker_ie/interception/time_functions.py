@@ -131,7 +131,9 @@ class _BoundNames:
             self._known |= functions.keys()
             self.search_again()
         for module, names in self._unsearched():
-            self._places.update(_Place(module, name) for name, value in [*names.items()] if id(value) in self._known)
+            self._places.update(
+                _Place(module, name) for name, value in names.copy().items() if id(value) in self._known
+            )
         for place in self._places:
             names = _names(sys.modules.get(place.module))
             if id(names.get(place.name)) in functions:
@@ -142,7 +144,7 @@ class _BoundNames:
         self._searched.clear()
 
     def _unsearched(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        for name, module in [*sys.modules.items()]:
+        for name, module in sys.modules.copy().items():  # Other threads may import.
             searched = self._searched.get(name)
             if searched is None or searched.module is not module or len(searched.names) != searched.size:
                 names = _names(module)
@@ -178,6 +180,7 @@ class _Patch:
         originals = [vars(module)[name] for module, name, _ in places]
         for each in self._replacements:
             each.install()
+        self._references = []
         self._functions = [
             (original, vars(of)[name]) for original, (of, name, _) in zip(originals, places, strict=True)
         ]
@@ -192,7 +195,8 @@ class _Patch:
         self._names.rebind(originals)
         for each in self._replacements:
             each.remove()
-        if any(now >= then for now, then in zip(self._count(), self._references, strict=True)):
+        # An exception may have interrupted `install` before it had counted.
+        if any(now >= then for now, then in zip(self._count(), self._references, strict=False)):
             # Somebody else has one of ours, maybe as the new value of a name that was there before.
             self._names.search_again()
             self._names.rebind(originals)
