@@ -139,20 +139,27 @@ class Service:
         """Move the clock by the next delay, at most by the seconds that the caller waits; return if it is longer."""
         if not self.faults.has_delay(operation):
             return False
-        delay, is_late = self._changes.whole(partial(self._take_delay, operation, read_timeout))
+        delay, is_late, error = self._changes.whole(partial(self._take_delay, operation, read_timeout))
+        if error is not None:
+            raise error
         if not isinstance(self.clock, MockClock) and delay is not None:  # Nobody knows what other clocks do.
             movable(self.clock, "sleep")(delay.total_seconds())
         return is_late
 
-    def _take_delay(self, operation: str, read_timeout: float | None) -> tuple[dt.timedelta | None, bool]:
+    def _take_delay(
+        self, operation: str, read_timeout: float | None
+    ) -> tuple[dt.timedelta | None, bool, Exception | None]:
         delay = self.faults.take_delay(operation)
         is_late = read_timeout is not None and is_longer(delay, read_timeout)
         if is_late and read_timeout is not None:
             delay = dt.timedelta(seconds=read_timeout)
         if isinstance(self.clock, MockClock) and delay is not None:
             self._changes.note(self.clock.undoing(delay))
-            self.clock.sleep(delay.total_seconds())
-        return delay, is_late
+            try:
+                self.clock.sleep(delay.total_seconds())
+            except (ValueError, RuntimeError) as error:  # The next call need not fail because of this delay too.
+                return delay, is_late, error
+        return delay, is_late, None
 
     def take_fault(
         self,
