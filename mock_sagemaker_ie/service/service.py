@@ -309,11 +309,16 @@ class Service:
         self._record(replace(call, _error=_recorded(error), _shadow_error=_recorded(shadow_error)))
 
     def _record(self, call: Call) -> None:
-        self._changes.append(self.calls, call)
-        if isinstance(self.clock, MockClock) and self.clock.auto_advance:
-            self._changes.note(self.clock.undoing(self.clock.auto_advance))
+        clock = self.clock
+        moves = isinstance(clock, MockClock) and bool(clock.auto_advance)
+        if moves or self._changes.mark:
+            self._changes.append(self.calls, call)
+        else:
+            self.calls.append(call)  # By this one step the call has happened: most calls are looks.
+        if moves and isinstance(clock, MockClock):
+            self._changes.note(clock.undoing(clock.auto_advance))
             with suppress(ValueError, RuntimeError):  # The call is answered. A clock that cannot move stays.
-                self.clock.advance(self.clock.auto_advance)
+                clock.advance(clock.auto_advance)
             if not _in_event_loop():  # Else another task may act.
                 self.watch.time_passed(self)
 
