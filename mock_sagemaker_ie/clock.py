@@ -197,20 +197,17 @@ class FrozenClock(MockClock):
         self._start = instant(start)
         self._freezer: Any = None
         self._frozen: Any = None
+        self._others = 0  # How many others had frozen the time before.
         self._depth = 0
 
     def __enter__(self) -> Self:
-        locked(self._lock, self._enter)
-        return self
-
-    def _enter(self) -> None:
-        from freezegun import freeze_time  # noqa: PLC0415 - slow to import, rarely used
-
-        if self._depth == 0:
-            self._fixed = self._start
-            self._freezer = freeze_time(self._start, real_asyncio=True, ignore=["_pytest.timing"])
-            self._frozen = self._freezer.start()
-        self._depth += 1
+        depth = self._depth
+        try:
+            locked(self._lock, self._freeze)
+            return self  # noqa: TRY300 - an interrupt at this line is one of the entry
+        except BaseException:
+            locked(self._lock, partial(self._go_back_to, depth))
+            raise
 
     def __exit__(
         self,
@@ -218,13 +215,32 @@ class FrozenClock(MockClock):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        locked(self._lock, self._exit)
+        depth = self._depth - 1
+        try:
+            locked(self._lock, partial(self._go_back_to, depth))
+        except BaseException:
+            locked(self._lock, partial(self._go_back_to, depth))
+            raise
 
-    def _exit(self) -> None:
-        self._depth -= 1
-        if self._depth == 0:
-            self._freezer.stop()
-            self._frozen = None
+    def _freeze(self) -> None:
+        from freezegun import api, freeze_time  # noqa: PLC0415 - slow to import, rarely used
+
+        if self._frozen is None:
+            self._fixed = self._start
+            self._others = len(api.freeze_factories)
+            self._freezer = freeze_time(self._start, real_asyncio=True, ignore=["_pytest.timing"])
+            self._frozen = self._freezer.start()
+        self._depth += 1
+
+    def _go_back_to(self, depth: int) -> None:
+        """Let time run again when `depth` is 0. It may be called again when it was interrupted."""
+        from freezegun import api  # noqa: PLC0415 - slow to import, rarely used
+
+        if depth == 0 and self._freezer is not None:
+            if len(api.freeze_factories) > self._others:
+                self._freezer.stop()
+            self._freezer = self._frozen = None
+        self._depth = depth
 
     def now(self) -> dt.datetime:
         """Return the frozen time of the process (UTC); before the clock is entered, `start`."""

@@ -6,7 +6,7 @@ Each entry creates a new, empty service, adds it to the stack of active mocks, a
 from __future__ import annotations
 
 import warnings
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from mock_sagemaker_ie.activation.options import complete, document
@@ -84,7 +84,7 @@ class Activation:
             active.exit(kind, error, trace)
         except BaseException:
             if (left := active or stack.entered_by(self)) is not None:
-                stack.remove(left, INTERCEPTORS)  # Nothing, unless an interrupt came before its exit began.
+                left.exits.close()  # Nothing is left there, unless an interrupt came before its exit began.
             raise
 
     async def __aenter__(self) -> InferenceExperimentMock:
@@ -179,7 +179,8 @@ def _activate(options: Options, origin: ActiveMock | None = None, **entry: Any) 
         wire=options["wire"],
         **entry,
     )
-    with ExitStack() as exits:
+    exits = active.exits
+    with exits:
         if isinstance(service.clock, FrozenClock):
             exits.enter_context(service.clock)
         for _ in range(2):  # An interrupt, for example of a signal, may come at any line of the first.

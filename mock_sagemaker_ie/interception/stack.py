@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
+from contextlib import ExitStack
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import partial
@@ -55,6 +56,7 @@ class ActiveMock:
     `wire`: its calls travel as far as `before-send`.
     `entered_by`: the object that entered it and will exit it. `owner`: the test class or the test instance that it was
     entered for, if any. `started`: entered by start(), so that somebody must stop it. `exit`: ends it.
+    `exits`: what its end still has to do.
     """
 
     mock: InferenceExperimentMock
@@ -66,6 +68,7 @@ class ActiveMock:
     owner: object = None
     started: bool = False
     exit: Exit = field(init=False)
+    exits: ExitStack = field(default_factory=ExitStack, init=False, repr=False)
     entry: Entry = field(init=False)
 
 

@@ -12,12 +12,14 @@ import time
 import pytest
 import requests
 from botocore.hooks import EventAliaser
+from freezegun import api
 
 import mock_sagemaker_ie
-from mock_sagemaker_ie import forks, mock_inference_experiment
+from mock_sagemaker_ie import FrozenClock, forks, mock_inference_experiment
 from mock_sagemaker_ie.activation.activation import Activation
 from mock_sagemaker_ie.interception import stack
 from tests.attack.size import LARGE
+from tests.conftest import START
 
 REPLACED = [
     (EventAliaser, "emit"),
@@ -39,15 +41,16 @@ class Interrupt(BaseException):
 
 def process():
     """Return what a mock changes in the process."""
-    return [vars(owner)[name] for owner, name in REPLACED], [*sys.meta_path], stack.active_mocks()
+    replaced = [vars(owner)[name] for owner, name in REPLACED]
+    return replaced, [*sys.meta_path], stack.active_mocks(), [*api.freeze_factories]
 
 
-def enter_and_leave():
-    with mock_inference_experiment(virtual_sleep=True):
+def enter_and_leave(options):
+    with mock_inference_experiment(**options):
         pass
 
 
-def interrupt(number):
+def interrupt(number, options):
     """Raise Interrupt at the line of ours with this number and return its place; None when there are fewer lines."""
     lines = []
 
@@ -63,7 +66,7 @@ def interrupt(number):
     before = sys.gettrace()
     sys.settrace(trace)
     try:
-        enter_and_leave()
+        enter_and_leave(options)
     except Interrupt:
         return lines[-1]
     finally:
@@ -77,22 +80,32 @@ def interrupt(number):
 STEP = 1 if LARGE else 29
 
 
+def leaks(method):
+    """Return the places of a method `__exit__` up to its first `try`."""
+    lines, begin = inspect.getsourcelines(method)
+    body = next(number for number, line in enumerate(lines) if line.strip() == "try:")
+    return {(method.__code__, begin + number) for number in range(body + 1)}
+
+
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_an_interrupt_at_any_line_restores_the_process():
+@pytest.mark.parametrize(
+    "options", [{"virtual_sleep": True}, {"clock": FrozenClock(START)}], ids=["virtual sleep", "frozen clock"]
+)
+def test_an_interrupt_at_any_line_restores_the_process(options):
     """Except before the first statement of `__exit__` is done: there Python itself lets a context manager leak."""
-    enter_and_leave()
+    enter_and_leave(options)
     before = process()
-    first, begin = inspect.getsourcelines(Activation.__exit__)
-    body = begin + next(number for number, line in enumerate(first) if line.strip() == "try:")
-    leaks = {(Activation.__exit__.__code__, body), (Activation.__exit__.__code__, body - 1)}
+    unavoidable = leaks(Activation.__exit__) | leaks(FrozenClock.__exit__)
 
     number, left = 0, []
-    while (place := interrupt(number := number + STEP)) is not None:
+    while (place := interrupt(number := number + STEP, options)) is not None:
         if process() != before:
-            left += [place] if place not in leaks else []
+            left += [place] if place not in unavoidable else []
             for active in stack.active_mocks():
                 active.exit(None, None, None)
+            if api.freeze_factories:
+                options["clock"].__exit__(None, None, None)
 
-    assert left == []
+    assert [f"{code.co_name}:{line}" for code, line in left] == []
     assert number > 100
     assert process() == before
