@@ -13,6 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from mock_sagemaker_ie import Durations, MockClock, mock_inference_experiment
 from tests import requests as valid
+from tests.attack.size import LARGE
 from tests.conftest import START
 from tests.hosting import ENDPOINTS
 from tests.reference_model import DAY, FINISHED, INVALID, UNFINISHED, VALID_ACTIONS, Deployment, ReferenceModel
@@ -389,7 +390,7 @@ class MockAndReferenceModel(RuleBasedStateMachine):
 
 TestMockAndReferenceModel = MockAndReferenceModel.TestCase
 TestMockAndReferenceModel.settings = settings(
-    max_examples=125,
+    max_examples=10_000 if LARGE else 125,
     stateful_step_count=40,
     deadline=None,
     phases=[Phase.reuse, Phase.generate, Phase.shrink],  # Phase.explain would take minutes.

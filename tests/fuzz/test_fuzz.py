@@ -1,6 +1,7 @@
 """The fuzz test: the service answers any input with a valid answer or a declared error, and an error changes nothing.
 
-By default it is short. For a long run, set the number of inputs for each operation:
+By default it is short; MOCK_SAGEMAKER_IE_ATTACK=large tries a hundred times as many inputs. For a run of any length,
+set the number of inputs for each operation:
 
     MOCK_SAGEMAKER_IE_FUZZ=5000 pytest tests/fuzz -s
 """
@@ -23,6 +24,7 @@ from mock_sagemaker_ie.calls import INVOKE_ENDPOINT
 from mock_sagemaker_ie.protocol.errors import AWSError
 from mock_sagemaker_ie.protocol.validation import violations
 from mock_sagemaker_ie.protocol.wire import WireRequest, encode, encode_answer, error_body
+from tests.attack.size import LARGE
 from tests.every_operation import REQUESTS
 from tests.fuzz.inputs import requests, serialized
 from tests.fuzz.populated_service import (
@@ -35,7 +37,7 @@ from tests.fuzz.populated_service import (
     valid_requests_of,
 )
 
-EXAMPLES = int(os.environ.get("MOCK_SAGEMAKER_IE_FUZZ", "20"))
+EXAMPLES = int(os.environ.get("MOCK_SAGEMAKER_IE_FUZZ", "2000" if LARGE else "20"))
 MAX_SECONDS = 2  # Of processor time for one input.
 
 
