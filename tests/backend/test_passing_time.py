@@ -110,7 +110,7 @@ LAST = dt.datetime(8999, 12, 31, 23, 59, 59, 998000, tzinfo=dt.timezone.utc)
 @example(before=86_400, minutes=[0] * 8)
 @example(before=86_400, minutes=[10**9] * 8)
 def test_time_passes_to_the_end_of_the_calendar(before, minutes):
-    """An experiment goes on until the last instant that a clock may have, with any durations, and looking ahead ends."""
+    """An experiment goes on until the last instant of a clock, with any durations, and looking ahead ends."""
     clock = MockClock(START, tick=False)
     with mock_inference_experiment(clock=clock, durations=Durations(*[each * MINUTE for each in minutes])) as mock:
         sagemaker = mock.client()
