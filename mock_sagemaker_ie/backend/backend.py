@@ -84,8 +84,16 @@ class SageMakerBackend:
 
     @property
     def is_settled(self) -> bool:
-        """Whether nothing lies ahead: no event, and no failure that waits for a deployment."""
-        return not self._events and not self.hosting.has_pending_failures
+        """Whether nothing changes any more unless somebody calls an operation."""
+        return not any(self._may_happen(kind, name) for _, kind, name in self._events)
+
+    def _may_happen(self, kind: EventKind, name: str) -> bool:
+        """Return whether an event of this kind may still change the resource with this name."""
+        if kind is EventKind.ENDPOINT:
+            endpoint = self.hosting.find(name)
+            return endpoint is not None and endpoint.until is not None
+        experiment = self.experiments.store.records.get(name)
+        return experiment is not None and not experiment.finished
 
     def as_of(self, now: dt.datetime) -> SageMakerBackend:
         """Apply every event until `now`, in the order of the instants, each at its own instant.

@@ -48,8 +48,9 @@ class EventQueue:
             self._undo.note(partial(self.add, *self._events[0]))
             yield heappop(self._events)
 
-    def __len__(self) -> int:
-        return len(self._events)
+    def __iter__(self) -> Iterator[Event]:
+        """Yield every event, in no order."""
+        return iter(self._events)
 
     def copy(self, undo: UndoLog) -> EventQueue:
         """Return an independent queue with the same events."""

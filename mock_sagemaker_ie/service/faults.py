@@ -106,9 +106,9 @@ class Faults:
         return queue[0][0].error if queue else None
 
     @property
-    def are_waiting(self) -> bool:
-        """Whether a fault is arranged that no call has received yet."""
-        return any(self._errors.values()) or any(self._delays.values())
+    def waiting(self) -> object:
+        """The faults that no call has received yet, for comparison."""
+        return self._errors.copy(), self._delays.copy()
 
     def take_error(self, operation: str) -> Exception | None:
         """Remove the next error of the operation and return it; None when there is none."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import sys
 import threading
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from mock_sagemaker_ie.backend.experiments.lifecycle import LIFECYCLE
 from mock_sagemaker_ie.backend.hosting.endpoints import ENDPOINT_LIFECYCLE
@@ -17,10 +17,21 @@ if TYPE_CHECKING:
 
     from mock_sagemaker_ie.calls import Call
 
-# No experiment lasts longer than 30 days. Somebody who looks once a minute until then looks 43,200 times.
-MAX_PAUSES = 50_000
-# More than this is enough when the time is more than twice as long as the longest experiment.
-MANY_PAUSES, LONG = 1_000, dt.timedelta(days=61)
+
+class Enough(NamedTuple):
+    """So many pauses in at least so long a time, all without a change, show that a loop has no end."""
+
+    pauses: int
+    time: dt.timedelta
+    has_read_time: bool  # The code has read the time in the loop: a deadline may end it.
+
+
+ENOUGH = (
+    Enough(10_000, dt.timedelta(days=1), has_read_time=False),
+    Enough(30_000, dt.timedelta(days=1), has_read_time=True),
+    # Twice as long as the longest experiment.
+    Enough(1_000, dt.timedelta(days=61), has_read_time=True),
+)
 # Each so many pauses it is checked whether anything has changed.
 CHECKED = 50
 # A loop polls few different things.
@@ -31,8 +42,9 @@ class PollingForeverError(AssertionError):
     """The code under test polls for something that cannot happen any more. It would never end.
 
     Raised by the next sleep or call in a mock with `virtual_sleep=True`, when nothing lies ahead that could change an
-    answer, and the code has paused 50,000 times without any change, or 1,000 times in 61 days. For code that reads the
-    time, maybe for a deadline, only the 61 days count. The option `polling_forever="ignore"` turns it off.
+    answer, and the code has paused 10,000 times in a day or more without any change, or 1,000 times in 61 days. Code
+    that reads the time may have a deadline: 30,000 times instead of 10,000. The option `polling_forever="ignore"` turns
+    it off.
     """
 
 
@@ -75,16 +87,20 @@ class PollingWatch:
             self._state, self._pauses, self._was_read, self._since = state, 0, False, service.now()
             self._operations.clear()
             return
-        if self._pauses < MANY_PAUSES:
-            return
         since, waited = self._since, service.now() - self._since
-        is_enough = waited >= LONG or (self._pauses >= MAX_PAUSES and not self._was_read)
-        if not is_enough or _others_may_act():
+        if not self._is_enough(waited) or _others_may_act():
             return
         polled = _polled([call for call in service.recorded() if call.at >= since])
         operations = {call.operation for call in polled}
         if not (INVOKE_ENDPOINT in operations and service.handlers):
             self._operations, self._message = operations, _message(polled, self._pauses, waited)
+
+    def _is_enough(self, waited: dt.timedelta) -> bool:
+        return any(
+            self._pauses >= each.pauses and waited >= each.time
+            for each in ENOUGH
+            if each.has_read_time or not self._was_read
+        )
 
     def time_was_read(self) -> None:
         """Note that the code has read the time: it may have a deadline, at which it ends by itself."""

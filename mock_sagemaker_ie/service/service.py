@@ -373,9 +373,9 @@ class Service:
 
     def _settled_state(self) -> object:
         backends = self._backends.values()
-        if self.faults.are_waiting or not all(backend.is_settled for backend in backends):
+        if not all(backend.is_settled for backend in backends):
             return None
-        return tuple(backend.version for backend in backends)
+        return [backend.version for backend in backends], self.faults.waiting
 
     @property
     def latest(self) -> dt.datetime | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import itertools
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +17,8 @@ from tests.conftest import START
 from tests.requests import CONFIG, ENDPOINT, NAME, create, endpoint_config, stop
 
 OPTIONS = {"clock": START, "virtual_sleep": True}
-HOUR = 3600
+HOUR, DAY = 3600, 86_400
+FEW_PAUSES = polling.Enough(300, dt.timedelta(0), has_read_time=False)
 
 
 @pytest.fixture
@@ -29,8 +31,7 @@ def mock():
 @pytest.fixture(autouse=True)
 def _few_pauses(monkeypatch):
     """Let fewer pauses be enough than usual, so that these tests are quick."""
-    monkeypatch.setattr(polling, "MAX_PAUSES", 300)
-    monkeypatch.setattr(polling, "MANY_PAUSES", 200)
+    monkeypatch.setattr(polling, "ENOUGH", (FEW_PAUSES, *polling.ENOUGH[1:]))
 
 
 def status(sagemaker):
@@ -193,6 +194,37 @@ def test_the_alarm_of_pytest_timeout_does_not_hide_a_loop_without_end(mock, sage
     alarm.join()
 
 
+def fault(mock, sagemaker):
+    sagemaker.create_inference_experiment(**create())
+    sagemaker.stop_inference_experiment(**stop())
+    mock.fail_next("CreateInferenceExperiment", "ThrottlingException")
+
+
+def slow_answer(mock, sagemaker):
+    sagemaker.create_inference_experiment(**create())
+    sagemaker.stop_inference_experiment(**stop())
+    mock.slow_next("CreateInferenceExperiment", 1)
+
+
+def failure_of_an_endpoint(mock, sagemaker):
+    sagemaker.create_inference_experiment(**create())
+    sagemaker.stop_inference_experiment(**stop())
+    sagemaker.create_endpoint_config(**endpoint_config(CONFIG))
+    sagemaker.create_endpoint(EndpointName=ENDPOINT, EndpointConfigName=CONFIG)
+    mock.fail_endpoint(ENDPOINT, "a reason")
+
+
+@pytest.mark.parametrize("waits", [fault, slow_answer, failure_of_an_endpoint])
+def test_a_loop_is_ended_while_something_waits_for_another_call(mock, sagemaker, waits):
+    """A fault of an operation that is not polled, and the failure of a next deployment, change no answer."""
+    waits(mock, sagemaker)
+
+    with pytest.raises(PollingForeverError):
+        poll(sagemaker, "Running")
+
+    mock._service.faults.clear()
+
+
 # --- loops that are not
 
 
@@ -203,16 +235,45 @@ def polls_to_the_end(sagemaker):
         time.sleep(HOUR)
 
 
-def test_somebody_may_poll_once_a_minute_for_the_longest_experiment(mock, sagemaker, monkeypatch):
-    """43,200 polls in 30 days are not too many."""
+def test_somebody_may_poll_each_ten_seconds_for_a_day(mock, sagemaker, monkeypatch):
+    """8,640 polls are not too many."""
     monkeypatch.undo()
     sagemaker.create_inference_experiment(**create())
     sagemaker.stop_inference_experiment(**stop())
 
-    for _ in range(30 * 24 * 60):
-        time.sleep(60)
+    for _ in range(24 * 60 * 6):
+        time.sleep(10)
 
     assert status(sagemaker) == "Cancelled"
+
+
+@pytest.mark.parametrize(("seconds", "polls"), [(15, 10_000), (2 * DAY, 1_000)])
+def test_a_loop_is_ended_after_ten_thousand_polls(mock, sagemaker, monkeypatch, seconds, polls):
+    """Or after a thousand when they take more than twice as long as the longest experiment."""
+    monkeypatch.undo()
+    sagemaker.create_inference_experiment(**create())
+    sagemaker.stop_inference_experiment(**stop())
+
+    made = itertools.count(1)
+    with pytest.raises(PollingForeverError):
+        while next(made) and status(sagemaker) == "Cancelled":
+            time.sleep(seconds)
+
+    assert polls <= next(made) <= polls + 150
+
+
+def test_a_loop_that_reads_the_time_is_ended_later(mock, sagemaker, monkeypatch):
+    """A deadline may end it, so three times as many polls are made."""
+    monkeypatch.undo()
+    sagemaker.create_inference_experiment(**create())
+    sagemaker.stop_inference_experiment(**stop())
+
+    made = itertools.count(1)
+    with pytest.raises(PollingForeverError):
+        while time.monotonic() and next(made) and status(sagemaker) == "Cancelled":
+            time.sleep(15)
+
+    assert 30_000 <= next(made) <= 30_150
 
 
 def test_a_loop_with_a_deadline_is_not_ended(mock, sagemaker):
@@ -225,7 +286,7 @@ def test_a_loop_with_a_deadline_is_not_ended(mock, sagemaker):
         time.sleep(0.5)
         polls += 1
 
-    assert polls > polling.MAX_PAUSES
+    assert polls > FEW_PAUSES.pauses
 
 
 def test_the_option_turns_it_off(sagemaker):
@@ -252,37 +313,20 @@ def deployment(mock, sagemaker):
     sagemaker.create_endpoint(EndpointName="another", EndpointConfigName=CONFIG)
 
 
-def fault(mock, sagemaker):
-    sagemaker.create_inference_experiment(**create())
-    sagemaker.stop_inference_experiment(**stop())
-    mock.fail_next("CreateInferenceExperiment", "ThrottlingException")
-
-
-def slow_answer(mock, sagemaker):
-    sagemaker.create_inference_experiment(**create())
-    sagemaker.stop_inference_experiment(**stop())
-    mock.slow_next("CreateInferenceExperiment", 1)
-
-
-def failure_of_an_endpoint(mock, sagemaker):
-    sagemaker.create_inference_experiment(**create())
-    sagemaker.stop_inference_experiment(**stop())
-    sagemaker.create_endpoint_config(**endpoint_config(CONFIG))
-    sagemaker.create_endpoint(EndpointName=ENDPOINT, EndpointConfigName=CONFIG)
-    mock.clock.advance(days=301)
-    mock.fail_endpoint(ENDPOINT, "a reason")
-
-
 def pending_failure(mock, sagemaker):
     sagemaker.create_inference_experiment(**create(Schedule={"EndTime": START + dt.timedelta(days=29)}))
     mock.fail_experiment(NAME, "a reason", at=START + dt.timedelta(days=28))
 
 
-@pytest.mark.parametrize(
-    "lies_ahead", [schedule, deployment, fault, slow_answer, failure_of_an_endpoint, pending_failure]
-)
+def faults(mock, sagemaker):
+    sagemaker.create_inference_experiment(**create())
+    sagemaker.stop_inference_experiment(**stop())
+    mock.slow_next("DescribeInferenceExperiment", 1, times=1000)
+
+
+@pytest.mark.parametrize("lies_ahead", [schedule, deployment, pending_failure, faults])
 def test_a_loop_is_not_ended_while_something_lies_ahead(sagemaker, lies_ahead):
-    """A schedule, a deployment, an arranged fault and an arranged failure may still change an answer."""
+    """A schedule, a deployment, an arranged failure and a fault of a polled operation may still change an answer."""
     durations = Durations(endpoint_creating=dt.timedelta(days=300))
     with mock_inference_experiment(**OPTIONS, durations=durations, unused_faults="ignore") as mock:
         lies_ahead(mock, sagemaker)

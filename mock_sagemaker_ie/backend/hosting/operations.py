@@ -210,11 +210,6 @@ class Hosting:
         """Return whether the next deployment of an endpoint is going to fail."""
         return endpoint in self._pending_failures
 
-    @property
-    def has_pending_failures(self) -> bool:
-        """Whether the next deployment of any endpoint is going to fail."""
-        return bool(self._pending_failures)
-
     def _take_failure(self, endpoint: str) -> str | None:
         """Remove the failure that waits for the next deployment of an endpoint, and return its reason."""
         reason = self._pending_failures.get(endpoint)
