@@ -109,16 +109,16 @@ class InferenceExperimentMock:
         """
         return self.experiments_in(self.region_name)
 
-    def experiments_in(self, region: str, account_id: str | None = None) -> Mapping[str, Mapping[str, Any]]:
+    def experiments_in(self, region_name: str, account_id: str | None = None) -> Mapping[str, Mapping[str, Any]]:
         """Return the experiments of any region, and of any account (by default the mock's), as `experiments` does."""
 
         def describe_all(backend: SageMakerBackend, now: dt.datetime) -> dict[str, Mapping[str, Any]]:
             describe = backend.experiments.describe
             return {name: copy_values(describe({"Name": name}, now)) for name in backend.experiments.store.records}
 
-        described = self._service.look(describe_all, region, account_id)
+        described = self._service.look(describe_all, region_name, account_id)
         return MappingProxyType(
-            _Described(described, lambda name: self._where("experiments", name, region, account_id))
+            _Described(described, lambda name: self._where("experiments", name, region_name, account_id))
         )
 
     def experiment_names(self, region: str, account_id: str | None = None) -> list[str]:
@@ -132,6 +132,8 @@ class InferenceExperimentMock:
     def scopes(self) -> list[tuple[str, str]]:
         """Return the accounts and regions of the calls so far."""
         return self._service.scopes()
+
+    worlds = scopes  # The name in version 0.1.0.
 
     def client(self, service: str = "sagemaker", region_name: str | None = None) -> Any:
         """Return the mock's botocore client of a service in a region. No setting of the machine changes it.
@@ -171,7 +173,7 @@ class InferenceExperimentMock:
     def fail_next(
         self,
         operation: str,
-        code: str | type[Exception] | Exception,
+        error: str | type[Exception] | Exception,
         message: str | None = None,
         *,
         times: int = 1,
@@ -179,18 +181,18 @@ class InferenceExperimentMock:
     ) -> None:
         """Make the next `times` calls of an operation fail, or attempts when the client retries.
 
-        `code`: the code of an AWS error of this operation or common to all operations; or a connection error, for
+        `error`: the code of an AWS error of this operation or common to all operations; or a connection error, for
         example botocore's ConnectTimeoutError. `message`, `status`: of an AWS error; by default those of its code.
         Raises ValueError for an unknown operation or code, TypeError for any other kind of error.
         """
         meta = self._meta(operation)
-        if isinstance(code, str):
+        if isinstance(error, str):
             model = meta.service_model.operation_model(operation)
-            fault = Fault(operation, aws_error(model, code, message, status))
+            fault = Fault(operation, aws_error(model, error, message, status))
         elif message is None and status is None:
-            fault = Fault(operation, connection_error(code, meta.endpoint_url))
+            fault = Fault(operation, connection_error(error, meta.endpoint_url))
         else:
-            raise TypeError(f"message= and status= are for the codes of AWS errors; {code!r} has its own")
+            raise TypeError(f"message= and status= are for the codes of AWS errors; {error!r} has its own")
         self._service.faults.arrange(fault, times)
 
     def slow_next(self, operation: str, seconds: float, *, times: int = 1) -> None:

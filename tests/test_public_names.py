@@ -7,7 +7,7 @@ import re
 import pytest
 
 import mock_sagemaker_ie
-from mock_sagemaker_ie import Options, mock_inference_experiment
+from mock_sagemaker_ie import InferenceExperimentMock, Options, mock_inference_experiment
 from tests.documentation import ROOT
 
 NAMES = sorted(mock_sagemaker_ie._HOMES)
@@ -41,3 +41,31 @@ def test_help_has_every_option(option):
     assert parameter.annotation
     assert parameter.default is not inspect.Parameter.empty
     assert f"`{option}` (" in mock_inference_experiment.__doc__
+
+
+# The methods that took parameters by name in version 0.1.0, with the names.
+FIRST_VERSION = {
+    "advance_until": "name status region_name account_id",
+    "assert_called_once": "operation",
+    "assert_not_called": "operation",
+    "client": "service region_name",
+    "experiments_in": "region_name account_id",
+    "fail_endpoint": "name reason region_name account_id",
+    "fail_experiment": "name reason at region_name account_id",
+    "fail_next": "operation error message times status",
+    "now": "",
+    "reset": "",
+    "serve": "model_name handler",
+    "slow_next": "operation seconds times",
+    "timeline": "name region_name account_id",
+    "timelines_in": "region account_id",
+    "worlds": "",
+}
+
+
+@pytest.mark.parametrize("method", FIRST_VERSION)
+def test_methods_keep_the_parameters_of_the_first_version(method):
+    """Test suites are written against it."""
+    parameters = inspect.signature(getattr(InferenceExperimentMock, method)).parameters
+
+    assert {*FIRST_VERSION[method].split()} <= {*parameters}
