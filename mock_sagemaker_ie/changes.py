@@ -32,7 +32,7 @@ def locked(lock: AbstractContextManager[Any], function: Callable[[], T]) -> T:
 
 
 class UndoLog:
-    """What puts back the change that is under way.
+    """The steps that undo the change that is under way.
 
     A change notes here how to put something back before it changes it. `keep` forgets the notes by one assignment: only
     then the change has happened. `undo` puts everything back, the last thing first. A step may run twice, and does

@@ -164,7 +164,7 @@ class MockClock:
 
     @property
     def _position(self) -> dt.datetime | dt.timedelta:
-        """What a move changes."""
+        """The offset of a clock that runs, or the instant of one that stands still: the part that a move changes."""
         return self._offset if self._fixed is None else self.now()
 
     @property

@@ -84,7 +84,7 @@ class SageMakerBackend:
 
     @property
     def is_settled(self) -> bool:
-        """Whether nothing changes any more unless somebody calls an operation."""
+        """Whether everything stays as it is until somebody calls an operation."""
         return not any(self._may_happen(kind, name) for _, kind, name in self._events)
 
     def _may_happen(self, kind: EventKind, name: str) -> bool:

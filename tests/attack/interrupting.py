@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-import signal
 import sys
 import threading
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,19 +15,14 @@ import mock_sagemaker_ie
 from mock_sagemaker_ie.service.invocation import HandlerWarning
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 PACKAGE = str(Path(mock_sagemaker_ie.__file__).parent)
 REGION = "us-east-1"
-MAX_SECONDS = 20  # Of processor time for one look: many times what it takes.
 
 
 class Interruption(BaseException):
     """The exception that a signal handler raises, for example that of pytest-timeout."""
-
-
-class StuckError(Exception):
-    """Something did not end."""
 
 
 def interrupt(act: Callable[[], Any], number: int, error: BaseException | None = None) -> bool:
@@ -77,25 +71,6 @@ def count_lines(act: Callable[[], Any]) -> int:
     finally:
         sys.settrace(before)
     return count
-
-
-@contextmanager
-def time_limit() -> Iterator[None]:
-    """Raise StuckError after MAX_SECONDS of processor time, where the platform has a timer for that."""
-    if not hasattr(signal, "setitimer"):
-        yield
-        return
-
-    def stop(*_: Any) -> None:
-        raise StuckError
-
-    before = signal.signal(signal.SIGVTALRM, stop)
-    signal.setitimer(signal.ITIMER_VIRTUAL, MAX_SECONDS)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-        signal.signal(signal.SIGVTALRM, before)
 
 
 def locks_are_free(mock: Any) -> bool:

@@ -19,11 +19,12 @@ from mock_sagemaker_ie import Durations, MockClock, mock_inference_experiment
 from mock_sagemaker_ie.calls import INVOKE_ENDPOINT
 from mock_sagemaker_ie.report import report
 from tests import requests as valid
-from tests.attack.interrupting import count_lines, differences, future, interrupt, locks_are_free, state, time_limit
+from tests.attack.interrupting import count_lines, differences, future, interrupt, locks_are_free, state
 from tests.attack.size import LARGE
 from tests.conftest import START
 from tests.every_operation import PREPARATIONS, REQUESTS
 from tests.requests import ENDPOINT, NAME, PRODUCTION, SHADOW
+from tests.time_limit import time_limit
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::mock_sagemaker_ie.UnusedFaultWarning"),
@@ -33,6 +34,7 @@ pytestmark = [
 MINUTE, DAY = dt.timedelta(minutes=1), dt.timedelta(days=1)
 LINES_TRIED = 4  # Of each case by default.
 FUTURES = 10  # The future is looked at after each line whose number is a multiple of this: it takes long.
+MAX_SECONDS = 20  # Of processor time for one look: many times what it takes.
 TESTED = f"endpoint-of-{NAME}"  # The endpoint of the experiment.
 RUNNING = "StartInferenceExperiment"
 
@@ -242,7 +244,7 @@ def torn(case: Case, number: int, expected: Expected, error: Any = None) -> str:
 
         if not locks_are_free(mock):
             return "a lock is held"
-        with time_limit():
+        with time_limit(MAX_SECONDS):
             str(mock.timeline(NAME)) if mock.experiments else None
             report([mock])
             now = state(mock)

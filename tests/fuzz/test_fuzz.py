@@ -12,7 +12,6 @@ import datetime as dt
 import os
 import signal
 from collections import Counter
-from contextlib import contextmanager
 
 import pytest
 from botocore.validate import ParamValidator
@@ -36,36 +35,17 @@ from tests.fuzz.populated_service import (
     use_for_60_days,
     valid_requests_of,
 )
+from tests.time_limit import time_limit
 
 EXAMPLES = int(os.environ.get("MOCK_SAGEMAKER_IE_FUZZ", "2000" if LARGE else "20"))
 MAX_SECONDS = 2  # Of processor time for one input.
-
-
-class TooSlowError(Exception):
-    """An input took too long, for example in a pattern that backtracks."""
-
-
-@contextmanager
-def time_limit():
-    """Raise TooSlowError after MAX_SECONDS of processor time, even within a regular expression."""
-
-    def stop(*_):
-        raise TooSlowError
-
-    before = signal.signal(signal.SIGVTALRM, stop)
-    signal.setitimer(signal.ITIMER_VIRTUAL, MAX_SECONDS)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-        signal.signal(signal.SIGVTALRM, before)
 
 
 def outcome(service, model, request):
     """Send an input, check what comes back, and return "answered", "not answered" or the error's code."""
     before = everything(service)
     try:
-        with time_limit():
+        with time_limit(MAX_SECONDS):
             answer = service.answer(model, request, region=REGION)
     except AWSError as raised:
         error = raised
