@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from mock_sagemaker_ie import mock_inference_experiment
-from mock_sagemaker_ie.interception import other_threads
+from mock_sagemaker_ie.interception import other_threads, stack
 from tests.conftest import START
 from tests.virtual_time.machine import ATTACK, busy_machine
 from tests.virtual_time.programs import THREADS, run_threads, simulate_threads
@@ -327,8 +327,11 @@ def test_mocks_of_two_threads_have_times_of_their_own():
 def test_a_thread_that_outlives_its_mock_ends_its_sleep():
     """A thread that still sleeps when its mock exits does not hang."""
     with virtual_time():
+        sleepers = stack.virtual_time()._sleepers
         thread = threading.Thread(target=lambda: time.sleep(3600))
         thread.start()
+        while thread.is_alive() and not sleepers:
+            pass  # A sleep that begins after the mock is real. A wait here would let virtual time jump.
     thread.join(30)
 
     assert not thread.is_alive()
