@@ -14,11 +14,14 @@ import datetime as dt
 import os
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 from weakref import WeakSet
 
+from mock_sagemaker_ie.changes import locked
 from mock_sagemaker_ie.clock import FrozenClock, movable
+from mock_sagemaker_ie.forks import new_lock
 from mock_sagemaker_ie.interception.other_threads import PAUSE, OtherThreads
 
 if TYPE_CHECKING:
@@ -57,7 +60,8 @@ class VirtualTime:
         self._began = self._of_clock()
         self._sleepers: dict[int, Sleeper] = {}  # By thread.
         self._restless: set[int] = set()
-        self._changed = threading.Condition()
+        self._lock = new_lock()
+        self._waiting: list[threading.Lock] = []  # One of each thread that waits until the time moves.
         _times.add(self)
 
     def _of_clock(self) -> dt.timedelta:
@@ -153,39 +157,68 @@ class VirtualTime:
     def _as_sleeper(self, sleeper: Sleeper, *, rests: bool) -> Iterator[None]:
         thread = sleeper.thread
         interrupted = self._sleepers.get(thread)  # By the handler of a signal, which sleeps too.
+        end = partial(locked, self._lock, partial(self._end_sleep, thread, interrupted))
         try:
-            with self._changed:
-                self._sleepers[thread] = sleeper
-                if rests:
-                    _asleep.add(thread)
-            yield
-        finally:
-            with self._changed:
-                self._sleepers.pop(thread, None)
-                if interrupted is not None:
-                    self._sleepers[thread] = interrupted
-                else:
-                    _asleep.discard(thread)
-                self._changed.notify_all()
+            try:
+                locked(self._lock, partial(self._begin_sleep, sleeper, rests=rests))
+                yield
+            finally:
+                end()
+        finally:  # The handler of a signal may have raised an exception in the first.
+            end()
+
+    def _begin_sleep(self, sleeper: Sleeper, *, rests: bool) -> None:
+        self._sleepers[sleeper.thread] = sleeper
+        if rests:
+            _asleep.add(sleeper.thread)
+
+    def _end_sleep(self, thread: int, interrupted: Sleeper | None) -> None:
+        self._sleepers.pop(thread, None)
+        if interrupted is not None:
+            self._sleepers[thread] = interrupted
+        else:
+            _asleep.discard(thread)
+        self._notify()
 
     def _pause(self, seconds: float) -> None:
-        with self._changed:
-            self._changed.wait(seconds)
+        """Wait until the time moves, at most so many real seconds.
+
+        The lock takes the place of a Condition or an Event. When the handler of a signal raises an exception in one of
+        these, it may release a lock that it does not have, or keep one for ever.
+        """
+        lock = threading.Lock()
+        lock.acquire()
+        try:
+            self._waiting.append(lock)
+            lock.acquire(timeout=seconds)
+        finally:
+            with suppress(ValueError):  # It was notified.
+                self._waiting.remove(lock)
+
+    def _notify(self) -> None:
+        """End the pause of each thread that waits."""
+        while self._waiting:
+            with suppress(IndexError):  # Another thread has taken the last one.
+                self._waiting.pop().release()
 
     def _leads(self, sleeper: Sleeper) -> bool:
         """Return whether no sleeper is due, and this one is the first for whose sake the time may jump."""
-        with self._changed:
-            now, sleepers = self.now(), self._sleepers.values()
-            first = min((each for each in sleepers if each.drives), default=None)
-            return sleeper is first and all(each.deadline > now for each in sleepers)
+        return locked(self._lock, partial(self._is_first, sleeper))
+
+    def _is_first(self, sleeper: Sleeper) -> bool:
+        now, sleepers = self.now(), self._sleepers.values()
+        first = min((each for each in sleepers if each.drives), default=None)
+        return sleeper is first and all(each.deadline > now for each in sleepers)
 
     def _jump(self, *, alone: bool) -> None:
         """Move the time to the first deadline, which may be the one of a daemon thread."""
-        with self._changed:
-            first = min(each.deadline for each in self._sleepers.values())
-            self.pass_time(first - self.now(), alone=alone and len(self._sleepers) == 1)
-            _asleep.difference_update(each.thread for each in self._sleepers.values() if each.deadline <= self.now())
-            self._changed.notify_all()
+        locked(self._lock, partial(self._jump_to_first, alone=alone))
+
+    def _jump_to_first(self, *, alone: bool) -> None:
+        first = min(each.deadline for each in self._sleepers.values())
+        self.pass_time(first - self.now(), alone=alone and len(self._sleepers) == 1)
+        _asleep.difference_update(each.thread for each in self._sleepers.values() if each.deadline <= self.now())
+        self._notify()
 
     def pass_time(self, step: int, *, alone: bool) -> None:
         """Move the clock by a number of microseconds. `alone`: whether nobody else in this thread can act."""
@@ -198,8 +231,8 @@ class VirtualTime:
             self._service.watch.time_passed(self._service)
 
     def forget_threads(self) -> None:
-        """Replace the lock in a child process, and forget the threads that it does not have."""
-        self._changed = threading.Condition()
+        """Forget the threads that a child process does not have."""
+        self._waiting = []
         self._sleepers = {}
         self._restless.clear()
 

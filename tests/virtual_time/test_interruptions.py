@@ -15,7 +15,9 @@ import pytest
 
 from mock_sagemaker_ie import mock_inference_experiment
 from mock_sagemaker_ie.interception import stack, virtual_time
+from tests.attack import interrupting
 from tests.conftest import START
+from tests.virtual_time.machine import ATTACK
 
 OPTIONS = {"clock": START, "virtual_sleep": True}
 
@@ -95,23 +97,44 @@ def test_a_handler_of_a_signal_may_sleep(mock, on_alarm):
     assert (mock.clock.now() - START).total_seconds() == 1
 
 
+@pytest.fixture
+def resting_thread():
+    """Run a thread that waits for something, so that a sleep has to look whether it rests."""
+    stop = threading.Event()
+    thread = threading.Thread(target=stop.wait)
+    thread.start()
+    yield
+    stop.set()
+    thread.join()
+
+
+@pytest.mark.usefixtures("resting_thread")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # Of a file that was just opened.
 def test_interrupts_at_any_instant_leave_no_sleeper(mock, on_alarm):
     """An exception of a handler that comes anywhere in many virtual sleeps leaves nobody asleep, and no lock held."""
-    stop = threading.Event()
-    beside = threading.Thread(target=stop.wait)
-    beside.start()
-    for number in range(100):
+    for number in range(100 * ATTACK):
         with pytest.raises(Interrupted):
             on_alarm(interrupt)
-            signal.setitimer(signal.ITIMER_REAL, 0.0005 + number * 0.00001)
+            signal.setitimer(signal.ITIMER_REAL, 0.0005 + number % 100 * 0.00001)
             while True:
                 time.sleep(1)
         signal.setitimer(signal.ITIMER_REAL, 0)
         time.sleep(1)
         assert nobody_sleeps()
-    stop.set()
-    beside.join()
+
+
+@pytest.mark.usefixtures("resting_thread")
+def test_an_interrupt_at_any_line_of_a_sleep_leaves_no_sleeper(mock):
+    """Nobody is left asleep, and no lock is held, whichever line of a sleep an exception comes at."""
+    number = 0
+    while interrupting.interrupt(lambda: time.sleep(1), number := number + 1, Interrupted()):
+        assert nobody_sleeps(), number
+        beside = threading.Thread(target=lambda: time.sleep(1))
+        beside.start()
+        beside.join(10)
+        assert not beside.is_alive(), number
+
+    assert number > 50
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
