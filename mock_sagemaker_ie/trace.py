@@ -89,20 +89,9 @@ def _of_scope(mock: InferenceExperimentMock, account: str, region: str) -> Itera
         yield f"<h2>Endpoint configurations {escape(where)}</h2>"
         for config in configs:
             yield _details(escape(str(config["EndpointConfigName"])), config)
-    counts = _traffic(mock)
-    if counts:
-        rows = "".join(f"<tr><td>{escape(name)}</td><td>{count:g}</td></tr>" for name, count in counts.items())
+    if counts := service.runtime.invocations:
+        rows = "".join(f"<tr><td>{escape('/'.join(name))}</td><td>{count}</td></tr>" for name, count in counts.items())
         yield f"<h2>Traffic</h2><table><tr><th>endpoint/variant</th><th>Invocations</th></tr>{rows}</table>"
-
-
-def _traffic(mock: InferenceExperimentMock) -> dict[str, float]:
-    """Return the number of invocations of each variant."""
-    counts: dict[str, float] = {}
-    for point in mock.metrics:
-        if point.name == "Invocations":
-            variant = f"{point.endpoint}/{point.variant}"
-            counts[variant] = counts.get(variant, 0) + point.sum
-    return counts
 
 
 def _call(call: Call) -> str:

@@ -294,21 +294,22 @@ def test_the_chart_shows_begin_duration_and_progress(scheduled):
 # --- SVG
 
 
-def parsed_svg(timeline):
+def parsed_svg(timeline, *, narrow=False):
     """Return the root element of the SVG image, and its children by tag. Raises ParseError for invalid XML."""
-    root = ET.fromstring(timeline.to_svg())  # noqa: S314 - our own
+    root = ET.fromstring(timeline.to_svg(narrow=narrow))  # noqa: S314 - our own
     assert root.tag == f"{SVG}svg"
     return root, {tag: root.findall(f"{SVG}{tag}") for tag in ("text", "rect", "line", "title")}
 
 
+@pytest.mark.parametrize("narrow", [False, True])
 @bounded
-@given(histories())
-def test_everything_is_drawn_within_the_svg_image(history):
+@given(history=histories())
+def test_everything_is_drawn_within_the_svg_image(narrow, history):
     """Lanes, texts and marks for the schedule and now are within the width and height of the image."""
     mock, name = history
     timeline = mock.timeline(name)
 
-    root, drawn = parsed_svg(timeline)
+    root, drawn = parsed_svg(timeline, narrow=narrow)
 
     width, height = (float(root.get(size)) for size in ("width", "height"))
     boxes = [rect for rect in drawn["rect"] if "%" not in rect.get("width")]
@@ -320,7 +321,7 @@ def test_everything_is_drawn_within_the_svg_image(history):
         assert 0 <= left <= width - length
     texts = [text.text for text in drawn["text"]]
     assert {"now", PRODUCTION, SHADOW, str(timeline.present.status)} <= {*texts}
-    assert all(any(text.startswith(f"schedule {end}") for text in texts) for end in ("start", "end"))
+    assert all(any(text.startswith((end, f"schedule {end}")) for text in texts) for end in ("start", "end"))
     assert drawn["title"][0].text == str(timeline).splitlines()[0]
 
 
@@ -372,13 +373,14 @@ HOSTILE = [
 ]
 
 
+@pytest.mark.parametrize("narrow", [False, True])
 @pytest.mark.parametrize("hostile", HOSTILE, ids=repr)
-def test_names_are_escaped_in_the_svg_image(hostile):
+def test_names_are_escaped_in_the_svg_image(hostile, narrow):
     """With any characters in a name, the image is well-formed and contains no other elements."""
     segments = (Segment(Status.RUNNING, START, None, hostile, {hostile: "InService", SHADOW: "InService"}),)
     timeline = Timeline(hostile, START, START, START + DAY, hostile, SHADOW, segments)
 
-    root, drawn = parsed_svg(timeline)
+    root, drawn = parsed_svg(timeline, narrow=narrow)
 
     assert {element.tag.removeprefix(SVG) for element in root.iter()} == {"svg", *drawn}
     if hostile.isprintable() and len(hostile) < 18:
