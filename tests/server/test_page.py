@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mock_sagemaker_ie import Durations
+from mock_sagemaker_ie import Durations, mock_inference_experiment, trace
 from tests.conftest import START
 from tests.requests import create
 
@@ -58,10 +58,14 @@ class Page:
 
     def open(self, size: tuple[int, int] = DESKTOP) -> None:
         """Open the page on a screen of this size, and wait until the page shows the time."""
-        metrics = {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": size == PHONE}
-        self._browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+        self.resize(size)
         self._browser.get(self._url)
         self.until(lambda: self.text("#now") != "…")
+
+    def resize(self, size: tuple[int, int]) -> None:
+        """Change the size of the screen."""
+        metrics = {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": size == PHONE}
+        self._browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
 
     def until(self, condition: Any) -> None:
         """Wait until a condition is true. Raises TimeoutException after 10 seconds."""
@@ -367,6 +371,27 @@ def test_the_page_shows_that_the_server_does_not_answer(page, sagemaker_ie_serve
     sagemaker_ie_server.http.shutdown()
 
     page.until(lambda: page.text("#message") == "The server does not answer.")
+
+
+# --- the trace of a test, which needs no server
+
+
+@pytest.mark.parametrize(("size", "shown"), [(DESKTOP, "wide"), (PHONE, "narrow")])
+def test_a_trace_opens_from_a_file(chromium, tmp_path, size, shown):
+    """It shows one picture for the width of the screen, and its calls can be opened. It does not scroll sideways."""
+    with mock_inference_experiment() as mock:
+        mock.client().create_inference_experiment(**create("first"))
+        path = trace.write(tmp_path, f"tests/test_it.py::{'test_a_long_name' * 10}", "passed", [mock._service])
+    page = Page(chromium, path.as_uri())
+    page.resize(size)
+    chromium.get(path.as_uri())
+
+    page.find("details:last-of-type summary").click()
+
+    visible = "[...document.querySelectorAll('.picture')].filter(each => each.checkVisibility())"
+    assert page.run(f"{visible}.map(each => each.className)") == [f"picture {shown}"]
+    assert json.loads(page.texts("pre")[0]) == create("first")
+    assert not page.scrolls_sideways
 
 
 # --- the page steers the mock
