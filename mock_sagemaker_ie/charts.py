@@ -93,6 +93,7 @@ def _bar_widths(segments: Sequence[Segment]) -> list[int]:
 
 _LEFT, _TOP, _LANE, _MARGIN, _EDGE = 144, 72, 34, 44, 16
 _TIMES, _NARROW_LANE, _NARROW_TOP = 84, 90, 84  # The widths of the column of times and of a lane, and the first row.
+_LABEL_HEIGHT = 12
 _GREY, _RED, _DOTTED = "#6b7280", "#b91c1c", "2 3"
 # Names are written in a monospaced font, so that the width of a name follows from its length.
 _MONOSPACE, _LETTER, _TITLE_SIZE = "ui-monospace, monospace", 0.62, 14
@@ -172,9 +173,15 @@ def narrow_svg_chart(timeline: Timeline) -> str:
         ("end", timeline.end_time, _GREY, _DOTTED),
         ("now", timeline.now, _RED, "none"),
     )
-    for label, when, colour, dash in marks:
-        y = _x(when, timeline.now, drawn, edges)
+    labels: dict[float, str] = {}  # By the height of the first of the marks that lie too near for a label each.
+    for y, label, colour, dash in sorted(
+        (_x(when, timeline.now, drawn, edges), label, colour, dash) for label, when, colour, dash in marks
+    ):
         shapes.append(_line(_TIMES - 8, right, y, y, colour=colour, dash=dash))
+        near = next((each for each in labels if y - each < _LABEL_HEIGHT), y)
+        labels[near] = ", ".join([*filter(None, [labels.get(near)]), label])
+    for y, label in labels.items():
+        colour = _RED if "now" in label else _GREY
         texts.append(_text(_TIMES - 4, y - 3, label, anchor="end", size=10, colour=colour))
     return "\n".join([*shapes, *texts, "</svg>"])
 

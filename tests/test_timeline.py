@@ -320,8 +320,9 @@ def test_everything_is_drawn_within_the_svg_image(narrow, history):
         left = float(text.get("x")) - {"start": 0, "middle": length / 2, "end": length}[text.get("text-anchor")]
         assert 0 <= left <= width - length
     texts = [text.text for text in drawn["text"]]
-    assert {"now", PRODUCTION, SHADOW, str(timeline.present.status)} <= {*texts}
-    assert all(any(text.startswith((end, f"schedule {end}")) for text in texts) for end in ("start", "end"))
+    marks = [mark.removeprefix("schedule ").split()[0] for text in texts for mark in text.split(", ")]
+    assert {PRODUCTION, SHADOW, str(timeline.present.status)} <= {*texts}
+    assert {"now", "start", "end"} <= {*marks}
     assert drawn["title"][0].text == str(timeline).splitlines()[0]
 
 
@@ -351,6 +352,15 @@ def test_the_end_of_the_schedule_is_drawn_before_now_when_it_is_past(mock, sagem
 
     start, end, now = (float(line.get("x1")) for line in drawn["line"])
     assert start < end < now
+
+
+def test_marks_at_one_height_share_a_label(mock, sagemaker):
+    """In the narrow image an experiment that has just begun has one label for its start and for now."""
+    sagemaker.create_inference_experiment(**create())
+
+    _, drawn = parsed_svg(mock.timeline(NAME), narrow=True)
+
+    assert {"now, start", "end"} <= {text.text for text in drawn["text"]}
 
 
 def test_notebooks_show_the_svg_image(scheduled):
