@@ -164,6 +164,12 @@ class LeftRunningWarning(pytest.PytestWarning):
     """A test started a mock and did not stop it."""
 
 
+def _left_running(test: str) -> LeftRunningWarning:
+    from mock_sagemaker_ie.documentation import Page  # noqa: PLC0415 - few runs need it
+
+    return LeftRunningWarning(f"{test} started a mock_inference_experiment and did not stop it; {Page.FIXTURES}")
+
+
 def _active() -> tuple[ActiveMock, ...]:
     """Return the active mocks. Import nothing for it: before the first use there are none."""
     stack = sys.modules.get("mock_sagemaker_ie.interception.stack")
@@ -213,7 +219,7 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
     finally:
         kept = item.config.stash[_STATE].kept
         left = [active for active in _started() if active not in kept]
-        warning = LeftRunningWarning(f"{item.name} started a mock_inference_experiment and did not stop it")
+        warning = _left_running(item.name)
         for active in left:
             active.exit(type(warning), warning, None)  # As after an error: unused faults do not matter any more.
         if left:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from mock_sagemaker_ie.activation.options import complete, document
 from mock_sagemaker_ie.backend.settings import Durations, Settings
 from mock_sagemaker_ie.clock import FrozenClock, as_clock
+from mock_sagemaker_ie.documentation import Page
 from mock_sagemaker_ie.interception import botocore_hook, name_lookup, requests_hook, stack, time_functions
 from mock_sagemaker_ie.interception.stack import ActiveMock
 from mock_sagemaker_ie.interception.virtual_time import VirtualTime
@@ -202,7 +203,8 @@ def report_unused(service: Service, choice: str) -> None:
     if choice == "ignore" or not (left := service.unused()):
         return
     more = [f"… {len(left) - MAX_LISTED} more"] if len(left) > MAX_LISTED else []
-    message = f"no call met {len(left)} arranged fault{'s'[: len(left) > 1]}: {', '.join(left[:MAX_LISTED] + more)}"
+    listed = ", ".join(left[:MAX_LISTED] + more)
+    message = f"no call met {len(left)} arranged fault{'s'[: len(left) > 1]}: {listed}; {Page.FAULTS}"
     if choice == "error":
         raise UnusedFaultError(message)
     warnings.warn(message, UnusedFaultWarning, stacklevel=2)
