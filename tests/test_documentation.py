@@ -4,9 +4,10 @@ import re
 
 import pytest
 
-from mock_sagemaker_ie import UnansweredCallError, mock_inference_experiment
+from mock_sagemaker_ie import Status, UnansweredCallError, mock_inference_experiment
 from mock_sagemaker_ie.documentation import Page
-from tests.documentation import GENERATED, PAGES, ROOT, written
+from tests import lifecycle_diagram
+from tests.documentation import DIAGRAM, GENERATED, PAGES, ROOT, written
 
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # A block that begins with a comment like this is a file of this name; the other blocks are tests.
@@ -28,6 +29,13 @@ def test_generated_parts_are_up_to_date():
 
     assert all(f"<!-- {name} -->" in "".join(texts) for name in GENERATED)
     assert [written(text) for text in texts] == texts
+    assert DIAGRAM.read_text() == lifecycle_diagram.svg()
+
+
+def test_the_diagram_has_every_status():
+    """A new status must find its place."""
+    assert {*map(str, Status), "gone"} == {*lifecycle_diagram.PLACES}
+    assert {name for edge in lifecycle_diagram.edges() for name in edge} == {*lifecycle_diagram.PLACES}
 
 
 @pytest.mark.parametrize(
