@@ -59,10 +59,18 @@ def pytest_configure(config: pytest.Config) -> None:
         except OSError as error:
             raise pytest.UsageError(f"{TRACE}-folder: expected a folder that can be written ({error})") from None
     config.stash[_STATE] = _State()
-    config.addinivalue_line(
-        "markers",
-        f"{NAME}(**options): run the test inside mock_inference_experiment(**options)",
-    )
+    config.addinivalue_line("markers", _marker(with_options=config.getoption("markers")))
+
+
+def _marker(*, with_options: bool) -> str:
+    """Return the description of the marker. Its options need an import that most runs do not need."""
+    text = f"{NAME}(**options): run the test inside mock_inference_experiment(**options)"
+    if with_options:
+        from mock_sagemaker_ie import Options  # noqa: PLC0415
+
+        names = ", ".join(f"{name}=" for name in Options.__annotations__)
+        text += f"; the options: {names}; help(mock_sagemaker_ie.mock_inference_experiment) says what they mean"
+    return text
 
 
 # --- fixtures and marker
