@@ -4,7 +4,7 @@ from importlib import metadata
 
 project = "mock_sagemaker_ie"
 version = release = metadata.version("mock-sagemaker-ie")
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinxcontrib.mermaid"]
+extensions = ["myst_parser", "sphinx.ext.autodoc"]
 html_theme = "furo"
 html_title = f"mock_sagemaker_ie {release}"
 exclude_patterns = ["_build"]

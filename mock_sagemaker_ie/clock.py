@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from mock_sagemaker_ie.changes import locked
+from mock_sagemaker_ie.documentation import Page
 from mock_sagemaker_ie.forks import new_lock
 from mock_sagemaker_ie.protocol.errors import shown
 from mock_sagemaker_ie.protocol.limits import EARLIEST, LATEST, ZERO, check_duration, check_number, outside
@@ -273,7 +274,8 @@ def movable(clock: Clock, verb: str) -> Callable[..., None]:
     move = getattr(clock, verb, None)
     if move is None:
         raise TypeError(
-            f"{clock!r} cannot be moved: it has no {verb}(); use a MockClock, or add {verb}() to your clock"
+            f"{clock!r} cannot be moved: it has no {verb}(); use a MockClock, or add {verb}() to your clock; "
+            f"{Page.TIME}"
         )
     return move  # type: ignore[no-any-return]
 

@@ -118,7 +118,9 @@ class InferenceExperimentMock:
 
         described = self._service.look(describe_all, region_name, account_id)
         return MappingProxyType(
-            _Described(described, lambda name: self._where("experiments", name, region_name, account_id))
+            _Described(
+                described, lambda name: self._where("experiments", name, region_name, account_id, of_a_mapping=True)
+            )
         )
 
     def experiment_names(self, region: str, account_id: str | None = None) -> list[str]:
@@ -343,13 +345,19 @@ class InferenceExperimentMock:
         except LookupError as error:
             raise LookupError(f"{error}{self._where(kind, name, region, account_id)}") from None
 
-    def _where(self, kind: str, name: str, region: str, account_id: str | None) -> str:
-        """Return a sentence with the other regions and accounts that have this name; empty when there are none."""
+    def _where(self, kind: str, name: str, region: str, account_id: str | None, *, of_a_mapping: bool = False) -> str:
+        """Return a sentence with the other regions and accounts that have this name; empty when there are none.
+
+        `of_a_mapping`: the name was looked up in `mock.experiments`, which takes no arguments.
+        """
         account = account_id or self._service.account_id
         found = []
         for there, place in self._scopes_with(kind, name):
             arguments = [f"region_name={place!r}"] * (place != region) + [f"account_id={there!r}"] * (there != account)
-            found.append(f"region {place} of account {there} has it: pass {', '.join(arguments)}")
+            way_out = f"pass {', '.join(arguments)}"
+            if of_a_mapping:
+                way_out = f"use mock.experiments_in({place!r}{f', {there!r}' * (there != account)})"
+            found.append(f"region {place} of account {there} has it: {way_out}")
         return f" But {'; '.join(found)}." if found else ""
 
     def _scopes_with(self, kind: str, name: str) -> list[tuple[str, str]]:

@@ -59,10 +59,18 @@ def pytest_configure(config: pytest.Config) -> None:
         except OSError as error:
             raise pytest.UsageError(f"{TRACE}-folder: expected a folder that can be written ({error})") from None
     config.stash[_STATE] = _State()
-    config.addinivalue_line(
-        "markers",
-        f"{NAME}(**options): run the test inside mock_inference_experiment(**options)",
-    )
+    config.addinivalue_line("markers", _marker(with_options=config.getoption("markers")))
+
+
+def _marker(*, with_options: bool) -> str:
+    """Return the description of the marker. Its options need an import that most runs do not need."""
+    text = f"{NAME}(**options): run the test inside mock_inference_experiment(**options)"
+    if with_options:
+        from mock_sagemaker_ie import Options  # noqa: PLC0415
+
+        names = ", ".join(f"{name}=" for name in Options.__annotations__)
+        text += f"; the options: {names}; help(mock_sagemaker_ie.mock_inference_experiment) says what they mean"
+    return text
 
 
 # --- fixtures and marker
@@ -164,6 +172,12 @@ class LeftRunningWarning(pytest.PytestWarning):
     """A test started a mock and did not stop it."""
 
 
+def _left_running(test: str) -> LeftRunningWarning:
+    from mock_sagemaker_ie.documentation import Page  # noqa: PLC0415 - few runs need it
+
+    return LeftRunningWarning(f"{test} started a mock_inference_experiment and did not stop it; {Page.FIXTURES}")
+
+
 def _active() -> tuple[ActiveMock, ...]:
     """Return the active mocks. Import nothing for it: before the first use there are none."""
     stack = sys.modules.get("mock_sagemaker_ie.interception.stack")
@@ -213,7 +227,7 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
     finally:
         kept = item.config.stash[_STATE].kept
         left = [active for active in _started() if active not in kept]
-        warning = LeftRunningWarning(f"{item.name} started a mock_inference_experiment and did not stop it")
+        warning = _left_running(item.name)
         for active in left:
             active.exit(type(warning), warning, None)  # As after an error: unused faults do not matter any more.
         if left:

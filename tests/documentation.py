@@ -6,23 +6,24 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mock_sagemaker_ie.backend.experiments.lifecycle import FINISHED, LIFECYCLE, Status
+from mock_sagemaker_ie.backend.experiments.lifecycle import LIFECYCLE
 from mock_sagemaker_ie.backend.hosting.endpoints import ENDPOINT_LIFECYCLE
-from mock_sagemaker_ie.backend.transitions import Derived, Failure
 from mock_sagemaker_ie.server import command
 from mock_sagemaker_ie.server.limits import LIMITS
+from tests import lifecycle_diagram
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
+DIAGRAM = ROOT / "docs" / "explanations" / "lifecycle.svg"
 PAGES = [README, *sorted(path for path in (ROOT / "docs").rglob("*.md") if "_build" not in path.parts)]
 
 
 def lifecycle() -> str:
-    """Return LIFECYCLE as a table and as a diagram."""
-    return f"{table(LIFECYCLE)}\n\n{diagram(LIFECYCLE)}"
+    """Return LIFECYCLE as a table, and a diagram of it."""
+    return f"{table(LIFECYCLE)}\n\n![The statuses of an experiment, and what leads from one to another]({DIAGRAM.name})"
 
 
 def table(transitions) -> str:
@@ -36,24 +37,6 @@ def table(transitions) -> str:
         sources.setdefault((" · ".join(names), target), []).append(source)
     rows = [f"| {', '.join(names)} | {trigger} | {target} |" for (trigger, target), names in sources.items()]
     return "\n".join(["| from | trigger | to |", "|---|---|---|", *rows])
-
-
-def diagram(transitions) -> str:
-    """Return a Mermaid diagram, without failures, which lead from every status to the same target."""
-    rows = [
-        f"    {row.source or '[*]'} --> {target or '[*]'}: {row.trigger}"
-        for row in transitions
-        if not isinstance(row.trigger, Failure)
-        for target in _targets(row)
-    ]
-    return "\n".join(["```{mermaid}", "stateDiagram-v2", *rows, "```"])
-
-
-def _targets(row) -> list[object]:
-    """Return each status that a target can be; a derived target can be several."""
-    if row.target is Derived.DESIRED:
-        return [status for status in Status if status in FINISHED]
-    return [row.target]
 
 
 def endpoint_lifecycle() -> str:
@@ -110,3 +93,4 @@ def written(text: str) -> str:
 if __name__ == "__main__":
     for page in PAGES:
         page.write_text(written(page.read_text()))
+    DIAGRAM.write_text(lifecycle_diagram.svg())

@@ -111,9 +111,9 @@ USES = {
 }
 
 
-@pytest.mark.parametrize("use", USES.values(), ids=USES.keys())
-def test_the_error_says_which_region_has_the_name(use):
-    """A name that only another region has raises LookupError, with the argument that finds it."""
+@pytest.mark.parametrize("way", USES)
+def test_the_error_says_which_region_has_the_name(way):
+    """A name that only another region has raises LookupError, with the argument or the method that finds it."""
     with mock_inference_experiment() as mock:
         sagemaker = boto3.client("sagemaker", region_name=WEST, **KEYS)
         sagemaker.create_inference_experiment(**create(EndpointName="my-endpoint"))
@@ -121,9 +121,11 @@ def test_the_error_says_which_region_has_the_name(use):
         with pytest.raises(
             LookupError, match=r"does not exist.* But region eu-west-1 of account 1.* has it: "
         ) as caught:
-            use(mock)
+            USES[way](mock)
 
-    assert "pass region_name='eu-west-1'." in str(caught.value)
+    takes_arguments = not way.startswith("experiments")
+    way_out = "pass region_name='eu-west-1'." if takes_arguments else "use mock.experiments_in('eu-west-1')."
+    assert way_out in str(caught.value)
     assert "account_id=" not in str(caught.value)
 
 
@@ -133,6 +135,8 @@ def test_the_error_says_which_account_has_the_name():
         launch(EAST)
         with pytest.raises(LookupError, match="pass account_id='210987654321'"):
             owner.timeline(NAME, account_id="123456789012")
+        with pytest.raises(KeyError, match=r"use mock\.experiments_in\('us-east-1', '210987654321'\)"):
+            owner.experiments_in("us-east-1", "123456789012")[NAME]
 
 
 def test_a_name_that_nobody_has_is_missing():

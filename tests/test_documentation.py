@@ -4,7 +4,10 @@ import re
 
 import pytest
 
-from tests.documentation import GENERATED, PAGES, ROOT, written
+from mock_sagemaker_ie import Status, UnansweredCallError, mock_inference_experiment
+from mock_sagemaker_ie.documentation import Page
+from tests import lifecycle_diagram
+from tests.documentation import DIAGRAM, GENERATED, PAGES, ROOT, written
 
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # A block that begins with a comment like this is a file of this name; the other blocks are tests.
@@ -26,6 +29,13 @@ def test_generated_parts_are_up_to_date():
 
     assert all(f"<!-- {name} -->" in "".join(texts) for name in GENERATED)
     assert [written(text) for text in texts] == texts
+    assert DIAGRAM.read_text() == lifecycle_diagram.svg()
+
+
+def test_the_diagram_has_every_status():
+    """A new status must find its place."""
+    assert {*map(str, Status), "gone"} == {*lifecycle_diagram.PLACES}
+    assert {name for edge in lifecycle_diagram.edges() for name in edge} == {*lifecycle_diagram.PLACES}
 
 
 @pytest.mark.parametrize(
@@ -53,3 +63,20 @@ def test_every_link_within_the_documentation_leads_to_a_file():
     ]
 
     assert broken == []
+
+
+def test_each_page_that_an_error_names_exists():
+    """Its title is the heading of one page; and each page of the table is named by an error."""
+    titles = [page.read_text().splitlines()[0].removeprefix("# ") for page in PAGES]
+    code = "".join(path.read_text() for path in (ROOT / "mock_sagemaker_ie").rglob("*.py"))
+
+    assert [titles.count(page.value) for page in Page] == [1] * len(Page)
+    assert [page for page in Page if f"{{Page.{page.name}}}" not in code] == []
+
+
+def test_an_error_names_the_page_that_helps():
+    """A reader finds the page by its title."""
+    with mock_inference_experiment() as mock, pytest.raises(UnansweredCallError) as caught:
+        mock.client().list_apps()
+
+    assert str(caught.value).endswith('; see "How calls are intercepted" in the documentation.')

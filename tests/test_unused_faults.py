@@ -19,7 +19,7 @@ from tests.requests import NAME, create, stop
 @pytest.mark.asyncio
 async def test_an_unused_fault_is_a_warning(way):
     """By default an unused fault warns at the exit, and the mock exits all the same."""
-    with pytest.warns(UnusedFaultWarning, match="1 arranged fault: ThrottlingException for ListModels$"):
+    with pytest.warns(UnusedFaultWarning, match="1 arranged fault: ThrottlingException for ListModels; see"):
         async with way(mock_inference_experiment()) as mock:
             mock.fail_next("ListModels", "ThrottlingException")
 
@@ -86,9 +86,9 @@ def test_each_of_nested_mocks_reports_its_own_faults():
     outer.start().fail_next("ListEndpoints", "ThrottlingException")
     inner.start().fail_next("ListModels", "ThrottlingException")
 
-    with pytest.warns(UnusedFaultWarning, match="ListModels$"):
+    with pytest.warns(UnusedFaultWarning, match="ListModels; see"):
         inner.stop()
-    with pytest.warns(UnusedFaultWarning, match="ListEndpoints$"):
+    with pytest.warns(UnusedFaultWarning, match="ListEndpoints; see"):
         outer.stop()
 
 

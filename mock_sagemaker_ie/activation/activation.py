@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from mock_sagemaker_ie.activation.options import complete, document
 from mock_sagemaker_ie.backend.settings import Durations, Settings
 from mock_sagemaker_ie.clock import FrozenClock, as_clock
+from mock_sagemaker_ie.documentation import Page
 from mock_sagemaker_ie.interception import botocore_hook, name_lookup, requests_hook, stack, time_functions
 from mock_sagemaker_ie.interception.stack import ActiveMock
 from mock_sagemaker_ie.interception.virtual_time import VirtualTime
 from mock_sagemaker_ie.mock import InferenceExperimentMock
+from mock_sagemaker_ie.service.call_log import log
 from mock_sagemaker_ie.service.clients import partitions
 from mock_sagemaker_ie.service.delivery import Delivery
 from mock_sagemaker_ie.service.faults import UnusedFaultError, UnusedFaultWarning
@@ -180,7 +182,9 @@ def _activate(options: Options, origin: ActiveMock | None = None, **entry: Any) 
         **entry,
     )
     exits = active.exits
+    activation = Activation(options)
     with exits:
+        exits.callback(log.info, "%r has ended", activation)
         if isinstance(service.clock, FrozenClock):
             exits.enter_context(service.clock)
         for _ in range(2):  # An interrupt, for example of a signal, may come at any line of the first.
@@ -189,6 +193,7 @@ def _activate(options: Options, origin: ActiveMock | None = None, **entry: Any) 
         exits.callback(delivery.close)
         exits.callback(active.mock._clients.give_back)  # noqa: SLF001 - not for users
         exits.callback(service.leave)
+        log.info("%r is active", activation)
         yield active
     report_unused(service, options["unused_faults"])
 
@@ -198,7 +203,8 @@ def report_unused(service: Service, choice: str) -> None:
     if choice == "ignore" or not (left := service.unused()):
         return
     more = [f"… {len(left) - MAX_LISTED} more"] if len(left) > MAX_LISTED else []
-    message = f"no call met {len(left)} arranged fault{'s'[: len(left) > 1]}: {', '.join(left[:MAX_LISTED] + more)}"
+    listed = ", ".join(left[:MAX_LISTED] + more)
+    message = f"no call met {len(left)} arranged fault{'s'[: len(left) > 1]}: {listed}; {Page.FAULTS}"
     if choice == "error":
         raise UnusedFaultError(message)
     warnings.warn(message, UnusedFaultWarning, stacklevel=2)

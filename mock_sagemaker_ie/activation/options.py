@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypedDict, cast
 
 from mock_sagemaker_ie.backend.settings import Durations
 from mock_sagemaker_ie.clock import as_clock
+from mock_sagemaker_ie.documentation import Page
 from mock_sagemaker_ie.service.clients import ANSWERED_SERVICES, sagemaker_services, service_model
 
 if TYPE_CHECKING:
@@ -204,7 +205,7 @@ def _instance_types() -> Collection[str]:
 
 def _s3(s3: Any) -> Any:
     if isinstance(s3, str):
-        raise TypeError(f"s3={s3!r}: expected a boto3 S3 client, or a folder as pathlib.Path({s3!r})")
+        raise TypeError(f"s3={s3!r}: expected a boto3 S3 client, or a folder as pathlib.Path({s3!r}); {Page.CLOUDS}")
     return s3 if isinstance(s3, Path) else _client("s3", s3, "put_object")
 
 
@@ -214,7 +215,7 @@ def _cloudwatch(cloudwatch: Any) -> Any:
 
 def _client(option: str, client: Any, method: str) -> Any:
     if client is not None and (not hasattr(client, method) or _is_asynchronous(client, method)):
-        raise TypeError(f"{option}={client!r}: expected a boto3 client with {method}()")
+        raise TypeError(f"{option}={client!r}: expected a boto3 client with {method}(); {Page.CLOUDS}")
     return client
 
 
@@ -247,12 +248,15 @@ def _one_of(option: str, choices: Collection[str]) -> Callable[[Any], Any]:
 
 def _passthrough(names: Any) -> frozenset[str]:
     if isinstance(names, str) or not isinstance(names, Iterable):
-        raise TypeError(f"passthrough={names!r}: expected a collection of names, e.g. ['ListModels']")
+        raise TypeError(
+            f"passthrough={names!r}: expected a collection of names, e.g. ['ListModels']; {Page.INTERCEPTION}"
+        )
     names = frozenset(names)
     if malformed := [name for name in names if not re.fullmatch(_PASSTHROUGH, str(name))]:
         raise ValueError(
             f"passthrough={malformed!r}: expected the names of operations as AWS writes them, e.g. 'ListModels', or of "
-            "services as boto3.client takes them, e.g. 'sagemaker-metrics', or both, e.g. 'sagemaker-edge:GetDevices'"
+            "services as boto3.client takes them, e.g. 'sagemaker-metrics', or both, e.g. 'sagemaker-edge:GetDevices'; "
+            f"{Page.INTERCEPTION}"
         )
     return frozenset(map(_passing, sorted(names)))
 
@@ -280,7 +284,7 @@ def _refuse_name(problem: str, name: str, known: Collection[str]) -> NoReturn:
 
     near = difflib.get_close_matches(name, known, n=1)
     guess = f"; did you mean {near[0]!r}?" if near else " that this botocore has"
-    raise ValueError(f"{problem}{guess}")
+    raise ValueError(f"{problem}{guess}; {Page.INTERCEPTION}")
 
 
 # By name of an option: its default and its check.

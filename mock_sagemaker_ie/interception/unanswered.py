@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mock_sagemaker_ie.documentation import Page
 from mock_sagemaker_ie.service.clients import ANSWERED_SERVICES
 
 
@@ -17,7 +18,7 @@ def unanswered(service: str, operation: str) -> UnansweredCallError:
         "answered it; it was not sent to AWS. The mock answers inference experiments, models, endpoint configurations, "
         "endpoints, InvokeEndpoint, and tags of these. For the rest, run moto's mock_aws alongside, stub the call with "
         "botocore.stub.Stubber, or let it through to AWS with "
-        f"mock_inference_experiment(passthrough=[{name!r}]).",
+        f"mock_inference_experiment(passthrough=[{name!r}]); {Page.INTERCEPTION}.",
     )
 
 
@@ -26,7 +27,7 @@ def ended(service: str, operation: str) -> UnansweredCallError:
     return UnansweredCallError(
         f"{operation} ({service}) was called inside a mock_inference_experiment that has ended since; its next request "
         "was not sent to AWS. Let the call return before the mock ends: join its thread, await its task, or leave the "
-        "mock later.",
+        f"mock later; {Page.INTERCEPTION}.",
     )
 
 
@@ -37,5 +38,5 @@ def unanswered_connection(host: str) -> UnansweredCallError:
         "The mock answers calls of boto3, botocore, aiobotocore and requests in this process, and passthrough= lets "
         "operations and services of these through. Make the call with one of them, stub it in the library that makes "
         "it, give that library the URL of a served mock (`mock-sagemaker-ie serve`), or make the call outside the "
-        "mock.",
+        f"mock; {Page.LANGUAGES}.",
     )

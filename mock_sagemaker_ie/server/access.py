@@ -11,6 +11,7 @@ import re
 import socket
 from typing import TYPE_CHECKING
 
+from mock_sagemaker_ie.documentation import Page
 from mock_sagemaker_ie.service.aws_http import is_sagemaker_host
 
 if TYPE_CHECKING:
@@ -49,16 +50,19 @@ class Access:
         if host and not self._permits(host):
             return (
                 f"Host {host[:300]!r} is not a loopback address, and a web page could use it to reach the mock; "
-                "to allow it, start the server with --allow-host NAME"
+                f"to allow it, start the server with --allow-host NAME; {Page.ACCESS}"
             )
         origin = environ.get("HTTP_ORIGIN")
         if origin is not None and origin.partition("://")[2].lower() != host.lower():
-            return f"Origin {origin[:300]!r} is another site than {host!r}: web pages of other sites cannot use it"
+            return (
+                f"Origin {origin[:300]!r} is another site than {host!r}: web pages of other sites cannot use it; "
+                f"{Page.ACCESS}"
+            )
         site = environ.get("HTTP_SEC_FETCH_SITE", "none")
         if site not in ("none", "same-origin"):
             return (
                 f"Sec-Fetch-Site {site[:300]!r}: web pages of other sites cannot use the mock; "
-                "to open its page, enter the URL in the address bar"
+                f"to open its page, enter the URL in the address bar; {Page.ACCESS}"
             )
         return None
 

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from mock_sagemaker_ie.activation.activation import make_service, report_unused
 from mock_sagemaker_ie.activation.options import complete
+from mock_sagemaker_ie.documentation import Page
 from mock_sagemaker_ie.mock import InferenceExperimentMock
 from mock_sagemaker_ie.server.access import Access, is_loopback
 from mock_sagemaker_ie.server.control import Control
@@ -117,7 +118,7 @@ def running_server(
     if not remote and not is_loopback(host):
         raise ValueError(
             f"host {host!r} is not a loopback address such as 127.0.0.1, so other machines could reach the mock; "
-            "to allow it, pass remote=True (on the command line: --remote)"
+            f"to allow it, pass remote=True (on the command line: --remote); {Page.ACCESS}"
         )
     access = Access([*allow_hosts, *([host] if host else [])], remote=remote)
     complete_options = complete(options)

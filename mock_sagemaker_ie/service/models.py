@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from mock_sagemaker_ie.documentation import Page
 from mock_sagemaker_ie.protocol.errors import ERROR_STATUSES, error_text, shown
 from mock_sagemaker_ie.protocol.limits import check_duration, check_seconds
 
@@ -144,7 +145,7 @@ class ModelCall(NamedTuple):
             result.close()
         return HandlerError(
             f"{self._name} is asynchronous, but the caller is synchronous; "
-            "use an aiobotocore client or a synchronous handler"
+            f"use an aiobotocore client or a synchronous handler; {Page.TRAFFIC}"
         )
 
     @property
@@ -156,7 +157,9 @@ class ModelCall(NamedTuple):
         response = result if isinstance(result, ModelResponse) else ModelResponse(result)
         for name, (is_valid, expected) in _CHECKS.items():
             if not is_valid(value := getattr(response, name)):
-                raise HandlerError(f"{self._name} returned {shown(response)} with {name}={shown(value)}: {expected}")
+                raise HandlerError(
+                    f"{self._name} returned {shown(response)} with {name}={shown(value)}: {expected}; {Page.TRAFFIC}"
+                )
         body, content_type = response.body, response.content_type
         if isinstance(body, (bytes, bytearray, memoryview, str)):
             accepted = self.request.accept if self.request.accept not in (None, "*/*") else None
@@ -175,7 +178,7 @@ class ModelCall(NamedTuple):
         except (TypeError, ValueError, RecursionError) as error:
             raise HandlerError(
                 f"{self._name} returned {shown(body)}: expected bytes, str, a value that json.dumps accepts, or a "
-                f"ModelResponse ({error_text(error)})"
+                f"ModelResponse ({error_text(error)}); {Page.TRAFFIC}"
             ) from None
 
 

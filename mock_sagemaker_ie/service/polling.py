@@ -11,6 +11,7 @@ from mock_sagemaker_ie.backend.experiments.lifecycle import LIFECYCLE
 from mock_sagemaker_ie.backend.hosting.endpoints import ENDPOINT_LIFECYCLE
 from mock_sagemaker_ie.backend.transitions import Call as Called
 from mock_sagemaker_ie.calls import INVOKE_ENDPOINT
+from mock_sagemaker_ie.documentation import Page
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -144,7 +145,7 @@ def _message(polled: Sequence[Call], pauses: int, waited: dt.timedelta) -> str:
     return (
         f"the code polls for ever: in {pauses:,} pauses, {waited} of virtual time, every answer was alike, and nothing "
         f"lies ahead that could change one. {shown}{more}. End the loop at such an answer, or pass"
-        ' polling_forever="ignore"'
+        f' polling_forever="ignore"; {Page.VIRTUAL_TIME}'
     )
 
 

@@ -14,6 +14,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from contextvars import ContextVar, copy_context
 from dataclasses import replace
 from functools import lru_cache, partial
+from logging import DEBUG
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 from botocore.endpoint_provider import RuleSetStandardLibrary
@@ -26,6 +27,7 @@ from mock_sagemaker_ie.protocol.errors import AWSError
 from mock_sagemaker_ie.protocol.validation import refuse, violations
 from mock_sagemaker_ie.protocol.wire import copy_values, encode, encode_answer, read_request, whole_milliseconds
 from mock_sagemaker_ie.service.answer_cache import AnswerCache, CachedAnswer, Key
+from mock_sagemaker_ie.service.call_log import log, write_line
 from mock_sagemaker_ie.service.clients import partitions
 from mock_sagemaker_ie.service.faults import Faults, is_longer
 from mock_sagemaker_ie.service.invocation import Invoked, warn_of
@@ -121,13 +123,12 @@ class Service:
         """Answer a call as `answer` does. For an asynchronous caller handlers of models may be coroutine functions."""
         account_id = account_id or self.account_id
         self.watch.raise_if_forever(model.name)
+        call = model, request, region, account_id
         if model.name == INVOKE_ENDPOINT:
-            return _raise_error(
-                (yield from self._invoke(model, request, region, account_id, asynchronous=asynchronous))
-            )
+            return _raise_error(self._log(call, (yield from self._invoke(*call, asynchronous=asynchronous))))
         if model.name not in OPERATIONS:
             return None
-        return _raise_error(self._changes.whole(partial(self._answer_and_record, model, request, region, account_id)))
+        return _raise_error(self._log(call, self._changes.whole(partial(self._answer_and_record, *call))))
 
     # --- faults
 
@@ -184,8 +185,10 @@ class Service:
             params = read_request(model, request)
         except AWSError:
             params = {}
-        call = partial(Call, model.name, params, account_id or self.account_id, region)
-        return self._changes.whole(partial(self._record_fault, model.name, call, timeout))
+        account_id = account_id or self.account_id
+        call = partial(Call, model.name, params, account_id, region)
+        error = self._changes.whole(partial(self._record_fault, model.name, call, timeout))
+        return self._log((model, request, region, account_id), error)
 
     def _record_fault(
         self, operation: str, call: Callable[[dt.datetime], Call], error: Exception | None
@@ -321,6 +324,12 @@ class Service:
                 clock.advance(clock.auto_advance)
             if not _in_event_loop():  # Else another task may act.
                 self.watch.time_passed(self)
+
+    def _log(self, call: tuple[OperationModel, WireRequest, str, str], outcome: T) -> T:
+        """Write the line of a call that happened, and return its outcome. A replay, inside a change, has no lines."""
+        if log.isEnabledFor(DEBUG) and outcome is not None and not self._changes.is_under_way:
+            write_line(call, outcome, self._latest)
+        return outcome
 
     def recorded(self) -> tuple[Call, ...]:
         """Return the recorded calls, oldest first."""

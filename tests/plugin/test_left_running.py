@@ -90,7 +90,7 @@ def test_a_mock_that_a_failed_test_did_not_stop_is_stopped(run, where):
     outcome = "errors" if where in ("setup_method", "fixture") else "failed"
     result.assert_outcomes(passed=1, warnings=1, **{outcome: 1})
     result.stdout.fnmatch_lines(
-        ["*LeftRunningWarning: test_does_not_stop started a mock_inference_experiment*did not stop it"]
+        ["*LeftRunningWarning: test_does_not_stop started a mock_inference_experiment*did not stop it; see*"]
     )
 
 

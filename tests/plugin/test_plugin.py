@@ -339,7 +339,7 @@ def test_a_wrong_option_is_reported_in_one_line(run, marker, ini, message):
 @pytest.mark.parametrize(
     ("option", "lines"),
     [
-        ("--markers", ["@pytest.mark.sagemaker_ie([*][*]options): *mock_inference_experiment*"]),
+        ("--markers", ["@pytest.mark.sagemaker_ie([*][*]options): *mock_inference_experiment*clock=, *wire=; help(*"]),
         ("--fixtures", ["sagemaker_ie -- *plugin.py*", "    Give a mock of SageMaker inference experiments*"]),
         ("--help", ["  sagemaker_ie_account_id*", "  sagemaker_ie_durations*"]),
     ],
