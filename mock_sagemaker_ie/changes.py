@@ -69,8 +69,7 @@ class UndoLog:
 
     def keep(self) -> None:
         """Make the change final."""
-        if self._steps:
-            self._steps = []
+        self._steps = []
 
     def undo(self) -> None:
         """Put back what has changed since the last `keep`."""
@@ -139,7 +138,8 @@ class Changes(UndoLog):
             self.undo()
         try:
             result = function()
-            self.keep()
+            if self._steps:
+                self.keep()
             return result  # noqa: TRY300 - an exception at this line must come to `undo` too
         except BaseException:
             self.undo()

@@ -51,7 +51,7 @@ def instant(when: dt.datetime | str) -> dt.datetime:
             ) from None
     if not isinstance(when, dt.datetime):
         raise TypeError(f"{when!r} is not an instant: expected an aware datetime or an ISO 8601 string")
-    if when.tzinfo is None or when.utcoffset() is None:
+    if when.tzinfo is not UTC and when.utcoffset() is None:
         raise ValueError(
             f"{given!r} is naive, so it is not an instant: give it a time zone, "
             "e.g. .replace(tzinfo=datetime.timezone.utc) or '2026-01-01T09:00:00Z'",

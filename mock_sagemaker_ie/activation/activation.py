@@ -13,9 +13,8 @@ from mock_sagemaker_ie.activation.options import complete, document
 from mock_sagemaker_ie.backend.settings import Durations, Settings
 from mock_sagemaker_ie.clock import FrozenClock, as_clock
 from mock_sagemaker_ie.documentation import Page
-from mock_sagemaker_ie.interception import botocore_hook, name_lookup, requests_hook, stack, time_functions
+from mock_sagemaker_ie.interception import botocore_hook, name_lookup, requests_hook, stack
 from mock_sagemaker_ie.interception.stack import ActiveMock
-from mock_sagemaker_ie.interception.virtual_time import VirtualTime
 from mock_sagemaker_ie.mock import InferenceExperimentMock
 from mock_sagemaker_ie.service.call_log import log
 from mock_sagemaker_ie.service.clients import partitions
@@ -40,11 +39,10 @@ R = TypeVar("R")
 C = TypeVar("C", bound=type)
 
 MAX_LISTED = 20  # Faults that a warning lists.
-INTERCEPTORS = (
+INTERCEPTORS: tuple[stack.Interceptor, ...] = (
     botocore_hook.interceptor,
     requests_hook.interceptor,
     name_lookup.interceptor,
-    time_functions.interceptor,
 )
 
 
@@ -169,9 +167,12 @@ def _activate(options: Options, origin: ActiveMock | None = None, **entry: Any) 
     service, delivery = make_service(options)
     if origin is not None:
         service.adopt(origin.service)
-    virtual_time = None
+    virtual_time, interceptors = None, INTERCEPTORS
     if options["virtual_sleep"]:
-        virtual_time = VirtualTime(service)
+        from mock_sagemaker_ie.interception import time_functions  # noqa: PLC0415 - large, and other mocks need neither
+        from mock_sagemaker_ie.interception.virtual_time import VirtualTime  # noqa: PLC0415
+
+        virtual_time, interceptors = VirtualTime(service), (*INTERCEPTORS, time_functions.interceptor)
         service.watch.enabled = options["polling_forever"] == "error"
     active = ActiveMock(
         InferenceExperimentMock(service, options["region_name"]),
@@ -188,8 +189,8 @@ def _activate(options: Options, origin: ActiveMock | None = None, **entry: Any) 
         if isinstance(service.clock, FrozenClock):
             exits.enter_context(service.clock)
         for _ in range(2):  # An interrupt, for example of a signal, may come at any line of the first.
-            exits.callback(stack.remove, active, INTERCEPTORS)
-        stack.push(active, INTERCEPTORS)
+            exits.callback(stack.remove, active, interceptors)
+        stack.push(active, interceptors)
         exits.callback(delivery.close)
         exits.callback(active.mock._clients.give_back)  # noqa: SLF001 - not for users
         exits.callback(service.leave)

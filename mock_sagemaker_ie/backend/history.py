@@ -39,6 +39,11 @@ class History(Sequence[T]):
         longer._items, longer._length = items, length + 1
         return longer
 
+    @property
+    def last(self) -> T:
+        """The last item of a history that is not empty. It is read often, so no index is checked."""
+        return self._items[self._length - 1]
+
     def __len__(self) -> int:
         return self._length
 

@@ -118,13 +118,12 @@ def _before_call(event: _Event, active: ActiveMock, result: Any, arguments: dict
     response: tuple[Any, Any] = (yield result) if asynchronous else result
     if response[1] is not None:
         return response
-    check = functools.partial(_refuse_after, active, event)
-    check()
+    _refuse_after(active, event)
     answer = None
     if event.service in ANSWERED_SERVICES:
         answer = yield from botocore_calls.before_call(active, arguments, asynchronous=asynchronous)
     if answer is None:  # Requests follow. Botocore reads these headers for each of them, also for retries.
-        params = arguments["params"]
+        check, params = functools.partial(_refuse_after, active, event), arguments["params"]
         params["headers"] = _Headers(params["headers"], check)
         arguments["context"][_CHECK] = check
     return active, answer

@@ -193,7 +193,8 @@ _SCALARS: dict[str, Callable[[Shape, Any], Any]] = {
 
 def whole_milliseconds(when: dt.datetime) -> dt.datetime:
     """Cut an instant to whole milliseconds, the precision of the wire."""
-    return when.replace(microsecond=when.microsecond // 1000 * 1000)
+    rest = when.microsecond % 1000  # To subtract is faster than to replace.
+    return when - dt.timedelta(microseconds=rest) if rest else when
 
 
 Copier = Callable[[Any], Any]
@@ -280,7 +281,7 @@ def _http_day(day: dt.date) -> str:
 
 def _http_date(at: dt.datetime) -> str:
     """Return an instant in the form of the header Date. In virtual time each call has another one."""
-    return f"{_http_day(at.date())} {at.hour:02}:{at.minute:02}:{at.second:02} GMT"
+    return "%s %02d:%02d:%02d GMT" % (_http_day(at.date()), at.hour, at.minute, at.second)  # noqa: UP031 - faster
 
 
 _encoder = json.JSONEncoder(default=_epoch_seconds, separators=(",", ":"))

@@ -136,15 +136,26 @@ def _version(text: bytes) -> int:
 
 
 class JournalFile:
-    """The open file of a journal. Only one process can have it open. Raises JournalError or OSError.
+    """The open file of a journal. Only one process can have it open. Raises JournalError when it cannot be opened.
 
     `create`: make the file when there is none.
     """
 
     def __init__(self, path: Path, *, create: bool = True) -> None:
-        self.path = path.resolve()  # The content of a link's target is replaced, not the link.
+        try:
+            self.path = path.resolve()  # The content of a link's target is replaced, not the link.
+            self._open(path, os.O_RDWR | os.O_APPEND | (os.O_CREAT if create else 0))
+        except (OSError, RuntimeError) as error:
+            raise error if isinstance(error, JournalError) else JournalError(_why_not(path, error)) from None
+        if self._beside.is_dir():
+            self.close()
+            raise JournalError(
+                f"{self._beside} is a folder, but a file of this name is to replace {path}: remove or rename the folder"
+            )
+
+    def _open(self, path: Path, flags: int) -> None:
         while True:
-            self._file = os.open(self.path, os.O_RDWR | os.O_APPEND | (os.O_CREAT if create else 0), 0o644)
+            self._file = os.open(self.path, flags, 0o644)
             try:
                 _lock(self._file, path)
                 if os.path.samestat(os.fstat(self._file), self.path.stat()):
@@ -181,7 +192,7 @@ class JournalFile:
 
         Raises OSError when that is not possible; then the content stays.
         """
-        beside = self.path.with_name(f"{self.path.name}.new")
+        beside = self._beside
         mode = stat.S_IMODE(os.fstat(self._file).st_mode)
         file = os.open(beside, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_TRUNC, mode)
         try:
@@ -198,9 +209,25 @@ class JournalFile:
         self._file = file
         sync_folder(self.path)
 
+    @property
+    def _beside(self) -> Path:
+        """The path of a new content, which replaces the file when it is complete."""
+        return self.path.with_name(f"{self.path.name}.new")
+
     def close(self) -> None:
         """Close the file."""
         os.close(self._file)
+
+
+def _why_not(path: Path, error: Exception) -> str:
+    """Return the message about a file that cannot be opened."""
+    if path.is_dir():
+        return f"{path} is a folder: expected the path of a file in it"
+    if isinstance(error, FileNotFoundError):
+        missing = path if path.parent.is_dir() else path.parent
+        return f"{path} cannot be opened: {missing} does not exist; make it, or use another file"
+    reason = error.strerror if isinstance(error, OSError) else error
+    return f"{path} cannot be opened for reading and writing: {reason}; change its permissions, or use another file"
 
 
 def _write(file: int, data: bytes) -> None:

@@ -42,7 +42,7 @@ class Examination(NamedTuple):
 def check(path: Path) -> Examination:
     """Find the damaged lines of a journal, and those that cannot be replayed. The file does not change.
 
-    Raises JournalError for a file that is in use, or that is not a journal; OSError when it cannot be read.
+    Raises JournalError for a file that is in use, cannot be opened, or is not a journal.
     """
     with _opened(path) as file:
         return _examine(file, None)
@@ -53,7 +53,7 @@ def repair(path: Path, settings: dict[str, Any]) -> tuple[Examination, Path | No
 
     `settings`: of the mock, which count only if the header is damaged, so that the file does not say them. Return what
     was found, and the path to which the damaged file was copied; None when it is intact, so that it did not change.
-    Raises JournalError and OSError as `check` does.
+    Raises JournalError as `check` does, and OSError when the file cannot be copied or replaced.
     """
     with _opened(path) as file:
         found = _examine(file, settings)

@@ -315,7 +315,7 @@ def test_a_file_in_a_folder_that_cannot_be_written_still_keeps_the_state(tmp_pat
     path.parent.mkdir()
     with server_with_state(path) as (http, mock):
         http.call("CreateInferenceExperiment", **create())
-        (path.parent / "journal.new").mkdir()
+        (path.parent / "journal.new").symlink_to("no folder/file")  # Also root cannot write it.
 
         http.post("/_mock/reset", {})
         http.call("CreateModel", **model())

@@ -69,7 +69,7 @@ def test_a_file_of_version_1_stays_usable_if_it_cannot_be_written_anew(tmp_path)
     """Its lines may or may not have checksums."""
     path = tmp_path / "journal"
     shutil.copy(DATA / "version-1.journal", path)
-    (tmp_path / "journal.new").mkdir()
+    (tmp_path / "journal.new").symlink_to("no folder/file")  # Also root cannot write it.
     with server_with_state(path) as (http, mock):
         http.call("CreateModel", **model("another"))
         state = visible_state(http, mock)
@@ -237,6 +237,6 @@ def test_a_file_that_is_missing_in_use_or_something_else_is_refused(tmp_path, jo
     assert "settings has settings in its first line that cannot be read" in no_settings.stderr
     assert "is in use by another server" in in_use.stderr
     assert "shopping.txt is not a journal of a mock" in something_else.stderr
-    assert "No such file" in missing.stderr
+    assert "missing does not exist" in missing.stderr
     assert "Traceback" not in in_use.stderr + something_else.stderr + missing.stderr
     assert not (tmp_path / "missing").exists()

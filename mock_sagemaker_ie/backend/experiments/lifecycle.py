@@ -97,12 +97,12 @@ class Life:
     @property
     def status(self) -> Status:
         """The present status."""
-        return self.entries[-1].status
+        return self.entries.last.status
 
     @property
     def since(self) -> dt.datetime:
         """The instant at which the present status began."""
-        return self.entries[-1].since
+        return self.entries.last.since
 
 
 def begin(now: dt.datetime, start_time: dt.datetime, end_time: dt.datetime) -> Life:
@@ -112,13 +112,13 @@ def begin(now: dt.datetime, start_time: dt.datetime, end_time: dt.datetime) -> L
 
 def next_by_time(life: Life, durations: Durations) -> tuple[Transition[Status], dt.datetime] | None:
     """Return the next transition that time triggers, and its instant; None when the status stays."""
-    ends = {"StartTime": life.start_time, "EndTime": life.end_time}
-    for row in LIFECYCLE.rows_by_time(life.status):
+    present, ends = life.entries.last, {"StartTime": life.start_time, "EndTime": life.end_time}
+    for row in LIFECYCLE.rows_by_time(present.status):
         if isinstance(row.trigger, At):
             # A deadline that passed during another status takes effect as soon as that status ends.
-            return row, max(life.since, ends[row.trigger.end])
+            return row, max(present.since, ends[row.trigger.end])
         assert isinstance(row.trigger, After), "time triggers no other row"  # noqa: S101
-        elapsed = later(life.since, getattr(durations, row.trigger.duration))
+        elapsed = later(present.since, getattr(durations, row.trigger.duration))
         if row.trigger.reached is None or ends[row.trigger.reached] <= elapsed:
             return row, elapsed
     return None

@@ -227,7 +227,8 @@ class Experiments:
             if (deployment := deployments.target_deployment(experiment, row.target)) is not None:
                 self._deploy(experiment, deployment, now, takes=ends - now)
         history = experiment.variant_history.plus(self._variant_statuses(experiment))
-        self._put(dataclasses.replace(experiment, variant_history=history))
+        self.store.put(dataclasses.replace(experiment, variant_history=history))
+        self._expect(experiment.name, coming)
 
     def _variant_statuses(self, experiment: Experiment) -> dict[str, str]:
         """Return the status of each variant during the status that has just begun, by name."""
@@ -238,9 +239,12 @@ class Experiments:
 
     def _put(self, experiment: Experiment) -> None:
         self.store.put(experiment)
-        coming = lifecycle.next_by_time(experiment.life, self._durations)
+        self._expect(experiment.name, lifecycle.next_by_time(experiment.life, self._durations))
+
+    def _expect(self, name: str, coming: tuple[object, dt.datetime] | None) -> None:
+        """Add the event of the next transition that time triggers, if there is one."""
         if coming is not None:
-            self._events.add(coming[1], EventKind.EXPERIMENT, experiment.name)
+            self._events.add(coming[1], EventKind.EXPERIMENT, name)
 
     def _deploy(self, experiment: Experiment, settings: Values, now: dt.datetime, takes: dt.timedelta) -> None:
         if settings is experiment.before:  # What the endpoint served before the test needs no new capacity.

@@ -112,12 +112,12 @@ class Experiment:
     @property
     def failed(self) -> bool:
         """True when a failure led to the present status."""
-        return isinstance(self.life.entries[-1].trigger, Failure)
+        return isinstance(self.life.entries.last.trigger, Failure)
 
     @property
     def ended_by_schedule(self) -> bool:
         """True when EndTime led to the present status."""
-        return self.life.entries[-1].trigger == At("EndTime")
+        return self.life.entries.last.trigger == At("EndTime")
 
     def facts(self) -> Values:
         """Return what Describe and List show of it, without its endpoint; each output shape selects its members."""
