@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mock_sagemaker_ie.activation.activation import Activation, mock_inference_experiment
     from mock_sagemaker_ie.activation.options import Options
-    from mock_sagemaker_ie.backend.experiments.lifecycle import Status
+    from mock_sagemaker_ie.backend.experiments.lifecycle import Fails, Status
     from mock_sagemaker_ie.backend.hosting.captures import Capture
+    from mock_sagemaker_ie.backend.hosting.endpoints import FailsDeployment
     from mock_sagemaker_ie.backend.hosting.metrics import Datapoint, Metrics
     from mock_sagemaker_ie.backend.settings import Durations
     from mock_sagemaker_ie.calls import Call, Calls
     from mock_sagemaker_ie.clock import Clock, FrozenClock, MockClock
     from mock_sagemaker_ie.interception.unanswered import UnansweredCallError
     from mock_sagemaker_ie.mock import InferenceExperimentMock
+    from mock_sagemaker_ie.scenario import Delays, Interferes, Raises, Scenario
     from mock_sagemaker_ie.server.app import RunningServer as RunningServer
     from mock_sagemaker_ie.service.delivery import DeliveryWarning
     from mock_sagemaker_ie.service.faults import UnusedFaultError, UnusedFaultWarning
@@ -35,18 +37,24 @@ __all__ = [
     "Capture",
     "Clock",
     "Datapoint",
+    "Delays",
     "DeliveryWarning",
     "Durations",
+    "Fails",
+    "FailsDeployment",
     "FrozenClock",
     "HandlerError",
     "HandlerWarning",
     "InferenceExperimentMock",
+    "Interferes",
     "Metrics",
     "MockClock",
     "ModelRequest",
     "ModelResponse",
     "Options",
     "PollingForeverError",
+    "Raises",
+    "Scenario",
     "Segment",
     "Status",
     "Timeline",
@@ -63,19 +71,25 @@ _HOMES = {
     "Capture": "backend.hosting.captures",
     "Clock": "clock",
     "Datapoint": "backend.hosting.metrics",
+    "Delays": "scenario",
     "DeliveryWarning": "service.delivery",
     "Durations": "backend.settings",
+    "Fails": "backend.experiments.lifecycle",
+    "FailsDeployment": "backend.hosting.endpoints",
     "FrozenClock": "clock",
     "HandlerError": "service.models",
     "HandlerWarning": "service.invocation",
     "InferenceExperimentMock": "mock",
+    "Interferes": "scenario",
     "Metrics": "backend.hosting.metrics",
     "MockClock": "clock",
     "ModelRequest": "service.models",
     "ModelResponse": "service.models",
     "Options": "activation.options",
     "PollingForeverError": "service.polling",
+    "Raises": "scenario",
     "RunningServer": "server.app",
+    "Scenario": "scenario",
     "Segment": "timeline",
     "Status": "backend.experiments.lifecycle",
     "Timeline": "timeline",

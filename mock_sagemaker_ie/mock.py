@@ -11,7 +11,7 @@ from mock_sagemaker_ie.backend.experiments.lifecycle import FINISHED, LIFECYCLE,
 from mock_sagemaker_ie.backend.transitions import Call as Called
 from mock_sagemaker_ie.calls import INVOKE_ENDPOINT, Calls, require_operation
 from mock_sagemaker_ie.clock import instant, movable
-from mock_sagemaker_ie.protocol.limits import LATEST, check_seconds
+from mock_sagemaker_ie.protocol.limits import LATEST, check_reason, check_seconds
 from mock_sagemaker_ie.protocol.wire import MILLISECOND, copy_values, whole_milliseconds
 from mock_sagemaker_ie.service.clients import Clients, process_region
 from mock_sagemaker_ie.service.faults import Fault, aws_error, connection_error
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from mock_sagemaker_ie.timeline import Timeline
 
 T = TypeVar("T")
-
-MAX_REASON_LENGTH = 1024  # AWS: StatusReason, FailureReason
 
 
 class InferenceExperimentMock:
@@ -282,7 +280,7 @@ class InferenceExperimentMock:
                 raise ValueError(
                     f"at={when.isoformat()}: expected a later instant than {now.isoformat()}, which is now"
                 )
-            with self._change("experiment", name, _reason(reason), backend, now, when=when.isoformat()):
+            with self._change("experiment", name, check_reason(reason), backend, now, when=when.isoformat()):
                 backend.fail_experiment(name, reason, when, now)
             if when > now:
                 self._expect(backend, ("experiment", name, when.isoformat()), f"the failure at {when.isoformat()}")
@@ -303,7 +301,7 @@ class InferenceExperimentMock:
             anywhere = region_name is None and account_id is None
             if anywhere and backend.hosting.find(name) is None and self._scopes_with("endpoints", name):
                 raise LookupError(f"Endpoint {name} does not exist in {self.region_name}.")
-            with self._change("endpoint", name, _reason(reason), backend, now):
+            with self._change("endpoint", name, check_reason(reason), backend, now):
                 backend.fail_endpoint(name, reason, now)
             if backend.hosting.fails_next(name):
                 self._expect(backend, ("endpoint", name), "the failure of the next deployment")
@@ -409,9 +407,3 @@ def _why_never(name: str, target: Status, entries: Sequence[Entry]) -> str:
     )
     hint = f" {' or '.join(operations)} would lead there." if operations else ""
     return f"{reason}it goes {' → '.join(entry.status for entry in entries)}.{hint}"
-
-
-def _reason(reason: str) -> str:
-    if not isinstance(reason, str) or not 0 < len(reason) <= MAX_REASON_LENGTH:
-        raise ValueError(f"reason={reason!r}: expected a str with 1 to {MAX_REASON_LENGTH} characters")
-    return reason

@@ -106,9 +106,12 @@ def _options(request: pytest.FixtureRequest) -> dict[str, Any]:
         "strict": request.config.getini("sagemaker_ie_strict"),
         "durations": Durations.parse(request.config.getini("sagemaker_ie_durations")),
     }
+    given: dict[str, Any] = {}
     for marker in reversed(list(request.node.iter_markers(NAME))):
-        options |= _keywords(marker)
-    return options
+        given |= _keywords(marker)
+    if getattr(given.get("scenario"), "durations", Durations()) != Durations():
+        del options["durations"]  # The marker takes precedence.
+    return options | given
 
 
 def _keywords(marker: pytest.Mark) -> dict[str, Any]:

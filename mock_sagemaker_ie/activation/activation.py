@@ -5,17 +5,19 @@ Each entry creates a new, empty service, adds it to the stack of active mocks, a
 
 from __future__ import annotations
 
+import random
 import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from mock_sagemaker_ie.activation.options import complete, document
 from mock_sagemaker_ie.backend.settings import Durations, Settings
-from mock_sagemaker_ie.clock import FrozenClock, as_clock
+from mock_sagemaker_ie.clock import FrozenClock, MockClock, as_clock
 from mock_sagemaker_ie.interception import botocore_hook, name_lookup, requests_hook, stack, time_functions
 from mock_sagemaker_ie.interception.stack import ActiveMock
 from mock_sagemaker_ie.interception.virtual_time import VirtualTime
 from mock_sagemaker_ie.mock import InferenceExperimentMock
+from mock_sagemaker_ie.scenario import Scenario
 from mock_sagemaker_ie.service.clients import partitions
 from mock_sagemaker_ie.service.delivery import Delivery
 from mock_sagemaker_ie.service.faults import UnusedFaultError, UnusedFaultWarning
@@ -154,9 +156,15 @@ document(mock_inference_experiment)
 
 def make_service(options: Options) -> tuple[Service, Delivery]:
     """Return a new service with these complete options, and the object that delivers its captures and metrics."""
-    settings = Settings(options["durations"] or Durations(), strict=options["strict"], quotas=options["quotas"])
+    scenario, clock = options["scenario"] or Scenario(), options["clock"]
+    durations = scenario.durations if scenario.durations != Durations() else options["durations"] or Durations()
+    settings = Settings(durations, options["strict"], options["quotas"], scenario.failures)
+    if clock is None and options["scenario"] is not None:
+        clock = MockClock(tick=False)  # Where time runs, no order of instants is the same twice.
     delivery, keep = Delivery(options["s3"], options["cloudwatch"]), options["keep"]
-    service = Service(as_clock(options["clock"]), settings, options["account_id"], Runtime(delivery, keep), keep)
+    service = Service(
+        as_clock(clock), settings, options["account_id"], Runtime(delivery, keep), keep, plan=scenario.plan()
+    )
     return service, delivery
 
 
@@ -181,6 +189,9 @@ def _activate(options: Options, origin: ActiveMock | None = None, **entry: Any) 
     )
     exits = active.exits
     with exits:
+        if options["scenario"] is not None:
+            exits.callback(random.setstate, random.getstate())
+            random.seed(0)
         if isinstance(service.clock, FrozenClock):
             exits.enter_context(service.clock)
         for _ in range(2):  # An interrupt, for example of a signal, may come at any line of the first.

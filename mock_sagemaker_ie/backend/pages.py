@@ -39,6 +39,11 @@ def answer(store: Store[Any], query: Mapping[str, Any], scope: str) -> dict[str,
     return values if token is None else {**values, "NextToken": token}
 
 
+def shorten(query: Mapping[str, Any], size: int) -> dict[str, Any]:
+    """Return a query for a page of at most `size` records, which may be 0."""
+    return {**query, "MaxResults": min(size, query.get("MaxResults", DEFAULT_PAGE_SIZE))}
+
+
 def page(store: Store[R], query: Mapping[str, Any], scope: str) -> tuple[list[R], str | None]:
     """Return one page of the records in `store` and the token of the next page, which is None on the last page.
 
@@ -55,7 +60,7 @@ def page(store: Store[R], query: Mapping[str, Any], scope: str) -> tuple[list[R]
     )
     shown = list(islice(found, query.get("MaxResults", DEFAULT_PAGE_SIZE)))
     more = next(found, None) is not None
-    return shown, _write_token(query, scope, position(shown[-1])) if more else None
+    return shown, _write_token(query, scope, position(shown[-1]) if shown else after) if more else None
 
 
 # By the member of the request. Before and After are exclusive (inferred).
@@ -129,7 +134,7 @@ ORDERS: dict[str, tuple[Walk, Callable[[Any], Position]]] = {
 # --- tokens: a position, and a digest that binds it to the query
 
 
-def _write_token(query: Mapping[str, Any], scope: str, position: Position) -> str:
+def _write_token(query: Mapping[str, Any], scope: str, position: Position | None) -> str:
     text = json.dumps(position)
     return base64.urlsafe_b64encode(f"{_digest(query, scope, text)}{text}".encode()).decode()
 
@@ -144,7 +149,7 @@ def _read_token(query: Mapping[str, Any], scope: str) -> Position | None:
     digest, text = content[:_DIGEST_LENGTH], content[_DIGEST_LENGTH:]
     if not hmac.compare_digest(digest.encode(), _digest(query, scope, text).encode()):
         raise invalid_token()
-    position: Position = json.loads(text)
+    position: Position | None = json.loads(text)  # None: after an empty first page.
     return position
 
 

@@ -33,12 +33,14 @@ class UnusedFaultError(AssertionError):
 class Fault(NamedTuple):
     """An error or a delay for one call of an operation, or for one attempt of a client that retries.
 
-    `error`: an AWS error, or an error of the connection. `delay`: the time that the call takes.
+    `error`: an AWS error, or an error of the connection. `delay`: the time that the call takes. `by_scenario`: it need
+    not happen.
     """
 
     operation: str
     error: AWSError | Exception | None = None
     delay: dt.timedelta | None = None
+    by_scenario: bool = False
 
     def __str__(self) -> str:
         what = f"a delay of {self.delay}" if self.error is None else getattr(self.error, "code", shown(self.error))
@@ -148,7 +150,7 @@ class Faults:
     def unused(self) -> list[Fault]:
         """Return the faults that no call has received."""
         queues = [*self._errors.values(), *self._delays.values()]
-        return [fault for queue in queues for fault, times in queue for _ in range(times)]
+        return [fault for queue in queues for fault, times in queue for _ in range(times) if not fault.by_scenario]
 
     def clear(self) -> None:
         """Remove all faults."""

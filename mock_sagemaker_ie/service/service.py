@@ -20,6 +20,7 @@ from botocore.endpoint_provider import RuleSetStandardLibrary
 
 from mock_sagemaker_ie.backend.backend import SageMakerBackend
 from mock_sagemaker_ie.backend.operations import OPERATIONS, RESOURCE_TYPES, RULES, changes, operate
+from mock_sagemaker_ie.backend.pages import shorten
 from mock_sagemaker_ie.calls import INVOKE_ENDPOINT, Call, RecordedError
 from mock_sagemaker_ie.clock import MockClock, movable, read
 from mock_sagemaker_ie.protocol.errors import AWSError
@@ -30,6 +31,8 @@ from mock_sagemaker_ie.service.clients import partitions
 from mock_sagemaker_ie.service.faults import Faults, is_longer
 from mock_sagemaker_ie.service.invocation import Invoked, warn_of
 from mock_sagemaker_ie.service.polling import PollingWatch
+from mock_sagemaker_ie.service.script import Script
+from mock_sagemaker_ie.service.script import request as request_of
 from mock_sagemaker_ie.service.steps import run
 
 if TYPE_CHECKING:
@@ -45,6 +48,7 @@ if TYPE_CHECKING:
     from mock_sagemaker_ie.service.faults import ReadTimeout
     from mock_sagemaker_ie.service.invocation import Runtime
     from mock_sagemaker_ie.service.models import AsyncHandler, Handler
+    from mock_sagemaker_ie.service.script import Plan
     from mock_sagemaker_ie.service.steps import Steps
 
 Values = dict[str, Any]
@@ -83,7 +87,14 @@ class Service:
     """The part of SageMaker that the mock answers, for every account and region. Many threads may call it."""
 
     def __init__(
-        self, clock: Clock, settings: Settings, account_id: str, runtime: Runtime, keep: int | None = None
+        self,
+        clock: Clock,
+        settings: Settings,
+        account_id: str,
+        runtime: Runtime,
+        keep: int | None = None,
+        *,
+        plan: Plan | None = None,
     ) -> None:
         self.clock = clock
         self.account_id = account_id
@@ -91,6 +102,8 @@ class Service:
         self.calls: deque[Call] = deque(maxlen=keep)
         self._changes = runtime.changes
         self.faults = Faults(self._changes)
+        self._plan = plan
+        self._script = self._new_script()
         # Gets each change of the state before it is applied, and is told by its context whether it was.
         self.on_change: Callable[[Values], AbstractContextManager[None]] | None = None
         self._settings = settings
@@ -184,7 +197,9 @@ class Service:
             params = read_request(model, request)
         except AWSError:
             params = {}
-        call = partial(Call, model.name, params, account_id or self.account_id, region)
+        account_id = account_id or self.account_id
+        call = partial(Call, model.name, params, account_id, region)
+        self._let_others_act(model, request, region, account_id)
         return self._changes.whole(partial(self._record_fault, model.name, call, timeout))
 
     def _record_fault(
@@ -196,20 +211,58 @@ class Service:
             self._record_error(error, call(self._read_now()))
         return error
 
+    # --- scenarios
+
+    def _new_script(self) -> Script | None:
+        return None if self._plan is None else Script(self._plan, self._changes, self.faults)
+
+    def _let_others_act(self, model: OperationModel, request: WireRequest, region: str, account_id: str) -> None:
+        """Make the calls of others that the scenario has before this one, if the service can read it."""
+        if self._script is not None and self._script.acts(model.name):
+            self._changes.whole(partial(self._act, self._script, model, request, region, account_id))
+
+    def _act(self, script: Script, model: OperationModel, request: WireRequest, region: str, account_id: str) -> None:
+        """Make calls of others. One that is refused changes nothing."""
+        now = self._read_now()
+        acts = script.acts(model.name)
+        script.note_acts(model.name)
+        for act in acts:
+            backend = self._backend(region, account_id).as_of(now)
+            mark = self._changes.mark
+            try:
+                params = read_request(model, request)
+                _validate(model, params, now)
+                if (others := request_of(act, backend, params)) is not None:
+                    self._operate(backend, act.operation, others, now)
+            except AWSError:
+                self._changes.undo_to(mark)
+
+    def _operate(self, backend: SageMakerBackend, operation: str, params: Values, now: dt.datetime) -> Values:
+        """Let a backend answer a call, and note the change that it makes."""
+        if self.on_change is None or not changes(operation):
+            return operate(backend, operation, params, now)
+        account_id, region = backend.scope
+        scope = {"region": region, "account": account_id}
+        with self.change(call=operation, at=now.isoformat(), **scope, body=encode(params).decode()):
+            return operate(backend, operation, params, now)
+
     # --- answers
 
     def _answer_and_record(
         self, model: OperationModel, request: WireRequest, region: str, account_id: str
     ) -> Answer | AWSError | None:
+        self._let_others_act(model, request, region, account_id)
         key = region, account_id, request.body
         now = self._read_now()
-        answer = self._find_answer(model, key, now)
+        size = None if self._script is None else self._script.page_size(model.name)
+        answer = self._find_answer(model, key, now) if size is None else None
         if answer is None:
-            made = self._make_answer(model, request, region, account_id, now)
+            made = self._make_answer(model, request, region, account_id, now, size=size)
             if not isinstance(made, CachedAnswer):
                 return made
             answer = made
-            self._cache.put(model, key, answer)
+            if size is None:
+                self._cache.put(model, key, answer)
         params = copy_values(answer.params)
         self._record(Call(model.name, params, account_id, region, now, None, answer.values, answer.in_utc))
         return Answer(model, answer, now)
@@ -222,9 +275,16 @@ class Service:
         return answer if answer.backend.as_of(now).version == answer.version else None
 
     def _make_answer(
-        self, model: OperationModel, request: WireRequest, region: str, account_id: str, now: dt.datetime
+        self,
+        model: OperationModel,
+        request: WireRequest,
+        region: str,
+        account_id: str,
+        now: dt.datetime,
+        *,
+        size: int | None,
     ) -> CachedAnswer | AWSError | None:
-        """Answer a call. An error changes nothing, and is recorded."""
+        """Answer a call. An error changes nothing, and is recorded. `size`: the maximum size of a page."""
         params: Values = {}
         mark = self._changes.mark
         try:
@@ -234,12 +294,7 @@ class Service:
             _validate(model, params, now)
             backend = self._backend(region, account_id).as_of(now)
             mark = self._changes.mark
-            if self.on_change is None or not changes(model.name):
-                values = operate(backend, model.name, params, now)
-            else:
-                scope = {"region": region, "account": account_id}
-                with self.change(call=model.name, at=now.isoformat(), **scope, body=encode(params).decode()):
-                    values = operate(backend, model.name, params, now)
+            values = self._operate(backend, model.name, params if size is None else shorten(params, size), now)
         except AWSError as error:
             self._changes.undo_to(mark)
             self._record_error(error, Call(model.name, copy_values(params), account_id, region, now))
@@ -257,6 +312,7 @@ class Service:
             try:
                 params = read_request(model, request)
                 _validate(model, params, now)
+                self._let_others_act(model, request, region, account_id)
                 route = self._changes.whole(partial(self._route, routing, params, region, account_id, now))
                 arn = f"arn:{partition(region)}:logs:{region}:{account_id}:log-group:/aws/sagemaker/Endpoints"
                 log_group = f"{arn}/{params['EndpointName']}"
@@ -309,6 +365,8 @@ class Service:
         self._record(replace(call, _error=_recorded(error), _shadow_error=_recorded(shadow_error)))
 
     def _record(self, call: Call) -> None:
+        if self._script is not None:
+            self._script.count(call.operation)
         clock = self.clock
         moves = isinstance(clock, MockClock) and bool(clock.auto_advance)
         if moves or self._changes.mark:
@@ -485,6 +543,7 @@ class Service:
             self._cache.clear()
             self._changes.assign(self, _backends={}, calls=deque(maxlen=self.calls.maxlen), _latest=None)
             self.faults.clear()
+            self._changes.assign(self, _script=self._new_script())
             self.runtime.reset()
 
 

@@ -20,6 +20,8 @@ from mock_sagemaker_ie.backend.hosting.endpoints import (
     UPDATE_ENDPOINT,
     UPDATE_WEIGHTS,
     Endpoint,
+    EndpointStatus,
+    FailsDeployment,
 )
 from mock_sagemaker_ie.backend.hosting.quotas import exceeded_quota
 from mock_sagemaker_ie.backend.hosting.resources import ENDPOINT, ENDPOINT_CONFIG, MAX_NAME_LENGTH, MODEL, Resource
@@ -50,6 +52,8 @@ class Hosting:
         self.configs: Store[Resource] = Store(ENDPOINT_CONFIG, arn_prefix, undo)
         self.endpoints: Store[Endpoint] = Store(ENDPOINT, arn_prefix, undo)
         self._pending_failures: dict[str, str] = {}
+        # Those of the scenario that have not happened yet.
+        self.failures = tuple(each for each in settings.failures if isinstance(each, FailsDeployment))
         # The endpoints whose deployments got a failure that waited for them.
         self.failed: frozenset[str] = frozenset()
 
@@ -58,13 +62,13 @@ class Hosting:
         duplicate = Hosting(self._arn_prefix, self._settings, events, undo)
         duplicate.models, duplicate.configs = self.models.copy(undo), self.configs.copy(undo)
         duplicate.endpoints = self.endpoints.copy(undo)
-        duplicate._pending_failures = dict(self._pending_failures)
+        duplicate._pending_failures, duplicate.failures = dict(self._pending_failures), self.failures
         return duplicate
 
     def copy_of_one(self, endpoint: str, events: EventQueue, undo: UndoLog) -> Hosting:
         """Return a copy that has one endpoint only, to look ahead. It shares the models and adds to `events`."""
         duplicate = Hosting(self._arn_prefix, self._settings, events, undo)
-        duplicate.models = self.models
+        duplicate.models, duplicate.failures = self.models, self.failures
         if endpoint in self.endpoints.records:
             duplicate._put(self.endpoints.records[endpoint])
         if endpoint in self._pending_failures:
@@ -210,8 +214,12 @@ class Hosting:
         """Return whether the next deployment of an endpoint is going to fail."""
         return endpoint in self._pending_failures
 
-    def _take_failure(self, endpoint: str) -> str | None:
+    def _take_failure(self, endpoint: str, stage: EndpointStatus) -> str | None:
         """Remove the failure that waits for the next deployment of an endpoint, and return its reason."""
+        for index, each in enumerate(self.failures):
+            if each.stage == stage.value and each.endpoint in (None, endpoint):
+                self._undo.assign(self, failures=self.failures[:index] + self.failures[index + 1 :])
+                return each.reason
         reason = self._pending_failures.get(endpoint)
         if reason is not None:
             self._undo.assign(self, failed=self.failed | {endpoint})
@@ -283,7 +291,7 @@ class Hosting:
             **self.endpoints.new_identity(name),
             pending=deployment,
             deployment_config=params.get("DeploymentConfig"),
-            pending_failure=self._take_failure(name),
+            pending_failure=self._take_failure(name, EndpointStatus.CREATING),
             tags=labels,
         )
         self._put(endpoint)
@@ -298,7 +306,7 @@ class Hosting:
         takes: dt.timedelta,
         **changes: Any,
     ) -> None:
-        failure = self._take_failure(endpoint.name) or endpoint.pending_failure
+        failure = self._take_failure(endpoint.name, EndpointStatus.UPDATING) or endpoint.pending_failure
         changes = {"rescaling": False, "failure_reason": None, **changes}
         updated = endpoint.follow(trigger, now, takes, pending=deployment, pending_failure=failure, **changes)
         self._replace(endpoint, updated)
