@@ -174,19 +174,26 @@ class InferenceExperimentMock:
         *,
         times: int = 1,
         status: int | None = None,
+        after: bool = False,
     ) -> None:
         """Make the next `times` calls of an operation fail, or attempts when the client retries.
 
         `code`: the code of an AWS error of this operation or common to all operations; or a connection error, for
         example botocore's ConnectTimeoutError. `message`, `status`: of an AWS error; by default those of its code.
-        Raises ValueError for an unknown operation or code, TypeError for any other kind of error.
+        `after`: False: the call has no effect. True: the service acts, its answer is lost, and the caller gets this
+        error: one of a connection that was made, for example ReadTimeoutError, or of the service with an HTTP status of
+        500 or more, for example InternalFailure. `mock.calls` has the answer, and the error as `lost`.
+        Raises ValueError for an unknown operation or code, and with `after` for an error that comes only when the
+        service has not acted; TypeError for any other kind of error.
         """
         meta = self._meta(operation)
+        if not isinstance(after, bool):
+            raise TypeError(f"after={after!r}: expected True or False")
         if isinstance(code, str):
             model = meta.service_model.operation_model(operation)
-            fault = Fault(operation, aws_error(model, code, message, status))
+            fault = Fault(operation, aws_error(model, code, message, status, after=after), after=after)
         elif message is None and status is None:
-            fault = Fault(operation, connection_error(code, meta.endpoint_url))
+            fault = Fault(operation, connection_error(code, meta.endpoint_url, after=after), after=after)
         else:
             raise TypeError(f"message= and status= are for the codes of AWS errors; {code!r} has its own")
         self._service.faults.arrange(fault, times)
@@ -195,8 +202,9 @@ class InferenceExperimentMock:
         """Make the next `times` calls of an operation move the mock's clock by this number of seconds.
 
         A caller that waits less long (botocore's `read_timeout`, 60 seconds by default; `timeout=` of requests) gets
-        its error for that after that time, and may retry; the call then has no effect. When fail_next arranges an error
-        for the same attempt, the attempt takes the whole delay and gets that error.
+        its error for that after that time, and may retry; the call then has no effect. AWS may have acted: arrange that
+        with `fail_next(…, ReadTimeoutError, after=True)`. When fail_next arranges an error for the same attempt,
+        the attempt takes the whole delay and gets that error.
         Raises ValueError for an unknown operation or a negative number, TypeError when the clock cannot be moved.
         """
         require_operation(operation)

@@ -33,7 +33,8 @@ class Raises(Row):
     `operation`: AWS's name. `error`: the code of an AWS error of this operation or common to all operations, as
     "ThrottlingException"; or the name of one of botocore's connection errors, as "ConnectTimeoutError". `call`: the
     number of the first call that gets it: 1 is the first call of this operation in the mock; each attempt of a client
-    that retries counts. `times`: the number of calls that get it.
+    that retries counts. `times`: the number of calls that get it. `after`: the service acts first, and its answer is
+    lost: see `mock.fail_next`.
     Raises ValueError for an unknown operation or error, and for a number that is not allowed.
     """
 
@@ -41,6 +42,7 @@ class Raises(Row):
     error: str
     call: int = 1
     times: int = 1
+    after: bool = False
 
     def __post_init__(self) -> None:
         require_operation(self.operation)
@@ -54,11 +56,12 @@ class Raises(Row):
         kind = getattr(botocore.exceptions, str(self.error), None)
         if isinstance(kind, type) and issubclass(kind, botocore.exceptions.BotoCoreError):
             url = f"https://{model.service_model.endpoint_prefix}.amazonaws.com"
-            return Fault(self.operation, connection_error(kind, url))
-        return Fault(self.operation, aws_error(model, self.error, None, None))
+            return Fault(self.operation, connection_error(kind, url, after=self.after), after=self.after)
+        return Fault(self.operation, aws_error(model, self.error, None, None, after=self.after), after=self.after)
 
     def __str__(self) -> str:
-        return f"{self.operation} raises {self.error}{_counted(self.call, self.times)}"
+        moment = " after it acted" if self.after else ""
+        return f"{self.operation} raises {self.error}{moment}{_counted(self.call, self.times)}"
 
 
 @dataclass(frozen=True, repr=False)

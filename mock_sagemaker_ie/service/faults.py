@@ -6,10 +6,10 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, IncompleteReadError
 
 from mock_sagemaker_ie.changes import Changes
-from mock_sagemaker_ie.protocol.errors import COMMON_ERRORS, AWSError, shown, suggestion
+from mock_sagemaker_ie.protocol.errors import COMMON_ERRORS, AWSError, error_text, shown, suggestion
 from mock_sagemaker_ie.protocol.limits import check_error_status, check_times
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 
 ARRANGED = "as arranged by the test"
+SERVER_ERROR = 500  # The lowest HTTP status of an error that says that the service, not the caller, is at fault.
 
 
 class UnusedFaultWarning(UserWarning):
@@ -33,18 +34,27 @@ class UnusedFaultError(AssertionError):
 class Fault(NamedTuple):
     """An error or a delay for one call of an operation, or for one attempt of a client that retries.
 
-    `error`: an AWS error, or an error of the connection. `delay`: the time that the call takes. `by_scenario`: it need
-    not happen.
+    `error`: an AWS error, or an error of the connection. `delay`: the time that the call takes. `after`: the service
+    acts, and the caller gets the error in place of the answer. `by_scenario`: it need not happen.
     """
 
     operation: str
     error: AWSError | Exception | None = None
     delay: dt.timedelta | None = None
+    after: bool = False
     by_scenario: bool = False
 
     def __str__(self) -> str:
         what = f"a delay of {self.delay}" if self.error is None else getattr(self.error, "code", shown(self.error))
-        return f"{what} for {self.operation}"
+        return f"{what} for {self.operation}{' after it acted' if self.after else ''}"
+
+
+class BrokenConnection(Exception):  # noqa: N818 - not an error: a test arranged it
+    """A test arranged `error`, an error of the connection, so there is no answer to send."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(error_text(error))
+        self.error = error
 
 
 class ReadTimeout(NamedTuple):
@@ -102,19 +112,22 @@ class Faults:
         """Return whether a delay is arranged for the next call of the operation."""
         return bool(self._delays.get(operation))
 
-    def next_error(self, operation: str) -> Exception | None:
-        """Return the next error of the operation, which stays; None when there is none."""
+    def next_error(self, operation: str) -> Fault | None:
+        """Return the next fault with an error of the operation, which stays; None when there is none."""
         queue = self._errors.get(operation)
-        return queue[0][0].error if queue else None
+        return queue[0][0] if queue else None
 
     @property
     def waiting(self) -> object:
         """The faults that no call has received yet, for comparison."""
         return self._errors.copy(), self._delays.copy()
 
-    def take_error(self, operation: str) -> Exception | None:
-        """Remove the next error of the operation and return it; None when there is none."""
-        fault = self._take(self._errors, operation)
+    def take_error(self, operation: str, *, after: bool = False) -> Exception | None:
+        """Remove the next error of the operation and return it; None when there is none.
+
+        `after`: whether the service has acted; the next error may be for the other moment, and then stays.
+        """
+        fault = self._take(self._errors, operation, after=after)
         # One exception may be raised several times; without this its traceback would grow each time.
         return None if fault is None or fault.error is None else fault.error.with_traceback(None)
 
@@ -123,14 +136,14 @@ class Faults:
         fault = self._take(self._delays, operation)
         return None if fault is None else fault.delay
 
-    def _take(self, queues: dict[str, Queue], operation: str) -> Fault | None:
+    def _take(self, queues: dict[str, Queue], operation: str, *, after: bool = False) -> Fault | None:
         if not queues.get(operation):
             return None
-        return self._changes.whole(partial(self._take_first, queues, operation))
+        return self._changes.whole(partial(self._take_first, queues, operation, after))
 
-    def _take_first(self, queues: dict[str, Queue], operation: str) -> Fault | None:
+    def _take_first(self, queues: dict[str, Queue], operation: str, after: bool) -> Fault | None:  # noqa: FBT001 - of `_take`
         queue = queues[operation]
-        if not queue:  # Another thread has taken the last one.
+        if not queue or queue[0][0].after is not after:  # Another thread has taken the last one.
             return None
         (fault, times), *others = queue
         left = [(fault, times - 1)] if times > 1 else []
@@ -162,11 +175,13 @@ def is_longer(delay: dt.timedelta | None, read_timeout: float) -> bool:
     return delay is not None and delay.total_seconds() > read_timeout
 
 
-def aws_error(model: OperationModel, code: str, message: str | None, status: int | None) -> AWSError:
+def aws_error(
+    model: OperationModel, code: str, message: str | None, status: int | None, *, after: bool = False
+) -> AWSError:
     """Return the AWS error with this code, by default with its own message and HTTP status.
 
-    Raises ValueError for a code that is neither modelled for the operation nor common to all AWS actions, and for a
-    status outside 400 to 599.
+    Raises ValueError for a code that is neither modelled for the operation nor common to all AWS actions, for a status
+    outside 400 to 599, and with `after` for a code with which the service says that it did not act.
     """
     if status is not None:
         check_error_status(status)
@@ -177,20 +192,39 @@ def aws_error(model: OperationModel, code: str, message: str | None, status: int
     default_status, default_message = COMMON_ERRORS.get(code, (400, f"{code}, {ARRANGED}."))
     if code in modelled:
         default_status = modelled[code].metadata.get("error", {}).get("httpStatusCode", default_status)
+    if after and default_status < SERVER_ERROR:
+        raise _cannot_follow(f"{code} (HTTP status {default_status}) says that the service refused the call")
     return AWSError(code, default_message if message is None else message, status or default_status)
 
 
-def connection_error(error: type[Exception] | Exception, url: str) -> Exception:
+# Errors by which no request has reached the service: the names of their classes in botocore, urllib3, requests, httpx
+# and Python.
+_NOT_SENT = {
+    "ConnectError",
+    "ConnectTimeout",
+    "ConnectionRefusedError",
+    "NewConnectionError",
+    "ProxyError",
+    "SSLError",
+    "gaierror",
+}
+
+
+def connection_error(error: type[Exception] | Exception, url: str, *, after: bool = False) -> Exception:
     """Return an error of the connection; a class is instantiated with the arguments that botocore gives it.
 
     Raises TypeError for anything but an exception or its class, for errors of AWS, and for a class that needs other
-    arguments.
+    arguments; with `after` ValueError for an error by which no request has reached the service.
     """
     kind = error if isinstance(error, type) else type(error)
     if not issubclass(kind, Exception) or issubclass(kind, (ClientError, AWSError)):
         raise TypeError(
             f"{error!r}: expected the code of an AWS error, for example 'ThrottlingException', or an exception"
         )
+    # botocore has two kinds: HTTPClientError once there is a connection, ConnectionError for none.
+    sent = issubclass(kind, (HTTPClientError, IncompleteReadError)) or not issubclass(kind, BotoCoreError)
+    if after and not (sent and _NOT_SENT.isdisjoint(each.__name__ for each in kind.__mro__)):
+        raise _cannot_follow(f"{kind.__name__} says that no request reached the service")
     if isinstance(error, Exception):
         return error
     construct: Callable[..., Any] = error
@@ -199,3 +233,12 @@ def connection_error(error: type[Exception] | Exception, url: str) -> Exception:
     with suppress(TypeError, KeyError):
         return construct(ARRANGED)  # type: ignore[no-any-return]
     raise TypeError(f"{kind.__name__} cannot be constructed; pass an instance.")
+
+
+def _cannot_follow(reason: str) -> ValueError:
+    """Return the error for a fault that cannot come after the service has acted."""
+    return ValueError(
+        f"after=True: {reason}, so the service cannot have acted; expected ReadTimeoutError, ConnectionClosedError or "
+        "another error of a connection that was made, or the code of an error with an HTTP status of 500 or more, for "
+        "example InternalFailure; without after=True the call fails and has no effect"
+    )

@@ -11,6 +11,7 @@ from mock_sagemaker_ie.backend.experiments.lifecycle import LIFECYCLE
 from mock_sagemaker_ie.backend.hosting.endpoints import ENDPOINT_LIFECYCLE
 from mock_sagemaker_ie.backend.transitions import Call as Called
 from mock_sagemaker_ie.calls import INVOKE_ENDPOINT
+from mock_sagemaker_ie.protocol.errors import error_code
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -152,8 +153,8 @@ def _stays(call: Call) -> str:
     """Return where the resource of a call stays, why, and what would change it."""
     name = next((str(value) for key, value in call.params.items() if key.endswith(("Name", "Arn"))), "")
     if call.error is not None:
-        code = getattr(call.error, "code", type(call.error).__name__)
-        return f"{call.operation}({name}) is answered with {code}: {getattr(call.error, 'message', call.error)}"
+        message = getattr(call.error, "message", call.error)
+        return f"{call.operation}({name}) is answered with {error_code(call.error)}: {message}"
     response = call.response or {}
     member = next((key for key in response if key.endswith("Status")), None)
     if member is None:

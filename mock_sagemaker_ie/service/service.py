@@ -28,7 +28,7 @@ from mock_sagemaker_ie.protocol.validation import refuse, violations
 from mock_sagemaker_ie.protocol.wire import copy_values, encode, encode_answer, read_request, whole_milliseconds
 from mock_sagemaker_ie.service.answer_cache import AnswerCache, CachedAnswer, Key
 from mock_sagemaker_ie.service.clients import partitions
-from mock_sagemaker_ie.service.faults import Faults, is_longer
+from mock_sagemaker_ie.service.faults import BrokenConnection, Faults, is_longer
 from mock_sagemaker_ie.service.invocation import Invoked, warn_of
 from mock_sagemaker_ie.service.polling import PollingWatch
 from mock_sagemaker_ie.service.script import Script
@@ -118,7 +118,8 @@ class Service:
     ) -> Answer | None:
         """Answer a synchronous call of `model`. Return None when the mock does not have the operation or its resource.
 
-        Raises AWSError when the service refuses the call, HandlerError when the handler of a model is wrong.
+        Raises AWSError when the service refuses the call, HandlerError when the handler of a model is wrong, and the
+        error that a test arranged in place of the answer: an AWSError or a BrokenConnection.
         """
         return cast("Answer | None", run(self.steps(model, request, region=region, account_id=account_id)))
 
@@ -188,10 +189,10 @@ class Service:
         The clock moves by the delay that was arranged for it. A delay longer than `read_timeout` ends there, with the
         error that the caller then gets, unless another error was arranged for the same attempt.
         """
-        waits = None if read_timeout is None or self.faults.next_error(model.name) is not None else read_timeout.seconds
-        is_late = self._delay(model.name, waits)
+        arranged = self.faults.next_error(model.name)
+        is_late = self._delay(model.name, None if read_timeout is None or arranged else read_timeout.seconds)
         timeout = read_timeout.error if is_late and read_timeout is not None else None
-        if timeout is None and self.faults.next_error(model.name) is None:
+        if timeout is None and (arranged is None or arranged.after):
             return None
         try:
             params = read_request(model, request)
@@ -208,8 +209,19 @@ class Service:
         if error is None:
             error = self.faults.take_error(operation)
         if error is not None:  # Another thread may have taken it.
-            self._record_error(error, call(self._read_now()))
+            now = self._read_now()
+            self._record(replace(call(now), _error=_recorded(error, now)))
         return error
+
+    def _outcome(self, call: Call, outcome: T) -> T | Exception:
+        """Record a call on which the service has acted, and return what its caller gets: `outcome` or a fault."""
+        if isinstance(outcome, AWSError):
+            call = replace(call, _error=_recorded(outcome, call.at))
+        lost = self.faults.take_error(call.operation, after=True)
+        if lost is not None:
+            call = replace(call, _lost=_recorded(lost, call.at))
+        self._record(call)
+        return outcome if lost is None else lost
 
     # --- scenarios
 
@@ -250,7 +262,7 @@ class Service:
 
     def _answer_and_record(
         self, model: OperationModel, request: WireRequest, region: str, account_id: str
-    ) -> Answer | AWSError | None:
+    ) -> Answer | Exception | None:
         self._let_others_act(model, request, region, account_id)
         key = region, account_id, request.body
         now = self._read_now()
@@ -264,8 +276,8 @@ class Service:
             if size is None:
                 self._cache.put(model, key, answer)
         params = copy_values(answer.params)
-        self._record(Call(model.name, params, account_id, region, now, None, answer.values, answer.in_utc))
-        return Answer(model, answer, now)
+        call = Call(model.name, params, account_id, region, now, None, answer.values, answer.in_utc)
+        return self._outcome(call, Answer(model, answer, now))
 
     def _find_answer(self, model: OperationModel, key: Key, now: dt.datetime) -> CachedAnswer | None:
         """Return the answer that the same call got before, if no record of its account and region has changed since."""
@@ -283,7 +295,7 @@ class Service:
         now: dt.datetime,
         *,
         size: int | None,
-    ) -> CachedAnswer | AWSError | None:
+    ) -> CachedAnswer | Exception | None:
         """Answer a call. An error changes nothing, and is recorded. `size`: the maximum size of a page."""
         params: Values = {}
         mark = self._changes.mark
@@ -297,13 +309,12 @@ class Service:
             values = self._operate(backend, model.name, params if size is None else shorten(params, size), now)
         except AWSError as error:
             self._changes.undo_to(mark)
-            self._record_error(error, Call(model.name, copy_values(params), account_id, region, now))
-            return error
+            return self._outcome(Call(model.name, copy_values(params), account_id, region, now), error)
         return CachedAnswer(model, params, values, backend)
 
     def _invoke(
         self, model: OperationModel, request: WireRequest, region: str, account_id: str, *, asynchronous: bool
-    ) -> Steps[Answer | AWSError]:
+    ) -> Steps[Answer | Exception]:
         params: Values = {}
         invoked, error = Invoked(), None
         now = self.now()
@@ -327,16 +338,17 @@ class Service:
                 error = refused.with_traceback(None)  # Its frames have this variable.
             answer = CachedAnswer(model, params, invoked.values or {})
             call = Call(model.name, params, account_id, region, now)
+            outcome = Answer(model, answer, now) if error is None else error
             if error is None:
                 call = replace(call, _values=invoked.values, _read=answer.in_utc)
-            self._changes.whole(partial(self._keep, routing, invoked, error, call))
+            received = self._changes.whole(partial(self._keep, routing, invoked, outcome, call))
         except BaseException:
             self._changes.whole(partial(_take_back, routing))
             raise
         # These may raise, where warnings are errors. By now everything is counted and recorded.
         self.runtime.deliver(invoked)
         warn_of(invoked.shadow_error)
-        return Answer(model, answer, now) if error is None else error
+        return received
 
     def _route(
         self, routing: list[Callable[[], object]], params: Values, region: str, account_id: str, now: dt.datetime
@@ -351,18 +363,17 @@ class Service:
         routing += self._changes.steps(mark)
         return route
 
-    def _keep(self, routing: list[Callable[[], object]], invoked: Invoked, error: AWSError | None, call: Call) -> None:
+    def _keep(
+        self, routing: list[Callable[[], object]], invoked: Invoked, outcome: Answer | AWSError, call: Call
+    ) -> Answer | Exception:
         self.runtime.keep(invoked)
-        self._record_error(error, call, invoked.shadow_error)
+        if invoked.shadow_error is not None:
+            call = replace(call, _shadow_error=_recorded(invoked.shadow_error, call.at))
+        received = self._outcome(call, outcome)
         # The last step, so that the routing is taken back exactly when all this is undone.
         self._changes.note(partial(routing.extend, list(routing)))
         routing.clear()
-
-    def _record_error(self, error: Exception | None, call: Call, shadow_error: AWSError | None = None) -> None:
-        """Record a call with the error that its caller gets, if any, and that of the shadow."""
-        if isinstance(error, AWSError):
-            error.at = call.at
-        self._record(replace(call, _error=_recorded(error), _shadow_error=_recorded(shadow_error)))
+        return received
 
     def _record(self, call: Call) -> None:
         if self._script is not None:
@@ -547,12 +558,12 @@ class Service:
             self.runtime.reset()
 
 
-def _raise_error(outcome: T | AWSError) -> T:
+def _raise_error(outcome: T | Exception) -> T:
     """Return an outcome, or raise it when it is an error."""
-    if not isinstance(outcome, AWSError):
+    if not isinstance(outcome, Exception):
         return outcome
     try:
-        raise outcome
+        raise outcome if isinstance(outcome, AWSError) else BrokenConnection(outcome)
     finally:
         del outcome  # An error has its frames, which would have the error.
 
@@ -578,8 +589,10 @@ def _validate(model: OperationModel, params: Values, now: dt.datetime) -> None:
         refuse(broken, "ValidationError" if runtime else None)
 
 
-def _recorded(error: Exception | None) -> RecordedError | None:
-    return None if error is None else RecordedError(error)
+def _recorded(error: Exception, at: dt.datetime) -> RecordedError:
+    if isinstance(error, AWSError):
+        error.at = at
+    return RecordedError(error)
 
 
 def _is_ours(params: Values) -> bool:

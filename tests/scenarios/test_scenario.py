@@ -243,6 +243,18 @@ def test_a_connection_error_comes_from_its_name(entered, sagemaker):
     assert {*codes(mock, "ListModels")} == {"ConnectTimeoutError"}
 
 
+def test_an_answer_may_be_lost(entered, sagemaker):
+    """The service acts, so that botocore's retry of a Create gets ResourceInUse, as on AWS."""
+    lost = Raises("CreateInferenceExperiment", "ReadTimeoutError", after=True)
+    mock = entered(Scenario(faults=[lost]), virtual_sleep=True)
+
+    with pytest.raises(ClientError, match="ResourceInUse"):
+        sagemaker.create_inference_experiment(**create())
+
+    assert mock.experiments[NAME]["Status"] == "Running"
+    assert repr(lost) == "Raises('CreateInferenceExperiment', 'ReadTimeoutError', after=True)"
+
+
 def test_certain_calls_take_time(entered, sagemaker):
     """The clock moves by the delay."""
     mock = entered(Scenario(faults=[Delays("ListModels", 5, call=2)]))
