@@ -214,6 +214,13 @@ class InferenceExperimentMock:
             raise ValueError(f"seconds={seconds!r}: the clock cannot leave the year {LATEST.year - 1}")
         self._service.faults.arrange(Fault(operation, delay=delay), times)
 
+    def end_scenario(self) -> None:
+        """Let the scenario do nothing more to calls: no faults, no interference, no short pages. For checks at the end.
+
+        Its durations and failures stay.
+        """
+        self._service.end_scenario()
+
     def _meta(self, operation: str) -> Any:
         """Return the metadata of a client for the service of an operation."""
         require_operation(operation)

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import botocore.exceptions
 
-from mock_sagemaker_ie.backend.experiments.lifecycle import Fails
-from mock_sagemaker_ie.backend.hosting.endpoints import FailsDeployment
+from mock_sagemaker_ie.backend.experiments.lifecycle import STAGES, Fails
+from mock_sagemaker_ie.backend.hosting.endpoints import DEPLOYMENT_STAGES, FailsDeployment
+from mock_sagemaker_ie.backend.operations import OPERATIONS, changes
 from mock_sagemaker_ie.backend.settings import Durations, Row
-from mock_sagemaker_ie.calls import INVOKE_ENDPOINT, require_operation
+from mock_sagemaker_ie.calls import ANSWERED, INVOKE_ENDPOINT, require_operation
 from mock_sagemaker_ie.protocol.errors import shown, suggestion
 from mock_sagemaker_ie.protocol.limits import check_seconds, check_times
 from mock_sagemaker_ie.service.clients import service_model
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
     from botocore.model import OperationModel
 
+NO_CAPACITY = "no capacity"  # The reason of failures that nobody has written.
+
+EXPERIMENT_OPERATIONS = tuple(operation for operation in OPERATIONS if "InferenceExperiment" in operation)
 CREATE = "CreateInferenceExperiment"
 
 
@@ -170,6 +174,37 @@ class Scenario(Row):
             " and ".join([*durations, *map(str, (*self.failures, *self.faults, *self.interference)), *pages]) or "calm"
         )
 
+    # --- finite lists
+
+    @classmethod
+    def each_failure(cls) -> list[Scenario]:
+        """Return a scenario for each stage at which an experiment or a deployment can fail."""
+        failures: list[Fails | FailsDeployment] = [Fails(stage, NO_CAPACITY) for stage in STAGES]
+        failures += [FailsDeployment(stage, NO_CAPACITY) for stage in DEPLOYMENT_STAGES]
+        return [cls(failures=[each]) for each in failures]
+
+    @classmethod
+    def each_fault(cls, *operations: str, times: int = 1) -> list[Scenario]:
+        """Return a scenario for each operation and each kind of fault that its caller may get.
+
+        `operations`: by default all that the mock answers. `times`: for how many calls, beginning with the first; each
+        attempt of a client that retries is a call. Raises ValueError for an unknown operation.
+        """
+        faults: list[Raises | Delays] = []
+        for operation in operations or ANSWERED:
+            faults += [*faults_of(operation, times), Delays(operation, LONG_DELAY, times=times)]
+        return [cls(faults=[each]) for each in faults]
+
+    @classmethod
+    def each_interference(cls, *operations: str) -> list[Scenario]:
+        """Return a scenario for each operation of the code under test and each thing that others may do before it.
+
+        `operations`: of the code, by default those of inference experiments and endpoints. Raises ValueError for an
+        unknown operation.
+        """
+        rows = [row for operation in operations or ANSWERED for row in interference_of(operation)]
+        return [cls(interference=[each]) for each in rows]
+
     def plan(self) -> Plan | None:
         """Return what happens at which call; None when no call matters."""
         if not (self.faults or self.interference or self.pages):
@@ -218,3 +253,50 @@ def _model(operation: str) -> OperationModel:
 def _counted(call: int, times: int) -> str:
     """Return the words for the calls that a row is about; none for the first call."""
     return f" at call {call}" * (call > 1) + f" {times} times" * (times > 1)
+
+
+# --- what a caller may meet
+
+LONG_DELAY = 120  # Seconds: longer than botocore waits for an answer.
+
+# The errors of every operation: name, and whether the service may have acted.
+_COMMON: tuple[tuple[str, bool], ...] = (
+    ("ThrottlingException", False),
+    ("InternalFailure", False),
+    ("ServiceUnavailable", False),
+    ("ConnectTimeoutError", False),
+    ("ReadTimeoutError", True),
+    ("InternalFailure", True),
+)
+_OF_LIMITS = "ResourceLimitExceeded"
+
+
+def faults_of(operation: str, times: int = 1) -> list[Raises]:
+    """Return a row for each error that a call may get in any state. Raises ValueError for an unknown operation.
+
+    An operation that changes nothing cannot lose an answer: its caller sees the same as before. ResourceLimitExceeded
+    is among them where AWS models it. Other modelled errors follow from the state, and need no fault.
+    """
+    require_operation(operation)
+    model = _model(operation)
+    limits = [(shape.name, False) for shape in model.error_shapes if shape.name == _OF_LIMITS]
+    common = [(error, after) for error, after in _COMMON if changes(operation) or not after]
+    return [Raises(operation, error, times=times, after=after) for error, after in (*common, *limits)]
+
+
+# By operation of others: the operations of the code before which it matters.
+_MATTERS: dict[str, tuple[str, ...]] = {
+    CREATE: (CREATE,),
+    "DeleteEndpoint": (*(name for name in ANSWERED if name.endswith(("Endpoint", "Capacities"))), CREATE),
+    **{
+        operation: tuple(name for name in EXPERIMENT_OPERATIONS if not name.startswith(("Create", "List")))
+        for operation in EXPERIMENT_OPERATIONS
+        if operation in REQUESTS
+    },
+}
+
+
+def interference_of(operation: str) -> list[Interferes]:
+    """Return a row for each thing that others may do before a call. Raises ValueError for an unknown operation."""
+    require_operation(operation)
+    return [Interferes(others, operation) for others, places in _MATTERS.items() if operation in places]

@@ -19,6 +19,9 @@ class Row:
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(self._arguments())})"
 
+    def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:  # noqa: FBT001 - a protocol of IPython and Hypothesis
+        printer.text(repr(self))
+
     def _arguments(self) -> Iterator[str]:
         for each in dataclasses.fields(self):  # type: ignore[arg-type]  # each subclass is a dataclass
             value = getattr(self, each.name)

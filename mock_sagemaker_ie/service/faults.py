@@ -150,6 +150,12 @@ class Faults:
         self._changes.update(queues, {operation: (*left, *others)})
         return fault
 
+    def drop_scenario(self) -> None:
+        """Remove the faults of a scenario."""
+        for queues in (self._errors, self._delays):
+            left = {name: tuple(pair for pair in queue if not pair[0].by_scenario) for name, queue in queues.items()}
+            self._changes.update(queues, left)
+
     def expect(self, key: tuple[str, ...], what: str) -> None:
         """Note something else that was arranged, so that it is reported when it does not happen."""
         self._changes.update(self.expected, {key: what})

@@ -228,6 +228,14 @@ class Service:
     def _new_script(self) -> Script | None:
         return None if self._plan is None else Script(self._plan, self._changes, self.faults)
 
+    def end_scenario(self) -> None:
+        """Let the scenario do nothing more to calls."""
+        self._changes.whole(self._end_scenario)
+
+    def _end_scenario(self) -> None:
+        self._changes.assign(self, _script=None)
+        self.faults.drop_scenario()
+
     def _let_others_act(self, model: OperationModel, request: WireRequest, region: str, account_id: str) -> None:
         """Make the calls of others that the scenario has before this one, if the service can read it."""
         if self._script is not None and self._script.acts(model.name):
