@@ -179,8 +179,11 @@ class DeletesWhileStopping(Controller):
     """deletes as soon as Stop is accepted"""
 
     def end(self, **request):
-        while self.describe()["Status"] in UNFINISHED - {"Stopping"}:
-            self.try_to_stop(**request)
+        while (status := self.describe()["Status"]) in UNFINISHED - {"Stopping"}:
+            if status in ("Created", "Running"):
+                self.try_to_stop(**request)
+            else:
+                time.sleep(POLL)
 
     def serving(self):
         self.clean_up()
