@@ -137,8 +137,8 @@ def stop(sagemaker: BaseClient, name: str, **request: Any) -> bool:
     """Stop the experiment as soon as its status permits that. Return False if it has ended before."""
     asked = False
     while look(sagemaker, name)["Status"] not in ("Stopping", "Completed", "Cancelled"):
-        # Not while it is Creating, Starting or Updating.
-        with contextlib.suppress(sagemaker.exceptions.ConflictException):
+        # It cannot be stopped while it is Creating, Starting or Updating. Then, or when it is gone, look again.
+        with contextlib.suppress(sagemaker.exceptions.ConflictException, sagemaker.exceptions.ResourceNotFound):
             asked = True
             patiently(sagemaker.stop_inference_experiment, Name=name, **request)
             break
