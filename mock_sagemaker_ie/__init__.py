@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mock_sagemaker_ie.calls import Call, Calls
     from mock_sagemaker_ie.clock import Clock, FrozenClock, MockClock
     from mock_sagemaker_ie.interception.unanswered import UnansweredCallError
-    from mock_sagemaker_ie.mock import InferenceExperimentMock
+    from mock_sagemaker_ie.mock import Branch, InferenceExperimentMock
     from mock_sagemaker_ie.server.app import RunningServer as RunningServer
     from mock_sagemaker_ie.service.delivery import DeliveryWarning
     from mock_sagemaker_ie.service.faults import UnusedFaultError, UnusedFaultWarning
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 # Without RunningServer, whose module needs the extra `server`.
 __all__ = [
     "Activation",
+    "Branch",
     "Call",
     "Calls",
     "Capture",
@@ -58,6 +59,7 @@ __all__ = [
 
 _HOMES = {
     "Activation": "activation.activation",
+    "Branch": "mock",
     "Call": "calls",
     "Calls": "calls",
     "Capture": "backend.hosting.captures",

@@ -76,6 +76,12 @@ class Runtime:
             lambda: tuple(replace(each, record=copy_values(each.record)) for each in self.captures)
         )
 
+    def adopt(self, other: Runtime) -> None:
+        """Start with the handlers, captures and metrics of another object."""
+        self.handlers, self.invoked = dict(other.handlers), set(other.invoked)
+        self.captures.extend(other.captures)
+        self._metrics.adopt(other._metrics)
+
     def reset(self) -> None:
         """Forget captures and metrics. Later captures go to new files."""
         self.changes.whole(self._reset)

@@ -470,8 +470,8 @@ class Service:
     def _adopt(self, other: Service) -> None:
         self._backends = {key: backend.copy(self._changes) for key, backend in other._backends.items()}
         self._latest = other._latest
-        self.runtime.handlers.update(other.runtime.handlers)
-        self.faults.outer = other.faults
+        self.runtime.adopt(other.runtime)
+        self.faults.adopt(other.faults)
 
     def unused(self) -> list[str]:
         """Return what was arranged and never met: faults, failures, and models that no request has reached."""
@@ -485,6 +485,7 @@ class Service:
                     self.faults.meet((*scope, *failure))
             for model in self.runtime.invoked:
                 self.faults.meet(("model", model))
+            self.faults.meet_copied()
         return [*map(str, self.faults.unused()), *self.faults.expected.values()]
 
     def reset(self) -> None:
