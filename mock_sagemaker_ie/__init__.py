@@ -11,6 +11,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mock_sagemaker_ie.activation.activation import Activation, mock_inference_experiment
     from mock_sagemaker_ie.activation.options import Options
+    from mock_sagemaker_ie.assertions import (
+        assert_nothing_left,
+        assert_production_undisturbed,
+        assert_traffic_unlost,
+    )
     from mock_sagemaker_ie.backend.experiments.lifecycle import Status
     from mock_sagemaker_ie.backend.hosting.captures import Capture
     from mock_sagemaker_ie.backend.hosting.metrics import Datapoint, Metrics
@@ -54,6 +59,9 @@ __all__ = [
     "UnansweredCallError",
     "UnusedFaultError",
     "UnusedFaultWarning",
+    "assert_nothing_left",
+    "assert_production_undisturbed",
+    "assert_traffic_unlost",
     "mock_inference_experiment",
 ]
 
@@ -84,6 +92,9 @@ _HOMES = {
     "UnansweredCallError": "interception.unanswered",
     "UnusedFaultError": "service.faults",
     "UnusedFaultWarning": "service.faults",
+    "assert_nothing_left": "assertions",
+    "assert_production_undisturbed": "assertions",
+    "assert_traffic_unlost": "assertions",
     "mock_inference_experiment": "activation.activation",
 }
 

@@ -179,6 +179,10 @@ class Runtime:
             self._metrics.add(invocation)
         self._delivery.add(invoked.captures)
 
+    def undelivered(self) -> list[str]:
+        """Return the files of captures that could not be delivered."""
+        return self._delivery.undelivered()
+
     def deliver(self, invoked: Invoked) -> None:
         """Deliver what was kept. Warns with DeliveryWarning on failure."""
         self._delivery.deliver(invoked.captures, invoked.invocations)

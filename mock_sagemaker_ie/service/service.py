@@ -195,7 +195,7 @@ class Service:
             error = self.faults.take_error(operation)
         if error is not None:  # Another thread may have taken it.
             now = self._read_now()
-            self._record(replace(call(now), _error=_recorded(error, now)))
+            self._record(replace(call(now), _error=_recorded(error, now), arranged=True))
         return error
 
     def _outcome(self, call: Call, outcome: T) -> T | Exception:
