@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import time
+import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from botocore.client import BaseClient
 
 PRODUCTION, CANDIDATE = "production", "candidate"  # The names of the variants.
+FINISHED = ("Completed", "Cancelled")
 POLL_SECONDS = 30
 WATCH_SECONDS = 3600
 
@@ -43,16 +45,21 @@ class RolloutError(Exception):
 def roll_out(sagemaker: BaseClient, test: ShadowTest, is_healthy: Callable[[str], bool]) -> bool:
     """Try the candidate, promote it if it stays healthy, and clean up. Return whether it was promoted.
 
-    `is_healthy` gets the name of a variant and checks it, for example by its latency in CloudWatch.
+    `is_healthy` gets the name of a variant and checks it, for example by its latency in CloudWatch. After an error the
+    production variant serves alone, as before.
     """
     launch(sagemaker, test)
-    wait_until(sagemaker, test.name, "Running")
-    healthy = watch(test, is_healthy)
-    if healthy:
-        promote(sagemaker, test.name)
-    else:
-        cancel(sagemaker, test.name, "The candidate is not healthy")
-    wait_until(sagemaker, test.name, "Completed" if healthy else "Cancelled")
+    try:
+        wait_until(sagemaker, test.name, "Running")
+        healthy = watch(test, is_healthy)
+        if healthy:
+            promote(sagemaker, test.name)
+        else:
+            cancel(sagemaker, test.name, "The candidate is not healthy")
+        wait_until(sagemaker, test.name, "Completed" if healthy else "Cancelled")
+    except Exception as error:
+        abandon(sagemaker, test.name, f"The rollout failed: {type(error).__name__}")
+        raise
     if serving(sagemaker, test.endpoint) != [CANDIDATE if healthy else PRODUCTION]:
         raise RolloutError(f"{test.endpoint} does not serve the expected variant")
     clean_up(sagemaker, test.name)
@@ -60,41 +67,56 @@ def roll_out(sagemaker: BaseClient, test: ShadowTest, is_healthy: Callable[[str]
 
 
 def launch(sagemaker: BaseClient, test: ShadowTest) -> str:
-    """Start the shadow test and return its ARN."""
+    """Start the shadow test and return its ARN.
+
+    When the answer of SageMaker is lost, the client sends the request again, and SageMaker finds the name taken. The
+    description tells whether by us.
+    """
+    description = f"rollout {uuid.uuid4()}"
     models = {PRODUCTION: test.production_model, CANDIDATE: test.candidate_model}
     instances = {"InstanceType": test.instance_type, "InstanceCount": 1}
     infrastructure = {"InfrastructureType": "RealTimeInference", "RealTimeInferenceConfig": instances}
     capture = {"Destination": test.capture_to, "ContentType": {"JsonContentTypes": ["application/json"]}}
-    answer = sagemaker.create_inference_experiment(
-        Name=test.name,
-        Type="ShadowMode",
-        RoleArn=test.role_arn,
-        EndpointName=test.endpoint,
-        ModelVariants=[
-            {"VariantName": variant, "ModelName": model, "InfrastructureConfig": infrastructure}
-            for variant, model in models.items()
-        ],
-        ShadowModeConfig={
-            "SourceModelVariantName": PRODUCTION,
-            "ShadowModelVariants": [
-                {"ShadowModelVariantName": CANDIDATE, "SamplingPercentage": test.sampling_percentage}
+    try:
+        answer = sagemaker.create_inference_experiment(
+            Name=test.name,
+            Description=description,
+            Type="ShadowMode",
+            RoleArn=test.role_arn,
+            EndpointName=test.endpoint,
+            ModelVariants=[
+                {"VariantName": variant, "ModelName": model, "InfrastructureConfig": infrastructure}
+                for variant, model in models.items()
             ],
-        },
-        **({"DataStorageConfig": capture} if test.capture_to else {}),
-    )
+            ShadowModeConfig={
+                "SourceModelVariantName": PRODUCTION,
+                "ShadowModelVariants": [
+                    {"ShadowModelVariantName": CANDIDATE, "SamplingPercentage": test.sampling_percentage}
+                ],
+            },
+            **({"DataStorageConfig": capture} if test.capture_to else {}),
+        )
+    except sagemaker.exceptions.ResourceInUse:
+        found = sagemaker.describe_inference_experiment(Name=test.name)
+        if found.get("Description") != description:
+            raise
+        return found["Arn"]
     return answer["InferenceExperimentArn"]
 
 
-def wait_until(sagemaker: BaseClient, name: str, status: str) -> None:
-    """Poll until the experiment has `status`. Raise RolloutError if it ends with another status."""
+def wait_until(sagemaker: BaseClient, name: str, *statuses: str) -> str:
+    """Poll until the experiment has one of these statuses, and return it. Raise RolloutError if it ends otherwise."""
     while True:
         experiment = sagemaker.describe_inference_experiment(Name=name)
-        if experiment["Status"] == status:
-            return
-        if "CompletionTime" in experiment:
-            reason = experiment.get("StatusReason", "no reason given")
-            raise RolloutError(f"{name} is {experiment['Status']}: {reason}")
+        if experiment["Status"] in statuses:
+            return experiment["Status"]
+        if experiment["Status"] in FINISHED:
+            raise RolloutError(f"{name} is {_shown(experiment)}")
         time.sleep(POLL_SECONDS)
+
+
+def _shown(experiment: dict[str, str]) -> str:
+    return f"{experiment['Status']}: {experiment.get('StatusReason', 'no reason given')}"
 
 
 def watch(test: ShadowTest, is_healthy: Callable[[str], bool]) -> bool:
@@ -108,24 +130,35 @@ def watch(test: ShadowTest, is_healthy: Callable[[str], bool]) -> bool:
 
 def promote(sagemaker: BaseClient, name: str) -> None:
     """End the test and make the candidate the production variant. Raise RolloutError if the test has ended."""
-    try:
-        sagemaker.stop_inference_experiment(
-            Name=name,
-            ModelVariantActions={PRODUCTION: "Remove", CANDIDATE: "Promote"},
-            DesiredState="Completed",
-        )
-    except sagemaker.exceptions.ConflictException as error:
-        raise RolloutError(f"{name} has ended: too late to promote the candidate") from error
+    stop(sagemaker, name, {PRODUCTION: "Remove", CANDIDATE: "Promote"}, "Completed", "The candidate is healthy")
 
 
 def cancel(sagemaker: BaseClient, name: str, reason: str) -> None:
-    """End the test early and keep the production variant."""
-    sagemaker.stop_inference_experiment(
-        Name=name,
-        ModelVariantActions={PRODUCTION: "Retain", CANDIDATE: "Remove"},
-        DesiredState="Cancelled",
-        Reason=reason,
-    )
+    """End the test early and keep the production variant. Raise RolloutError if the test has ended."""
+    stop(sagemaker, name, {PRODUCTION: "Retain", CANDIDATE: "Remove"}, "Cancelled", reason)
+
+
+def stop(sagemaker: BaseClient, name: str, actions: dict[str, str], state: str, reason: str) -> None:
+    """Stop the experiment. Raise RolloutError if somebody else, its schedule or a failure has ended it.
+
+    When the answer of SageMaker is lost, the client sends the request again, and SageMaker finds the experiment
+    stopped. The reason tells whether by us.
+    """
+    try:
+        sagemaker.stop_inference_experiment(Name=name, ModelVariantActions=actions, DesiredState=state, Reason=reason)
+    except sagemaker.exceptions.ConflictException as error:
+        found = sagemaker.describe_inference_experiment(Name=name)
+        if found.get("StatusReason") != reason:
+            raise RolloutError(f"too late to stop {name}: it is {_shown(found)}") from error
+
+
+def abandon(sagemaker: BaseClient, name: str, reason: str) -> None:
+    """End the test if it goes on, and wait until its candidate is gone."""
+    # It can be stopped only in Created and Running: before, SageMaker is at work on the endpoint.
+    if wait_until(sagemaker, name, "Running", *FINISHED) == "Running":
+        with contextlib.suppress(RolloutError):  # Somebody else was faster.
+            cancel(sagemaker, name, reason)
+        wait_until(sagemaker, name, *FINISHED)
 
 
 def serving(sagemaker: BaseClient, endpoint: str) -> list[str]:

@@ -325,9 +325,8 @@ def test_copies_that_the_shadow_did_not_answer_are_reported(mock):
 
     (_, line) = failure(assert_traffic_unlost, mock)
     assert line == (
-        f"- copies for the shadow variant of endpoint {TESTED!r} {HERE} without an answer: 2, from "
-        "2026-01-01 09:00:01 UTC to 2026-01-01 09:00:03 UTC, with ModelError (division by zero): see the __cause__ of its "
-        "error"
+        f"- copies for the shadow variant of endpoint {TESTED!r} {HERE} without an answer: 2, from 2026-01-01 09:00:01 "
+        "UTC to 2026-01-01 09:00:03 UTC, with ModelError (division by zero): see the __cause__ of its error"
     )
     assert_production_undisturbed(mock)
 
