@@ -38,7 +38,7 @@ def test_cancelling_keeps_production():
 
         cancel(sagemaker, "ranker-v2", "Too slow")
 
-        create, _, stop = mock.calls
+        create, stop = mock.calls
         assert create.response["InferenceExperimentArn"].endswith("inference-experiment/ranker-v2")
         assert stop.params["ModelVariantActions"] == {"production": "Retain", "candidate": "Remove"}
         assert mock.experiments["ranker-v2"]["StatusReason"] == "Too slow"

@@ -11,6 +11,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mock_sagemaker_ie.activation.activation import Activation, mock_inference_experiment
     from mock_sagemaker_ie.activation.options import Options
+    from mock_sagemaker_ie.assertions import (
+        assert_nothing_left,
+        assert_production_undisturbed,
+        assert_traffic_unlost,
+    )
     from mock_sagemaker_ie.backend.experiments.lifecycle import Fails, Status
     from mock_sagemaker_ie.backend.hosting.captures import Capture
     from mock_sagemaker_ie.backend.hosting.endpoints import FailsDeployment
@@ -19,7 +24,7 @@ if TYPE_CHECKING:
     from mock_sagemaker_ie.calls import Call, Calls
     from mock_sagemaker_ie.clock import Clock, FrozenClock, MockClock
     from mock_sagemaker_ie.interception.unanswered import UnansweredCallError
-    from mock_sagemaker_ie.mock import InferenceExperimentMock
+    from mock_sagemaker_ie.mock import Branch, InferenceExperimentMock
     from mock_sagemaker_ie.scenario import Delays, Interferes, Raises, Scenario
     from mock_sagemaker_ie.server.app import RunningServer as RunningServer
     from mock_sagemaker_ie.service.delivery import DeliveryWarning
@@ -32,6 +37,7 @@ if TYPE_CHECKING:
 # Without RunningServer, whose module needs the extra `server`.
 __all__ = [
     "Activation",
+    "Branch",
     "Call",
     "Calls",
     "Capture",
@@ -61,11 +67,15 @@ __all__ = [
     "UnansweredCallError",
     "UnusedFaultError",
     "UnusedFaultWarning",
+    "assert_nothing_left",
+    "assert_production_undisturbed",
+    "assert_traffic_unlost",
     "mock_inference_experiment",
 ]
 
 _HOMES = {
     "Activation": "activation.activation",
+    "Branch": "mock",
     "Call": "calls",
     "Calls": "calls",
     "Capture": "backend.hosting.captures",
@@ -96,6 +106,9 @@ _HOMES = {
     "UnansweredCallError": "interception.unanswered",
     "UnusedFaultError": "service.faults",
     "UnusedFaultWarning": "service.faults",
+    "assert_nothing_left": "assertions",
+    "assert_production_undisturbed": "assertions",
+    "assert_traffic_unlost": "assertions",
     "mock_inference_experiment": "activation.activation",
 }
 

@@ -106,7 +106,8 @@ class Call:
     `error`: an AWSError with its `code` and `message`, or the connection error that a test arranged, or None. The
     `__cause__` of a ModelError is the exception that the handler of the model raised. `shadow_error`: the ModelError of
     the shadow variant, which no caller gets. `lost`: the error that the caller got although the service acted, because
-    a test arranged it: `response` or `error` is the answer that the caller did not get.
+    a test arranged it: `response` or `error` is the answer that the caller did not get. `arranged`: a test arranged
+    `error`, by `fail_next` or by a delay of `slow_next` beyond the caller's timeout, so the service did not act.
     """
 
     operation: str
@@ -119,6 +120,7 @@ class Call:
     _read: Callable[[Values], Values] = copy_values
     _shadow_error: RecordedError | None = None
     _lost: RecordedError | None = None
+    arranged: bool = False
 
     @property
     def error(self) -> Exception | None:
@@ -150,7 +152,8 @@ class Call:
     def __reduce__(self) -> tuple[type[Call], tuple[Any, ...]]:
         # A copy in another process has the response itself: how to read it belongs to a client of this process.
         request = self.operation, self.params, self.account_id, self.region, self.at
-        return Call, (*request, self._error, self.response, copy_values, self._shadow_error, self._lost)
+        errors = self._shadow_error, self._lost, self.arranged
+        return Call, (*request, self._error, self.response, copy_values, *errors)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Call:
         # Both share the errors: a traceback, which a cause has, cannot be copied.

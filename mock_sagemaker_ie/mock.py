@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from mock_sagemaker_ie import calls
 from mock_sagemaker_ie.backend.experiments.lifecycle import FINISHED, LIFECYCLE, Entry, Status
@@ -19,6 +19,7 @@ from mock_sagemaker_ie.service.faults import Fault, aws_error, connection_error
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
+    from types import TracebackType
 
     from mock_sagemaker_ie.backend.backend import SageMakerBackend
     from mock_sagemaker_ie.backend.hosting.captures import Capture
@@ -32,15 +33,42 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+class Branch(Protocol):
+    """A branch of a mock, as InferenceExperimentMock.branch() returns it. Each entry copies the present state."""
+
+    def start(self) -> InferenceExperimentMock:
+        """Begin to answer in place of the mock, with a copy of its state. Return the branch's own mock."""
+        ...
+
+    def stop(self) -> None:
+        """End what was started last: the mock answers again. Raises RuntimeError when nothing is active."""
+        ...
+
+    def __enter__(self) -> InferenceExperimentMock: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+    async def __aenter__(self) -> InferenceExperimentMock: ...
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
 class InferenceExperimentMock:
     """The object that an active mock gives a test, to see what happened and to control the rest.
 
     Methods with `region_name` and `account_id` use `mock.region_name` and the account of the mock by default.
     """
 
-    def __init__(self, service: Service, region_name: str | None = None) -> None:
+    def __init__(
+        self,
+        service: Service,
+        region_name: str | None = None,
+        begin_branch: Callable[[InferenceExperimentMock], Branch] | None = None,
+    ) -> None:
         self._service = service
         self._region_name = region_name
+        self._begin_branch = begin_branch
         self._clients = Clients()
 
     def __repr__(self) -> str:
@@ -370,6 +398,21 @@ class InferenceExperimentMock:
             if self._service.look(lambda backend, _: name in _store(backend, kind).records, region, account):
                 found.append((account, region))
         return found
+
+    def branch(self) -> Branch:
+        """Return a branch, for `with`, `async with` or start() and stop(): a mock that goes on from the present state.
+
+        While it is active it answers the calls of the code. It begins with a copy of this mock's state, faults, models,
+        captures and metrics, at the same instant, and has no calls. What happens in it changes nothing here, and the
+        clock here stays where it is: move the clock of the branch. Both write to the same `s3=` and `cloudwatch=`.
+        A branch of a branch is possible. Raises RuntimeError for the mock of a server and, when the branch begins, for
+        a mock that has ended; TypeError when the clock is the user's and cannot be copied.
+        """
+        if self._begin_branch is None:
+            raise RuntimeError(
+                "this mock is not active in this process, so it has no branches: a server answers with one state only"
+            )
+        return self._begin_branch(self)
 
     def reset(self) -> None:
         """Forget everything except the handlers of the models. The clock stays where it is."""

@@ -78,6 +78,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.fixturenames = _with_ours(item)
 
 
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Return the description of a scenario for the id of a parametrized test. Import nothing for it."""
+    module = sys.modules.get("mock_sagemaker_ie.scenario")
+    return str(val) if module is not None and isinstance(val, module.Scenario) else None
+
+
 def _with_ours(item: pytest.Function) -> list[str]:
     """Return the fixtures of a test with ours after those of wider scopes and before all others."""
     definitions = item._fixtureinfo.name2fixturedefs  # noqa: SLF001 - pytest has no public way

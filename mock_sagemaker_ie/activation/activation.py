@@ -8,11 +8,12 @@ from __future__ import annotations
 import random
 import warnings
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from mock_sagemaker_ie.activation.options import complete, document
 from mock_sagemaker_ie.backend.settings import Durations, Settings
-from mock_sagemaker_ie.clock import FrozenClock, MockClock, as_clock
+from mock_sagemaker_ie.clock import FrozenClock, MockClock, as_clock, branch_of
 from mock_sagemaker_ie.interception import botocore_hook, name_lookup, requests_hook, stack, time_functions
 from mock_sagemaker_ie.interception.stack import ActiveMock
 from mock_sagemaker_ie.interception.virtual_time import VirtualTime
@@ -55,10 +56,13 @@ class Activation:
     Use it as a decorator, with `with` or `async with`, or by start() and stop().
     """
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: Options, branch_of: InferenceExperimentMock | None = None) -> None:
         self._options = options
+        self._branch_of = branch_of
 
     def __repr__(self) -> str:
+        if self._branch_of is not None:
+            return f"{self._branch_of!r}.branch()"
         default = complete({})
         changed = [f"{name}={value!r}" for name, value in self._options.items() if value != default.get(name)]
         return f"mock_inference_experiment({', '.join(changed)})"
@@ -113,7 +117,7 @@ class Activation:
 
         The mock starts with a copy of the state of `origin`, or empty.
         """
-        return _activate(self._options, origin)
+        return self._activate(origin)
 
     def enter(
         self, entered_by: object, *, owner: object = None, origin: ActiveMock | None = None, started: bool = False
@@ -123,7 +127,7 @@ class Activation:
         `owner`: the test class or the test instance that it is for. It starts with a copy of the state of `origin`, or
         empty.
         """
-        context = _activate(self._options, origin, entered_by=entered_by, owner=owner, started=started)
+        context = self._activate(origin, entered_by=entered_by, owner=owner, started=started)
         active = context.__enter__()
         try:
             active.exit = context.__exit__
@@ -131,6 +135,14 @@ class Activation:
         except BaseException as interrupt:
             context.__exit__(type(interrupt), interrupt, interrupt.__traceback__)
             raise
+
+    def _activate(self, origin: ActiveMock | None, **entry: Any) -> AbstractContextManager[ActiveMock]:
+        if self._branch_of is None:
+            return _activate(self._options, origin, **entry)
+        origin = next((each for each in stack.active_mocks() if each.mock is self._branch_of), None)
+        if origin is None:
+            raise RuntimeError(f"{self._branch_of!r} has ended: only an active mock can have a branch")
+        return _activate({**self._options, "clock": branch_of(origin.service.clock)}, origin, **entry)
 
 
 @overload
@@ -183,7 +195,7 @@ def _activate(options: Options, origin: ActiveMock | None = None, **entry: Any) 
         if options["scenario"] is not None:
             service.watch.enough = ENOUGH_IN_SCENARIO
     active = ActiveMock(
-        InferenceExperimentMock(service, options["region_name"]),
+        InferenceExperimentMock(service, options["region_name"], partial(Activation, options)),
         service,
         passthrough=frozenset(options["passthrough"]),
         virtual_time=virtual_time,
@@ -200,6 +212,8 @@ def _activate(options: Options, origin: ActiveMock | None = None, **entry: Any) 
         for _ in range(2):  # An interrupt, for example of a signal, may come at any line of the first.
             exits.callback(stack.remove, active, INTERCEPTORS)
         stack.push(active, INTERCEPTORS)
+        if origin is not None:
+            exits.callback(service.unused)  # So that the origin learns what was met here, also after an exception.
         exits.callback(delivery.close)
         exits.callback(active.mock._clients.give_back)  # noqa: SLF001 - not for users
         exits.callback(service.leave)

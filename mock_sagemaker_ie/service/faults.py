@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -73,7 +74,8 @@ class Faults:
 
     Errors and delays have separate queues, so that the same call can be slow and fail. `expected`: what else was
     arranged and not met yet, as text by key: failures of experiments and endpoints, and served models. `outer`: the
-    faults of the mock whose state this one has copied; what is met here was met there too.
+    faults of the mock whose state this one has copied; what is met here was met there too. What was arranged there is
+    reported there.
     """
 
     def __init__(self, changes: Changes | None = None) -> None:
@@ -82,6 +84,13 @@ class Faults:
         self._delays: dict[str, Queue] = {}
         self.expected: dict[tuple[str, ...], str] = {}
         self.outer: Faults | None = None
+        self._copied: dict[int, tuple[Fault, int]] = {}  # By id, because a test may arrange equal ones.
+        self._met_in_copies: dict[int, Fault] = {}
+
+    def adopt(self, other: Faults) -> None:
+        """Start with the faults that wait in another mock."""
+        self._errors, self._delays = dict(other._errors), dict(other._delays)
+        self.outer, self._copied = other, {id(fault): (fault, times) for fault, times in self._left()}
 
     def arrange(self, fault: Fault, times: int) -> None:
         """Add a fault for the next `times` calls of its operation, or attempts of a client that retries.
@@ -128,8 +137,10 @@ class Faults:
         `after`: whether the service has acted; the next error may be for the other moment, and then stays.
         """
         fault = self._take(self._errors, operation, after=after)
-        # One exception may be raised several times; without this its traceback would grow each time.
-        return None if fault is None or fault.error is None else fault.error.with_traceback(None)
+        if fault is None or fault.error is None:
+            return None
+        # One exception may be raised several times: then its traceback would grow, and an AWSError has one instant.
+        return copy.copy(fault.error) if isinstance(fault.error, AWSError) else fault.error.with_traceback(None)
 
     def take_delay(self, operation: str) -> dt.timedelta | None:
         """Remove the next delay of the operation and return it; None when there is none."""
@@ -166,14 +177,26 @@ class Faults:
         if self.outer is not None:
             self.outer.meet(key)
 
+    def meet_copied(self) -> None:
+        """Note in the other mock which of its faults calls have received here."""
+        left = {id(fault): times for fault, times in self._left()}
+        for key, (fault, times) in self._copied.items():
+            if self.outer is not None and (left.get(key, 0) < times or key in self._met_in_copies):
+                self.outer._met_in_copies[key] = fault
+
+    def _left(self) -> list[tuple[Fault, int]]:
+        return [each for queues in (self._errors, self._delays) for queue in queues.values() for each in queue]
+
     def unused(self) -> list[Fault]:
-        """Return the faults that no call has received."""
-        queues = [*self._errors.values(), *self._delays.values()]
-        return [fault for queue in queues for fault, times in queue for _ in range(times) if not fault.by_scenario]
+        """Return the faults that were arranged here and that no call has received, also in no copy."""
+        elsewhere = self._copied.keys() | self._met_in_copies.keys()
+        waiting = [(fault, times) for fault, times in self._left() if not fault.by_scenario]
+        return [fault for fault, times in waiting if id(fault) not in elsewhere for _ in range(times)]
 
     def clear(self) -> None:
         """Remove all faults."""
-        self._changes.whole(partial(self._changes.assign, self, _errors={}, _delays={}, expected={}, outer=None))
+        empty: dict[str, Any] = {"_errors": {}, "_delays": {}, "expected": {}, "outer": None, "_copied": {}}
+        self._changes.whole(partial(self._changes.assign, self, **empty))
 
 
 def is_longer(delay: dt.timedelta | None, read_timeout: float) -> bool:

@@ -44,9 +44,19 @@ class Script:
         self._plan, self._changes, self._faults = plan, changes, faults
         self._counts: dict[str, int] = {}
         self._acted: dict[Place, None] = {}
-        for operation, number in plan.faults:
+
+    def begin(self) -> Script:
+        """Arrange the faults of the first call of each operation. Return the script itself."""
+        for operation, number in self._plan.faults:
             if number == 1:
                 self._arrange(operation)
+        return self
+
+    def copy(self, changes: Changes, faults: Faults) -> Script:
+        """Return a script that has come as far as this one, for a copy of the faults that wait."""
+        duplicate = Script(self._plan, changes, faults)
+        duplicate._counts, duplicate._acted = dict(self._counts), dict(self._acted)
+        return duplicate
 
     def _next(self, operation: str) -> Place:
         """Return the place of the next call of an operation."""

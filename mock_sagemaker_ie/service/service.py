@@ -210,7 +210,7 @@ class Service:
             error = self.faults.take_error(operation)
         if error is not None:  # Another thread may have taken it.
             now = self._read_now()
-            self._record(replace(call(now), _error=_recorded(error, now)))
+            self._record(replace(call(now), _error=_recorded(error, now), arranged=True))
         return error
 
     def _outcome(self, call: Call, outcome: T) -> T | Exception:
@@ -226,7 +226,7 @@ class Service:
     # --- scenarios
 
     def _new_script(self) -> Script | None:
-        return None if self._plan is None else Script(self._plan, self._changes, self.faults)
+        return None if self._plan is None else Script(self._plan, self._changes, self.faults).begin()
 
     def end_scenario(self) -> None:
         """Let the scenario do nothing more to calls."""
@@ -536,8 +536,9 @@ class Service:
     def _adopt(self, other: Service) -> None:
         self._backends = {key: backend.copy(self._changes) for key, backend in other._backends.items()}
         self._latest = other._latest
-        self.runtime.handlers.update(other.runtime.handlers)
-        self.faults.outer = other.faults
+        self.runtime.adopt(other.runtime)
+        self.faults.adopt(other.faults)
+        self._script = None if other._script is None else other._script.copy(self._changes, self.faults)
 
     def unused(self) -> list[str]:
         """Return what was arranged and never met: faults, failures, and models that no request has reached."""
@@ -551,6 +552,7 @@ class Service:
                     self.faults.meet((*scope, *failure))
             for model in self.runtime.invoked:
                 self.faults.meet(("model", model))
+            self.faults.meet_copied()
         return [*map(str, self.faults.unused()), *self.faults.expected.values()]
 
     def reset(self) -> None:

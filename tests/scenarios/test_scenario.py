@@ -19,6 +19,7 @@ from mock_sagemaker_ie import (
     Scenario,
     mock_inference_experiment,
 )
+from mock_sagemaker_ie.calls import ANSWERED
 from tests.conftest import START
 from tests.requests import NAME, create, endpoint_config, stop
 
@@ -291,6 +292,172 @@ def test_a_reset_begins_the_scenario_again(entered, sagemaker):
         with pytest.raises(ClientError, match="AccessDenied"):
             sagemaker.delete_model(ModelName="m")
         mock.reset()
+
+
+# --- pages and others
+
+
+def names(sagemaker, **query):
+    """Return the names on each page of a list of experiments."""
+    pages = sagemaker.get_paginator("list_inference_experiments").paginate(**query)
+    return [[each["Name"] for each in page["InferenceExperiments"]] for page in pages]
+
+
+def test_pages_are_cut_short(entered, sagemaker):
+    """The first may be empty and have a token all the same. Nothing is lost or repeated."""
+    mock = entered(Scenario(pages=[0, 2, 0]))
+    for name in "abc":
+        sagemaker.create_inference_experiment(**create(name))
+
+    assert names(sagemaker) == [[], ["c", "b"], [], ["a"]]
+    assert names(sagemaker) == [["c", "b", "a"]]
+    assert "MaxResults" not in mock.calls[-1].params
+
+
+def test_a_page_is_never_longer_than_asked_for(entered, sagemaker):
+    """MaxResults counts where it is smaller. An empty list has no token."""
+    entered(Scenario(pages=[0, 5]))
+    assert names(sagemaker) == [[]]
+
+    for name in "abc":
+        sagemaker.create_inference_experiment(**create(name))
+
+    assert names(sagemaker, PaginationConfig={"PageSize": 1}) == [["c"], ["b"], ["a"]]
+
+
+@pytest.mark.parametrize(
+    ("operation", "status"),
+    [("StopInferenceExperiment", "Cancelled"), ("UpdateInferenceExperiment", "Running"), ("DeleteEndpoint", "Running")],
+)
+def test_others_act_before_a_call(entered, sagemaker, operation, status):
+    """The call meets what they did; only the calls of the code are recorded. What is refused changes nothing."""
+    mock = entered(Scenario(interference=[Interferes(operation, before="DescribeInferenceExperiment", call=2)]))
+    sagemaker.create_inference_experiment(**create())
+    first = sagemaker.describe_inference_experiment(Name=NAME)
+
+    second = sagemaker.describe_inference_experiment(Name=NAME)
+
+    assert (first["Status"], mock.experiments[NAME]["Status"]) == ("Running", status)
+    assert second.get("StatusReason", "").startswith("Stopped by somebody else") is (status == "Cancelled")
+    assert [call.operation for call in mock.calls] == [
+        "CreateInferenceExperiment",
+        *["DescribeInferenceExperiment"] * 2,
+    ]
+
+
+def test_others_take_the_name_first(entered, sagemaker):
+    """Theirs is for another endpoint, so that the code can tell it from its own."""
+    mock = entered(Scenario(interference=[Interferes("CreateInferenceExperiment", before="CreateInferenceExperiment")]))
+
+    with pytest.raises(ClientError, match="ResourceInUse"):
+        sagemaker.create_inference_experiment(**create())
+
+    assert mock.experiments[NAME]["EndpointMetadata"]["EndpointName"] != create()["EndpointName"]
+
+
+def test_others_delete_an_experiment_that_has_ended(entered, sagemaker):
+    """Also before a call that gets a fault."""
+    rows = [Interferes("DeleteInferenceExperiment", before="DeleteInferenceExperiment")]
+    faults = [Raises("DeleteInferenceExperiment", "ThrottlingException")]
+    mock = entered(Scenario(interference=rows, faults=faults), virtual_sleep=True)
+    sagemaker.create_inference_experiment(**create())
+    sagemaker.stop_inference_experiment(**stop())
+
+    with pytest.raises(ClientError, match="ResourceNotFound"):
+        sagemaker.delete_inference_experiment(Name=NAME)
+
+    assert codes(mock, "DeleteInferenceExperiment") == ["ThrottlingException", "ResourceNotFound"]
+
+
+def test_others_delete_the_endpoint_before_an_invocation(entered, sagemaker):
+    """By default that of the call."""
+    mock = entered(Scenario(interference=[Interferes("DeleteEndpoint", before="InvokeEndpoint")]))
+    sagemaker.create_endpoint_config(**endpoint_config())
+    sagemaker.create_endpoint(EndpointName="e", EndpointConfigName=endpoint_config()["EndpointConfigName"])
+
+    with pytest.raises(ClientError, match="not found"):
+        mock.client("sagemaker-runtime").invoke_endpoint(EndpointName="e", Body=b"1")
+
+
+def test_a_branch_goes_on_in_the_scenario(entered, sagemaker):
+    """It has come as far as the original, which does not go on meanwhile."""
+    mock = entered(Scenario(faults=[Raises("DeleteModel", "AccessDeniedException", call=2)]))
+    with pytest.raises(ClientError, match="Could not find"):
+        sagemaker.delete_model(ModelName="m")
+
+    for _ in range(2):
+        with mock.branch(), pytest.raises(ClientError, match="AccessDenied"):
+            sagemaker.delete_model(ModelName="m")
+
+
+def test_the_end_of_a_scenario_leaves_calls_alone(entered, sagemaker):
+    """Checks at the end of a test get no faults, also none that wait, and whole pages."""
+    mock = entered(
+        Scenario(
+            faults=[Raises("ListModels", "AccessDeniedException"), Delays("ListModels", 5)],
+            interference=[Interferes("StopInferenceExperiment", before="DescribeInferenceExperiment")],
+            pages=[0],
+        )
+    )
+    sagemaker.create_inference_experiment(**create())
+
+    mock.end_scenario()
+
+    sagemaker.list_models()
+    assert sagemaker.describe_inference_experiment(Name=NAME)["Status"] == "Running"
+    assert names(sagemaker) == [[NAME]]
+    assert mock.now() == START
+
+
+# --- finite lists
+
+
+def test_each_failure_is_listed():
+    """One for each stage of an experiment, and of a deployment."""
+    listed = Scenario.each_failure()
+
+    assert Scenario(failures=[Fails("Starting", NO_CAPACITY)]) in listed
+    assert Scenario(failures=[FailsDeployment("Updating", NO_CAPACITY)]) in listed
+
+
+def test_each_fault_that_a_caller_may_get_is_listed():
+    """Answers are lost only where the service changes something, and limits are met only where AWS models them."""
+    described = {each.faults[0] for each in Scenario.each_fault("DescribeEndpoint")}
+    created = {each.faults[0] for each in Scenario.each_fault("CreateInferenceExperiment", times=3)}
+
+    assert Raises("DescribeEndpoint", "ThrottlingException") in described
+    assert not any(getattr(fault, "after", False) for fault in described)
+    assert Raises("CreateInferenceExperiment", "ReadTimeoutError", times=3, after=True) in created
+    assert Raises("CreateInferenceExperiment", "ResourceLimitExceeded", times=3) in created
+    assert {each.faults[0].operation for each in Scenario.each_fault()} == {*ANSWERED}
+    with pytest.raises(ValueError, match="did you mean 'DescribeEndpoint'"):
+        Scenario.each_fault("DescribeEndpoin")
+
+
+def test_each_interference_is_listed():
+    """One for each thing that others may do before each operation of the code."""
+    listed = [each.interference[0] for each in Scenario.each_interference("StopInferenceExperiment")]
+
+    assert {row.before for row in listed} == {"StopInferenceExperiment"}
+    assert {"StopInferenceExperiment", "DeleteInferenceExperiment"} <= {row.operation for row in listed}
+
+
+def test_parametrized_tests_have_readable_ids(pytester):
+    """Without `ids=`: the description of the scenario."""
+    pytester.makepyfile("""
+        import pytest
+        from mock_sagemaker_ie import Scenario
+
+        @pytest.mark.parametrize("scenario", Scenario.each_failure())
+        def test_rollout(scenario):
+            pass
+    """)
+
+    result = pytester.runpytest_inprocess("-v", "-p", "no:cacheprovider")
+
+    result.stdout.fnmatch_lines(
+        ["*test_rollout[[]an experiment fails in Starting]*", "*[[]an endpoint fails in Creating]*"]
+    )
 
 
 # --- ways to pass it

@@ -141,6 +141,10 @@ class Minutes:
         if self._keep is not None and (surplus := len(self._data) - self._keep * len(both)) > 0:
             self._undo.assign(self, _data=dict(islice(self._data.items(), surplus, None)))
 
+    def adopt(self, other: Minutes) -> None:
+        """Start with the datapoints of another object."""
+        self._data = dict(other._data)
+
     def clear(self) -> None:
         """Forget every datapoint."""
         self._undo.assign(self, _data={})

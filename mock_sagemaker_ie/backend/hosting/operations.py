@@ -56,13 +56,16 @@ class Hosting:
         self.failures = tuple(each for each in settings.failures if isinstance(each, FailsDeployment))
         # The endpoints whose deployments got a failure that waited for them.
         self.failed: frozenset[str] = frozenset()
+        # The endpoints that had served and were deleted, and since when they do not answer any more.
+        self.deleted: dict[str, dt.datetime] = {}
 
     def copy(self, events: EventQueue, undo: UndoLog) -> Hosting:
         """Return an independent copy, whose events are in `events` already."""
         duplicate = Hosting(self._arn_prefix, self._settings, events, undo)
         duplicate.models, duplicate.configs = self.models.copy(undo), self.configs.copy(undo)
         duplicate.endpoints = self.endpoints.copy(undo)
-        duplicate._pending_failures, duplicate.failures = dict(self._pending_failures), self.failures
+        duplicate._pending_failures, duplicate.deleted = dict(self._pending_failures), dict(self.deleted)
+        duplicate.failures = self.failures
         return duplicate
 
     def copy_of_one(self, endpoint: str, events: EventQueue, undo: UndoLog) -> Hosting:
@@ -165,6 +168,8 @@ class Hosting:
     def delete_endpoint(self, params: Values, now: dt.datetime) -> Values:
         """Delete an endpoint; its name is free when the deletion is done."""
         endpoint = self._permitting(params["EndpointName"], DELETE_ENDPOINT)
+        if endpoint.serving is not None:
+            self._undo.update(self.deleted, {endpoint.name: now})
         self._replace(endpoint, endpoint.follow(DELETE_ENDPOINT, now, self._durations.endpoint_deleting))
         return {}
 
