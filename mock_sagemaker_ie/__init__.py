@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from mock_sagemaker_ie.clock import Clock, FrozenClock, MockClock
     from mock_sagemaker_ie.interception.unanswered import UnansweredCallError
     from mock_sagemaker_ie.mock import Branch, InferenceExperimentMock
+    from mock_sagemaker_ie.orders import Orders, each_order
     from mock_sagemaker_ie.scenario import Delays, Interferes, Raises, Scenario
     from mock_sagemaker_ie.server.app import RunningServer as RunningServer
     from mock_sagemaker_ie.service.delivery import DeliveryWarning
@@ -58,6 +59,7 @@ __all__ = [
     "ModelRequest",
     "ModelResponse",
     "Options",
+    "Orders",
     "PollingForeverError",
     "Raises",
     "Scenario",
@@ -70,6 +72,7 @@ __all__ = [
     "assert_nothing_left",
     "assert_production_undisturbed",
     "assert_traffic_unlost",
+    "each_order",
     "mock_inference_experiment",
 ]
 
@@ -96,6 +99,7 @@ _HOMES = {
     "ModelRequest": "service.models",
     "ModelResponse": "service.models",
     "Options": "activation.options",
+    "Orders": "orders",
     "PollingForeverError": "service.polling",
     "Raises": "scenario",
     "RunningServer": "server.app",
@@ -109,6 +113,7 @@ _HOMES = {
     "assert_nothing_left": "assertions",
     "assert_production_undisturbed": "assertions",
     "assert_traffic_unlost": "assertions",
+    "each_order": "orders",
     "mock_inference_experiment": "activation.activation",
 }
 

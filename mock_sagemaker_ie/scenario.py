@@ -50,7 +50,7 @@ class Raises(Row):
 
     def __post_init__(self) -> None:
         require_operation(self.operation)
-        _check_number(self.call, "call")
+        check_number(self.call, "call")
         check_times(self.times)
         self.fault()
 
@@ -84,7 +84,7 @@ class Delays(Row):
     def __post_init__(self) -> None:
         require_operation(self.operation)
         check_seconds(self.seconds)
-        _check_number(self.call, "call")
+        check_number(self.call, "call")
         check_times(self.times)
 
     def fault(self) -> Fault:
@@ -118,7 +118,7 @@ class Interferes(Row):
         if self.operation not in INTERFERING:
             raise ValueError(f"{self.operation!r} is not what others do{suggestion(str(self.operation), INTERFERING)}")
         require_operation(self.before)
-        _check_number(self.call, "call")
+        check_number(self.call, "call")
         if self.operation == CREATE != self.before:
             raise ValueError(
                 f"before={self.before!r}: somebody takes a name only before {CREATE} of the code under test"
@@ -157,7 +157,7 @@ class Scenario(Row):
         for name, kinds in _KINDS.items():
             object.__setattr__(self, name, _rows(name, getattr(self, name), kinds))
         for size in self.pages:
-            _check_number(size, "Scenario: pages", least=0)
+            check_number(size, "Scenario: pages", least=0)
 
     def _arguments(self) -> Iterator[str]:
         if self.durations != Durations():
@@ -239,7 +239,8 @@ def _rows(name: str, rows: Iterable[Any], kinds: tuple[type, ...]) -> tuple[Any,
     return rows
 
 
-def _check_number(value: int, name: str, least: int = 1) -> None:
+def check_number(value: int, name: str, least: int = 1) -> None:
+    """Raise ValueError unless a number is an int of at least `least`."""
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise ValueError(f"{name}={shown(value)}: expected an int of {least} or more")
 
