@@ -53,9 +53,9 @@ def search():
     @settings(max_examples=EXAMPLES, database=None, deadline=None)
     @given(scenarios())
     def examples(scenario) -> None:
-        with mock_inference_experiment(scenario=scenario, virtual_sleep=True):
-            with suppress(rollout.RolloutError, sagemaker.exceptions.ResourceInUse):
-                roll_out()
+        ends = suppress(rollout.RolloutError, sagemaker.exceptions.ResourceInUse)
+        with mock_inference_experiment(scenario=scenario, virtual_sleep=True), ends:
+            roll_out()
 
     def seconds() -> float:
         start = time.process_time()
