@@ -181,6 +181,8 @@ def serving(sagemaker: BaseClient, endpoint: str) -> list[str]:
         if "Could not find" in str(error):
             return []
         raise
+    if answer["EndpointStatus"] == "Deleting":
+        return []
     return [variant["VariantName"] for variant in answer.get("ProductionVariants", ())]
 
 
