@@ -75,9 +75,9 @@ def launch(sagemaker: BaseClient, test: ShadowTest) -> str:
     """Start the shadow test and return its ARN.
 
     When the answer of SageMaker is lost, the client sends the request again, and SageMaker finds the name taken. The
-    description tells whether by us.
+    tag tells whether by us: somebody else may change the description.
     """
-    description = f"rollout {uuid.uuid4()}"
+    tag = {"Key": "rollout", "Value": str(uuid.uuid4())}
     models = {PRODUCTION: test.production_model, CANDIDATE: test.candidate_model}
     instances = {"InstanceType": test.instance_type, "InstanceCount": 1}
     infrastructure = {"InfrastructureType": "RealTimeInference", "RealTimeInferenceConfig": instances}
@@ -86,7 +86,7 @@ def launch(sagemaker: BaseClient, test: ShadowTest) -> str:
         answer = patiently(
             sagemaker.create_inference_experiment,
             Name=test.name,
-            Description=description,
+            Tags=[tag],
             Type="ShadowMode",
             RoleArn=test.role_arn,
             EndpointName=test.endpoint,
@@ -104,7 +104,7 @@ def launch(sagemaker: BaseClient, test: ShadowTest) -> str:
         )
     except sagemaker.exceptions.ResourceInUse:
         found = look(sagemaker, test.name)
-        if found.get("Description") != description:
+        if tag not in patiently(sagemaker.list_tags, ResourceArn=found["Arn"])["Tags"]:
             raise
         return found["Arn"]
     return answer["InferenceExperimentArn"]

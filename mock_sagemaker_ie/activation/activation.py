@@ -23,7 +23,6 @@ from mock_sagemaker_ie.service.clients import partitions
 from mock_sagemaker_ie.service.delivery import Delivery
 from mock_sagemaker_ie.service.faults import UnusedFaultError, UnusedFaultWarning
 from mock_sagemaker_ie.service.invocation import Runtime
-from mock_sagemaker_ie.service.polling import ENOUGH_IN_SCENARIO
 from mock_sagemaker_ie.service.service import Service
 
 if TYPE_CHECKING:
@@ -192,8 +191,7 @@ def _activate(options: Options, origin: ActiveMock | None = None, **entry: Any) 
     if options["virtual_sleep"]:
         virtual_time = VirtualTime(service)
         service.watch.enabled = options["polling_forever"] == "error"
-        if options["scenario"] is not None:
-            service.watch.enough = ENOUGH_IN_SCENARIO
+        service.watch.in_scenario = options["scenario"] is not None
     active = ActiveMock(
         InferenceExperimentMock(service, options["region_name"], partial(Activation, options)),
         service,

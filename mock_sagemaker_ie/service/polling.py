@@ -73,7 +73,7 @@ class PollingWatch:
 
     def __init__(self) -> None:
         self.enabled = False
-        self.enough: tuple[Enough, ...] = ENOUGH
+        self.in_scenario = False
         self._state: object = None
         self._pauses = 0
         self._was_read = False  # Since then, too.
@@ -102,7 +102,7 @@ class PollingWatch:
     def _is_enough(self, waited: dt.timedelta) -> bool:
         return any(
             self._pauses >= each.pauses and waited >= each.time
-            for each in self.enough
+            for each in (ENOUGH_IN_SCENARIO if self.in_scenario else ENOUGH)
             if each.has_read_time or not self._was_read
         )
 
