@@ -271,10 +271,12 @@ class Service:
     def _answer_and_record(
         self, model: OperationModel, request: WireRequest, region: str, account_id: str
     ) -> Answer | Exception | None:
-        self._let_others_act(model, request, region, account_id)
+        size = None
+        if self._script is not None:
+            self._let_others_act(model, request, region, account_id)
+            size = self._script.page_size(model.name)
         key = region, account_id, request.body
         now = self._read_now()
-        size = None if self._script is None else self._script.page_size(model.name)
         answer = self._find_answer(model, key, now) if size is None else None
         if answer is None:
             made = self._make_answer(model, request, region, account_id, now, size=size)
