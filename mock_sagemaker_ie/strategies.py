@@ -21,6 +21,7 @@ from mock_sagemaker_ie.protocol.errors import suggestion
 from mock_sagemaker_ie.protocol.limits import check_duration
 from mock_sagemaker_ie.scenario import (
     EXPERIMENT_OPERATIONS,
+    LONG_DELAY,
     NO_CAPACITY,
     Delays,
     Interferes,
@@ -36,9 +37,9 @@ if TYPE_CHECKING:
     Choice = bool | Collection[str]
 
 MINUTE = dt.timedelta(minutes=1)
-DELAYS = (1, 30, 120)  # Seconds. The longest is longer than botocore waits for an answer.
 CALLS = (1, 1, 1, 2, 3)  # Most operations are called once.
 MAX_TIMES = 6  # No standard client makes six attempts.
+RARE = ("UpdateInferenceExperiment", "StartInferenceExperiment")  # Most rollouts call neither.
 DEPLOYMENT = "deployment"
 
 
@@ -50,7 +51,7 @@ def scenarios(
     interference: Choice = True,
     pages: bool = True,
     operations: Collection[str] = (*EXPERIMENT_OPERATIONS, "DescribeEndpoint"),
-    max_faults: int = 5,
+    max_faults: int = 8,
     max_duration: dt.timedelta = 60 * MINUTE,
 ) -> st.SearchStrategy[Scenario]:
     """Return a strategy for scenarios, which shrinks towards the calm one, `Scenario()`.
@@ -75,23 +76,17 @@ def scenarios(
     raised = [each for each in raised if each.error in errors]
     others = [each for each in others if each.operation in acts]
     return _scenarios(
-        st.dictionaries(st.sampled_from(names), st.integers(1, minutes), max_size=3)
-        if names and minutes
-        else _NO_NAMES,
+        _durations(names, minutes),
         _rows(_failures(stages, minutes), 2),
-        _rows(_faults(raised, operations if "delay" in errors else ()), max_faults),
+        _rows(_faults(raised, operations if "delay" in errors else ()), max_faults, often=True),
         _rows(_interference(others), 2),
-        st.lists(st.integers(0, 2), max_size=2) if pages else st.just([]),
+        _rows(st.integers(0, 2) if pages else None, 2),
     )
 
 
-_NO_NAMES: st.SearchStrategy[dict[str, int]] = st.just({})
-
-
 @st.composite  # Unlike of `builds`, Hypothesis prints the repr of what it makes.
-def _scenarios(draw: st.DrawFn, minutes: st.SearchStrategy[dict[str, int]], *rows: st.SearchStrategy[Any]) -> Scenario:
-    durations = Durations(**{name: number * MINUTE for name, number in sorted(draw(minutes).items())})
-    return Scenario(durations, *map(draw, rows))
+def _scenarios(draw: st.DrawFn, *kinds: st.SearchStrategy[Any]) -> Scenario:
+    return Scenario(*map(draw, kinds))
 
 
 def _chosen(option: str, choice: Choice, known: Sequence[str]) -> Sequence[str]:
@@ -106,8 +101,28 @@ def _chosen(option: str, choice: Choice, known: Sequence[str]) -> Sequence[str]:
     return [name for name in known if name in choice]
 
 
-def _rows(row: st.SearchStrategy[Any] | None, most: int) -> st.SearchStrategy[list[Any]]:
-    return st.just([]) if row is None else st.lists(row, max_size=most)
+def _rows(row: st.SearchStrategy[Any] | None, most: int, *, often: bool = False) -> st.SearchStrategy[list[Any]]:
+    """Return the strategy for lists, empty in half of the examples, or, if `often`, in fewer."""
+    none: st.SearchStrategy[list[Any]] = st.just([])
+    if row is None or not most:
+        return none
+    some = st.lists(row, min_size=1, max_size=most)
+    return none | some | some | some if often else none | some
+
+
+def _durations(names: Sequence[str], minutes: int) -> st.SearchStrategy[Durations]:
+    """Return the strategy for durations, zero in half of the examples. The longest are as many as all others."""
+    none = st.just(Durations())
+    if not names or not minutes:
+        return none
+    # More often of experiments than of endpoints, which most rollouts leave to their experiment.
+    weighted = [*(name for name in names if not name.startswith("endpoint")), *names]
+    numbers = st.integers(1, 2 * minutes).map(lambda number: min(number, minutes))
+    return none | st.dictionaries(st.sampled_from(weighted), numbers, min_size=1, max_size=3).map(_in_minutes)
+
+
+def _in_minutes(numbers: dict[str, int]) -> Durations:
+    return Durations(**{name: number * MINUTE for name, number in sorted(numbers.items())})
 
 
 def _failures(stages: Sequence[str], minutes: int) -> st.SearchStrategy[Any] | None:
@@ -123,14 +138,15 @@ def _failures(stages: Sequence[str], minutes: int) -> st.SearchStrategy[Any] | N
 def _faults(raised: Sequence[Raises], delayed: Collection[str]) -> st.SearchStrategy[Any] | None:
     """Return the strategy for rows of faults. Lost answers are few, so they have a branch of their own."""
     place = {"call": st.sampled_from(CALLS), "times": st.integers(1, MAX_TIMES)}
+    raised = [*raised, *(each for each in raised if each.operation not in RARE)]
     rows = [
         st.builds(dataclasses.replace, st.sampled_from(some), **place)
         for after in (False, True)
         if (some := [each for each in raised if each.after is after])
     ]
-    if delayed:
-        rows.append(st.builds(Delays, st.sampled_from([*delayed]), st.sampled_from(DELAYS), **place))
-    return st.one_of(rows) if rows else None
+    delays = [st.builds(Delays, st.sampled_from([*delayed]), st.just(LONG_DELAY), **place)] if delayed else []
+    # Delays come in a fifth of the rows, or alone.
+    return st.one_of([*rows, *rows, *delays]) if rows or delays else None
 
 
 def _interference(others: Sequence[Interferes]) -> st.SearchStrategy[Any] | None:

@@ -55,7 +55,10 @@ def test_a_correct_rollout_is_right_in_every_scenario(scenario):
 
 @pytest.mark.parametrize("kind", MISTAKES, ids=lambda kind: kind.__name__)
 def test_a_mistake_is_found_and_its_cause_is_named(kind):
-    """In the default number of examples. The smallest scenario has one row, about what the controller forgets."""
+    """In the default number of examples. The smallest scenario has one row, about what the controller forgets.
+
+    The seed is fixed: of 60 searches with other seeds, 58 or more found each.
+    """
     example, names = MISTAKES[kind]
     assert is_wrong(kind, example)
 
@@ -142,7 +145,7 @@ def test_a_failing_test_shows_the_scenario_as_code(pytester):
                 mock.end_scenario()
                 assert mock.experiments[NAME]["Status"] != "Cancelled"
 
-        failures = scenarios(faults=False, interference=False)
+        failures = scenarios(durations=False, failures=["Creating"], faults=False, interference=False, pages=False)
 
         @given(failures)
         def test_function(scenario):
