@@ -7,7 +7,7 @@ import platform
 import sys
 from importlib.metadata import version
 
-from benchmarks import endpoints, experiments, many, processes, servers, sleeping, traffic
+from benchmarks import endpoints, experiments, many, processes, scenarios, servers, sleeping, traffic
 from benchmarks.measuring import HEADER, measure
 
 ROWS = (
@@ -16,6 +16,7 @@ ROWS = (
     *endpoints.ROWS,
     *traffic.ROWS,
     *sleeping.ROWS,
+    *scenarios.ROWS,
     *processes.ROWS,
     *servers.ROWS,
 )

@@ -10,7 +10,7 @@ from types import CodeType, FunctionType, TracebackType
 from typing import TYPE_CHECKING, Any
 
 from mock_sagemaker_ie.backend.operations import OPERATIONS
-from mock_sagemaker_ie.protocol.errors import suggestion
+from mock_sagemaker_ie.protocol.errors import error_code, suggestion
 from mock_sagemaker_ie.protocol.wire import copy_values
 
 if TYPE_CHECKING:
@@ -105,7 +105,9 @@ class Call:
     `operation`: AWS's name. `params`: the members of the request. `at`: the instant (UTC) at which it was answered.
     `error`: an AWSError with its `code` and `message`, or the connection error that a test arranged, or None. The
     `__cause__` of a ModelError is the exception that the handler of the model raised. `shadow_error`: the ModelError of
-    the shadow variant, which no caller gets.
+    the shadow variant, which no caller gets. `lost`: the error that the caller got although the service acted, because
+    a test arranged it: `response` or `error` is the answer that the caller did not get. `arranged`: a test arranged
+    `error`, by `fail_next` or by a delay of `slow_next` beyond the caller's timeout, so the service did not act.
     """
 
     operation: str
@@ -117,11 +119,18 @@ class Call:
     _values: Values | None = None
     _read: Callable[[Values], Values] = copy_values
     _shadow_error: RecordedError | None = None
+    _lost: RecordedError | None = None
+    arranged: bool = False
 
     @property
     def error(self) -> Exception | None:
-        """The error that the caller got, without a traceback when nobody else has it any more; None for an answer."""
+        """The error of the call, without a traceback when nobody else has it any more; None for an answer."""
         return None if self._error is None else self._error.get()
+
+    @property
+    def lost(self) -> Exception | None:
+        """The error that the caller got in place of the answer (`fail_next(after=True)`); None for no such error."""
+        return None if self._lost is None else self._lost.get()
 
     @property
     def shadow_error(self) -> Exception | None:
@@ -134,14 +143,17 @@ class Call:
         return None if self._values is None else self._read(self._values)
 
     def __repr__(self) -> str:
-        outcome = "ok" if self.error is None else getattr(self.error, "code", type(self.error).__name__)
+        outcome = "ok" if self.error is None else error_code(self.error)
+        if self.lost is not None:
+            outcome += f", lost: {error_code(self.lost)}"
         name = next((f"({value})" for key, value in self.params.items() if key.endswith("Name")), "")
         return f"<Call {self.operation}{name} -> {outcome}, {self.region}, {self.at:%Y-%m-%d %H:%M:%S}>"
 
     def __reduce__(self) -> tuple[type[Call], tuple[Any, ...]]:
         # A copy in another process has the response itself: how to read it belongs to a client of this process.
         request = self.operation, self.params, self.account_id, self.region, self.at
-        return Call, (*request, self._error, self.response, copy_values, self._shadow_error)
+        errors = self._shadow_error, self._lost, self.arranged
+        return Call, (*request, self._error, self.response, copy_values, *errors)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Call:
         # Both share the errors: a traceback, which a cause has, cannot be copied.

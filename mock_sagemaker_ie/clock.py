@@ -6,6 +6,7 @@ freezegun and time-machine control a MockClock without more code here.
 
 from __future__ import annotations
 
+import copy
 import datetime as dt
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from mock_sagemaker_ie.changes import locked
 from mock_sagemaker_ie.documentation import Page
 from mock_sagemaker_ie.forks import new_lock
-from mock_sagemaker_ie.protocol.errors import shown
+from mock_sagemaker_ie.protocol.errors import error_text, shown
 from mock_sagemaker_ie.protocol.limits import EARLIEST, LATEST, ZERO, check_duration, check_number, outside
 
 if TYPE_CHECKING:
@@ -183,6 +184,12 @@ class MockClock:
         else:
             self._fixed += step
 
+    def _branch(self) -> Self:
+        """Return a clock that goes on by itself, from the present instant."""
+        duplicate = copy.copy(self)
+        vars(duplicate).update(_lock=new_lock(), on_move=None)
+        return duplicate
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__} at {self.now().isoformat()}>"
 
@@ -200,6 +207,12 @@ class FrozenClock(MockClock):
         self._frozen: Any = None
         self._others = 0  # How many others had frozen the time before.
         self._depth = 0
+
+    def _branch(self) -> Self:
+        duplicate = super()._branch()
+        now = self.now()
+        vars(duplicate).update(_start=now, _fixed=now, _freezer=None, _frozen=None, _others=0, _depth=0)
+        return duplicate
 
     def __enter__(self) -> Self:
         depth = self._depth
@@ -267,6 +280,19 @@ def as_clock(clock: Clock | dt.datetime | str | None) -> Clock:
     if isinstance(clock, type) or not callable(getattr(clock, "now", None)):
         raise TypeError(f"clock={clock!r} is not a clock: expected an object with now(), a datetime or an ISO string")
     return clock
+
+
+def branch_of(clock: Clock) -> Clock:
+    """Return a copy of a clock that goes on by itself. Raises TypeError for a clock of the user's that has no copy."""
+    if isinstance(clock, MockClock):
+        return locked(clock._lock, clock._branch)  # noqa: SLF001 - of this file
+    try:
+        return copy.deepcopy(clock)
+    except Exception as error:
+        raise TypeError(
+            f"{clock!r} cannot be copied for a branch ({error_text(error)}): use a MockClock, or give your clock a "
+            "__deepcopy__()"
+        ) from error
 
 
 def movable(clock: Clock, verb: str) -> Callable[..., None]:

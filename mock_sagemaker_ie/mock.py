@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from mock_sagemaker_ie import calls
 from mock_sagemaker_ie.backend.experiments.lifecycle import FINISHED, LIFECYCLE, Entry, Status
 from mock_sagemaker_ie.backend.transitions import Call as Called
 from mock_sagemaker_ie.calls import INVOKE_ENDPOINT, Calls, require_operation
 from mock_sagemaker_ie.clock import instant, movable
-from mock_sagemaker_ie.protocol.limits import LATEST, check_seconds
+from mock_sagemaker_ie.protocol.limits import LATEST, check_reason, check_seconds
 from mock_sagemaker_ie.protocol.wire import MILLISECOND, copy_values, whole_milliseconds
 from mock_sagemaker_ie.service.clients import Clients, process_region
 from mock_sagemaker_ie.service.faults import Fault, aws_error, connection_error
@@ -19,6 +19,7 @@ from mock_sagemaker_ie.service.faults import Fault, aws_error, connection_error
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
+    from types import TracebackType
 
     from mock_sagemaker_ie.backend.backend import SageMakerBackend
     from mock_sagemaker_ie.backend.hosting.captures import Capture
@@ -31,7 +32,26 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-MAX_REASON_LENGTH = 1024  # AWS: StatusReason, FailureReason
+
+class Branch(Protocol):
+    """A branch of a mock, as InferenceExperimentMock.branch() returns it. Each entry copies the present state."""
+
+    def start(self) -> InferenceExperimentMock:
+        """Begin to answer in place of the mock, with a copy of its state. Return the branch's own mock."""
+        ...
+
+    def stop(self) -> None:
+        """End what was started last: the mock answers again. Raises RuntimeError when nothing is active."""
+        ...
+
+    def __enter__(self) -> InferenceExperimentMock: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+    async def __aenter__(self) -> InferenceExperimentMock: ...
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
 
 
 class InferenceExperimentMock:
@@ -40,9 +60,15 @@ class InferenceExperimentMock:
     Methods with `region_name` and `account_id` use `mock.region_name` and the account of the mock by default.
     """
 
-    def __init__(self, service: Service, region_name: str | None = None) -> None:
+    def __init__(
+        self,
+        service: Service,
+        region_name: str | None = None,
+        begin_branch: Callable[[InferenceExperimentMock], Branch] | None = None,
+    ) -> None:
         self._service = service
         self._region_name = region_name
+        self._begin_branch = begin_branch
         self._clients = Clients()
 
     def __repr__(self) -> str:
@@ -180,19 +206,26 @@ class InferenceExperimentMock:
         *,
         times: int = 1,
         status: int | None = None,
+        after: bool = False,
     ) -> None:
         """Make the next `times` calls of an operation fail, or attempts when the client retries.
 
         `error`: the code of an AWS error of this operation or common to all operations; or a connection error, for
         example botocore's ConnectTimeoutError. `message`, `status`: of an AWS error; by default those of its code.
-        Raises ValueError for an unknown operation or code, TypeError for any other kind of error.
+        `after`: False: the call has no effect. True: the service acts, its answer is lost, and the caller gets this
+        error: one of a connection that was made, for example ReadTimeoutError, or of the service with an HTTP status of
+        500 or more, for example InternalFailure. `mock.calls` has the answer, and the error as `lost`.
+        Raises ValueError for an unknown operation or code, and with `after` for an error that comes only when the
+        service has not acted; TypeError for any other kind of error.
         """
         meta = self._meta(operation)
+        if not isinstance(after, bool):
+            raise TypeError(f"after={after!r}: expected True or False")
         if isinstance(error, str):
             model = meta.service_model.operation_model(operation)
-            fault = Fault(operation, aws_error(model, error, message, status))
+            fault = Fault(operation, aws_error(model, error, message, status, after=after), after=after)
         elif message is None and status is None:
-            fault = Fault(operation, connection_error(error, meta.endpoint_url))
+            fault = Fault(operation, connection_error(error, meta.endpoint_url, after=after), after=after)
         else:
             raise TypeError(f"message= and status= are for the codes of AWS errors; {error!r} has its own")
         self._service.faults.arrange(fault, times)
@@ -201,8 +234,9 @@ class InferenceExperimentMock:
         """Make the next `times` calls of an operation move the mock's clock by this number of seconds.
 
         A caller that waits less long (botocore's `read_timeout`, 60 seconds by default; `timeout=` of requests) gets
-        its error for that after that time, and may retry; the call then has no effect. When fail_next arranges an error
-        for the same attempt, the attempt takes the whole delay and gets that error.
+        its error for that after that time, and may retry; the call then has no effect. AWS may have acted: arrange that
+        with `fail_next(…, ReadTimeoutError, after=True)`. When fail_next arranges an error for the same attempt,
+        the attempt takes the whole delay and gets that error.
         Raises ValueError for an unknown operation or a negative number, TypeError when the clock cannot be moved.
         """
         require_operation(operation)
@@ -211,6 +245,13 @@ class InferenceExperimentMock:
         if delay >= LATEST - self.now():
             raise ValueError(f"seconds={seconds!r}: the clock cannot leave the year {LATEST.year - 1}")
         self._service.faults.arrange(Fault(operation, delay=delay), times)
+
+    def end_scenario(self) -> None:
+        """Let the scenario do nothing more to calls: no faults, no interference, no short pages. For checks at the end.
+
+        Its durations and failures stay.
+        """
+        self._service.end_scenario()
 
     def _meta(self, operation: str) -> Any:
         """Return the metadata of a client for the service of an operation."""
@@ -286,7 +327,7 @@ class InferenceExperimentMock:
                 raise ValueError(
                     f"at={when.isoformat()}: expected a later instant than {now.isoformat()}, which is now"
                 )
-            with self._change("experiment", name, _reason(reason), backend, now, when=when.isoformat()):
+            with self._change("experiment", name, check_reason(reason), backend, now, when=when.isoformat()):
                 backend.fail_experiment(name, reason, when, now)
             if when > now:
                 self._expect(backend, ("experiment", name, when.isoformat()), f"the failure at {when.isoformat()}")
@@ -307,7 +348,7 @@ class InferenceExperimentMock:
             anywhere = region_name is None and account_id is None
             if anywhere and backend.hosting.find(name) is None and self._scopes_with("endpoints", name):
                 raise LookupError(f"Endpoint {name} does not exist in {self.region_name}.")
-            with self._change("endpoint", name, _reason(reason), backend, now):
+            with self._change("endpoint", name, check_reason(reason), backend, now):
                 backend.fail_endpoint(name, reason, now)
             if backend.hosting.fails_next(name):
                 self._expect(backend, ("endpoint", name), "the failure of the next deployment")
@@ -368,6 +409,21 @@ class InferenceExperimentMock:
                 found.append((account, region))
         return found
 
+    def branch(self) -> Branch:
+        """Return a branch, for `with`, `async with` or start() and stop(): a mock that goes on from the present state.
+
+        While it is active it answers the calls of the code. It begins with a copy of this mock's state, faults, models,
+        captures and metrics, at the same instant, and has no calls. What happens in it changes nothing here, and the
+        clock here stays where it is: move the clock of the branch. Both write to the same `s3=` and `cloudwatch=`.
+        A branch of a branch is possible. Raises RuntimeError for the mock of a server and, when the branch begins, for
+        a mock that has ended; TypeError when the clock is the user's and cannot be copied.
+        """
+        if self._begin_branch is None:
+            raise RuntimeError(
+                "this mock is not active in this process, so it has no branches: a server answers with one state only"
+            )
+        return self._begin_branch(self)
+
     def reset(self) -> None:
         """Forget everything except the handlers of the models. The clock stays where it is."""
         self._service.reset()
@@ -419,9 +475,3 @@ def _why_never(name: str, target: Status, entries: Sequence[Entry]) -> str:
     )
     hint = f" {' or '.join(operations)} would lead there." if operations else ""
     return f"{reason}it goes {' → '.join(entry.status for entry in entries)}.{hint}"
-
-
-def _reason(reason: str) -> str:
-    if not isinstance(reason, str) or not 0 < len(reason) <= MAX_REASON_LENGTH:
-        raise ValueError(f"reason={reason!r}: expected a str with 1 to {MAX_REASON_LENGTH} characters")
-    return reason

@@ -86,6 +86,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.fixturenames = _with_ours(item)
 
 
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Return the description of a scenario for the id of a parametrized test. Import nothing for it."""
+    module = sys.modules.get("mock_sagemaker_ie.scenario")
+    return str(val) if module is not None and isinstance(val, module.Scenario) else None
+
+
 def _with_ours(item: pytest.Function) -> list[str]:
     """Return the fixtures of a test with ours after those of wider scopes and before all others."""
     definitions = item._fixtureinfo.name2fixturedefs  # noqa: SLF001 - pytest has no public way
@@ -114,9 +120,12 @@ def _options(request: pytest.FixtureRequest) -> dict[str, Any]:
         "strict": request.config.getini("sagemaker_ie_strict"),
         "durations": Durations.parse(request.config.getini("sagemaker_ie_durations")),
     }
+    given: dict[str, Any] = {}
     for marker in reversed(list(request.node.iter_markers(NAME))):
-        options |= _keywords(marker)
-    return options
+        given |= _keywords(marker)
+    if getattr(given.get("scenario"), "durations", Durations()) != Durations():
+        del options["durations"]  # The marker takes precedence.
+    return options | given
 
 
 def _keywords(marker: pytest.Mark) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import traceback
 from typing import TYPE_CHECKING, Any
 
 from mock_sagemaker_ie.mock import InferenceExperimentMock
-from mock_sagemaker_ie.protocol.errors import error_text
+from mock_sagemaker_ie.protocol.errors import error_code, error_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -80,10 +80,14 @@ def _stops(call: Call, name: str, region: str, account: str) -> bool:
 def _line(call: Call, region: str, *, whole: bool) -> str:
     shown = str if whole else _short
     params = ", ".join(f"{name}={shown(call.params[name])}" for name in _MAIN if name in call.params)
-    answer = "ok" if call.error is None else getattr(call.error, "code", type(call.error).__name__)
-    message = f": {getattr(call.error, 'message', error_text(call.error))}" if call.error is not None else ""
-    text = f"  {call.at:%m-%d %H:%M:%S} {region}{call.operation}({params}) -> {answer}{message}"
+    answer = "ok" if call.error is None else _outcome(call.error)
+    lost = f", lost: {_outcome(call.lost)}" if call.lost is not None else ""
+    text = f"  {call.at:%m-%d %H:%M:%S} {region}{call.operation}({params}) -> {answer}{lost}"
     return _one_line(text, whole=whole)
+
+
+def _outcome(error: Exception) -> str:
+    return f"{error_code(error)}: {getattr(error, 'message', error_text(error))}"
 
 
 def _one_line(text: str, *, whole: bool) -> str:

@@ -11,7 +11,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from mock_sagemaker_ie.mock import InferenceExperimentMock
-from mock_sagemaker_ie.protocol.errors import error_text
+from mock_sagemaker_ie.protocol.errors import error_code, error_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -112,8 +112,9 @@ def _call(call: Call) -> str:
     if call.error is None:
         outcome, answer = "ok", call.response
     else:
-        code = getattr(call.error, "code", type(call.error).__name__)
-        outcome, answer = f'<span class="bad">{escape(code)}</span>', error_text(call.error)
+        outcome, answer = f'<span class="bad">{escape(error_code(call.error))}</span>', error_text(call.error)
+    if call.lost is not None:
+        outcome += f', <span class="bad">lost: {escape(error_code(call.lost))}</span>'
     names = ", ".join(str(value) for key, value in call.params.items() if key.endswith("Name"))
     summary = f"{call.at:%Y-%m-%d %H:%M:%S} {escape(f'{call.operation}({names})')} → {outcome}"
     return _details(summary, call.params, answer)

@@ -11,6 +11,7 @@ from mock_sagemaker_ie.backend.hosting.endpoints import ENDPOINT_LIFECYCLE
 from mock_sagemaker_ie.server import command
 from mock_sagemaker_ie.server.limits import LIMITS
 from tests import lifecycle_diagram
+from tests.scenarios.controllers import MISTAKES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,11 +75,18 @@ def _option(action) -> str:
     return f"| `{words}` | {(action.help or '') % vars(action)} |"
 
 
+def mistakes() -> str:
+    """Return the mistakes that scenarios find, with the smallest scenario of each, as a table."""
+    rows = [f"| {kind.__doc__} | `{scenario!r}` |" for kind, (scenario, _) in MISTAKES.items()]
+    return "\n".join(["| the controller | the smallest scenario in which it is wrong |", "|---|---|", *rows])
+
+
 GENERATED = {
     "lifecycle": lifecycle,
     "endpoint-lifecycle": endpoint_lifecycle,
     "server-limits": server_limits,
     "command-line": command_line,
+    "mistakes": mistakes,
 }
 
 

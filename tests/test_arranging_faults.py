@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
-from botocore.exceptions import ClientError, IncompleteReadError, ReadTimeoutError
+import requests
+from botocore.exceptions import (
+    ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    IncompleteReadError,
+    NoCredentialsError,
+    ProxyConnectionError,
+    ReadTimeoutError,
+    SSLError,
+)
 
 from mock_sagemaker_ie import mock_inference_experiment
 from tests.conftest import START
@@ -61,6 +73,45 @@ def test_an_invalid_fault_is_refused(mock, error, options):
     """The error is raised when the fault is arranged, and names what is wrong."""
     with pytest.raises((TypeError, ValueError), match="|".join([*options, getattr(error, "__name__", repr(error))])):
         mock.fail_next("ListModels", error, **options)
+
+
+NOT_SENT = [
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    ProxyConnectionError,
+    SSLError,
+    NoCredentialsError,
+    ConnectionRefusedError,
+    socket.gaierror(-2, "Name or service not known"),
+    requests.exceptions.ConnectTimeout,
+    requests.exceptions.SSLError("certificate has expired"),
+    requests.exceptions.ProxyError,
+]
+
+
+@pytest.mark.parametrize("error", NOT_SENT, ids=lambda error: getattr(error, "__name__", type(error).__name__))
+def test_an_answer_cannot_be_lost_before_a_request_was_sent(mock, error):
+    """The service cannot have acted when nobody reached it. The message says which errors can come after it acted."""
+    with pytest.raises(ValueError, match=r"no request reached the service.*expected ReadTimeoutError"):
+        mock.fail_next("ListModels", error, after=True)
+
+    mock.client().list_models()
+
+
+@pytest.mark.parametrize(
+    "code", ["ThrottlingException", "ResourceInUse", "ValidationException", "AccessDeniedException"]
+)
+def test_a_refusal_cannot_come_after_the_service_acted(mock, code):
+    """With such a code the service says that it did not act, also when a test gives it another HTTP status."""
+    with pytest.raises(ValueError, match=f"{code} .HTTP status 4.*expected .*500 or more"):
+        mock.fail_next("CreateInferenceExperiment", code, status=500, after=True)
+
+
+@pytest.mark.parametrize("after", [1, "yes", None])
+def test_after_is_true_or_false(mock, after):
+    """Another value is refused, because it could be meant for another option."""
+    with pytest.raises(TypeError, match="after="):
+        mock.fail_next("ListModels", ReadTimeoutError, after=after)
 
 
 @pytest.mark.parametrize("arguments", [{"seconds": -1}, {"seconds": 1, "times": 0}])

@@ -186,6 +186,14 @@ def unpickled(value):
     return pickle.loads(pickle.dumps(value))  # noqa: S301 - our own pickle
 
 
+def client_without_retries():
+    """Return a client that makes one attempt."""
+    once = Config(retries={"total_max_attempts": 1})
+    return boto3.client(
+        "sagemaker", region_name="us-east-1", config=once, aws_access_key_id="testing", aws_secret_access_key="testing"
+    )
+
+
 every_copy = pytest.mark.parametrize("make_copy", [copy.copy, copy.deepcopy, unpickled])
 
 
@@ -199,6 +207,20 @@ def test_an_answered_call_can_be_copied(called, make_copy):
         for member in members:
             assert getattr(copied, member) == getattr(item, member) == getattr(call, member)
     assert len(whole.of("DescribeInferenceExperiment")) == 2
+
+
+@every_copy
+def test_a_call_whose_answer_was_lost_can_be_copied(mock, make_copy):
+    """The copy has the answer and the error that the caller got."""
+    mock.fail_next("ListModels", "InternalFailure", after=True)
+    with pytest.raises(ClientError):
+        client_without_retries().list_models()
+    (call,) = mock.calls
+
+    (copied,) = make_copy(mock.calls)
+
+    assert (copied.response, copied.error) == (call.response, None)
+    assert (copied.lost.code, copied.lost.at) == ("InternalFailure", call.at)
 
 
 @every_copy
@@ -235,10 +257,7 @@ def test_a_call_with_an_error_of_the_service_can_be_copied(mock, sagemaker, make
 )
 def test_a_call_with_an_error_of_the_connection_can_be_copied(mock, make_copy, error):
     """The error in the copy has the same class and text."""
-    once = Config(retries={"total_max_attempts": 1})
-    sagemaker = boto3.client(
-        "sagemaker", region_name="us-east-1", config=once, aws_access_key_id="testing", aws_secret_access_key="testing"
-    )
+    sagemaker = client_without_retries()
     mock.fail_next("ListModels", error)
     with pytest.raises(type(error) if isinstance(error, Exception) else error) as caught:
         sagemaker.list_models()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import time
 
 import pytest
 from botocore.exceptions import ClientError
@@ -28,16 +29,20 @@ def test_the_repr_of_an_entry_has_the_changed_options():
     assert repr(mock_inference_experiment(strict=True, keep=3)) == "mock_inference_experiment(strict=True, keep=3)"
 
 
-def test_the_repr_of_a_call_has_operation_and_outcome(mock, sagemaker):
+def test_the_repr_of_a_call_has_operation_and_outcome(mock, sagemaker, monkeypatch):
     """It has the operation with its name, the outcome, the region and the time."""
     with pytest.raises(ClientError):
         sagemaker.describe_inference_experiment(Name=NAME)
     sagemaker.list_models()
+    mock.fail_next("ListModels", "InternalFailure", after=True)
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)  # The client retries.
+    sagemaker.list_models()
 
     at = f"us-east-1, {START:%Y-%m-%d %H:%M:%S}>"
-    failed, listed = mock.calls
+    failed, listed, lost, _ = mock.calls
     assert repr(failed) == f"<Call DescribeInferenceExperiment(my-experiment) -> ResourceNotFound, {at}"
     assert repr(listed) == f"<Call ListModels -> ok, {at}"
+    assert repr(lost) == f"<Call ListModels -> ok, lost: InternalFailure, {at}"
 
 
 def test_the_repr_of_durations_has_the_ones_that_are_not_zero():

@@ -51,12 +51,14 @@ def test_the_message_lists_each_unused_fault():
     with pytest.raises(UnusedFaultError) as caught, mock_inference_experiment(unused_faults="error") as mock:
         mock.fail_next("ListModels", ReadTimeoutError, times=2)
         mock.slow_next("CreateModel", 90)
+        mock.fail_next("ListEndpoints", "InternalFailure", after=True)
         with pytest.raises(ReadTimeoutError):
             client().list_models()
 
     message = str(caught.value)
-    assert "2 arranged faults" in message
+    assert "3 arranged faults" in message
     assert message.count("ReadTimeoutError") == message.count("for ListModels") == 1
+    assert "InternalFailure for ListEndpoints after it acted" in message
     assert "0:01:30 for CreateModel" in message
 
 

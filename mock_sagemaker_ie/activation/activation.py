@@ -5,17 +5,20 @@ Each entry creates a new, empty service, adds it to the stack of active mocks, a
 
 from __future__ import annotations
 
+import random
 import warnings
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from mock_sagemaker_ie.activation.options import complete, document
 from mock_sagemaker_ie.backend.settings import Durations, Settings
-from mock_sagemaker_ie.clock import FrozenClock, as_clock
+from mock_sagemaker_ie.clock import FrozenClock, MockClock, as_clock, branch_of
 from mock_sagemaker_ie.documentation import Page
 from mock_sagemaker_ie.interception import botocore_hook, name_lookup, requests_hook, stack
 from mock_sagemaker_ie.interception.stack import ActiveMock
 from mock_sagemaker_ie.mock import InferenceExperimentMock
+from mock_sagemaker_ie.scenario import Scenario
 from mock_sagemaker_ie.service.call_log import log
 from mock_sagemaker_ie.service.clients import partitions
 from mock_sagemaker_ie.service.delivery import Delivery
@@ -52,10 +55,13 @@ class Activation:
     Use it as a decorator, with `with` or `async with`, or by start() and stop().
     """
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: Options, branch_of: InferenceExperimentMock | None = None) -> None:
         self._options = options
+        self._branch_of = branch_of
 
     def __repr__(self) -> str:
+        if self._branch_of is not None:
+            return f"{self._branch_of!r}.branch()"
         default = complete({})
         changed = [f"{name}={value!r}" for name, value in self._options.items() if value != default.get(name)]
         return f"mock_inference_experiment({', '.join(changed)})"
@@ -110,7 +116,7 @@ class Activation:
 
         The mock starts with a copy of the state of `origin`, or empty.
         """
-        return _activate(self._options, origin)
+        return self._activate(origin)
 
     def enter(
         self, entered_by: object, *, owner: object = None, origin: ActiveMock | None = None, started: bool = False
@@ -120,7 +126,7 @@ class Activation:
         `owner`: the test class or the test instance that it is for. It starts with a copy of the state of `origin`, or
         empty.
         """
-        context = _activate(self._options, origin, entered_by=entered_by, owner=owner, started=started)
+        context = self._activate(origin, entered_by=entered_by, owner=owner, started=started)
         active = context.__enter__()
         try:
             active.exit = context.__exit__
@@ -128,6 +134,14 @@ class Activation:
         except BaseException as interrupt:
             context.__exit__(type(interrupt), interrupt, interrupt.__traceback__)
             raise
+
+    def _activate(self, origin: ActiveMock | None, **entry: Any) -> AbstractContextManager[ActiveMock]:
+        if self._branch_of is None:
+            return _activate(self._options, origin, **entry)
+        origin = next((each for each in stack.active_mocks() if each.mock is self._branch_of), None)
+        if origin is None:
+            raise RuntimeError(f"{self._branch_of!r} has ended: only an active mock can have a branch")
+        return _activate({**self._options, "clock": branch_of(origin.service.clock)}, origin, **entry)
 
 
 @overload
@@ -154,9 +168,15 @@ document(mock_inference_experiment)
 
 def make_service(options: Options) -> tuple[Service, Delivery]:
     """Return a new service with these complete options, and the object that delivers its captures and metrics."""
-    settings = Settings(options["durations"] or Durations(), strict=options["strict"], quotas=options["quotas"])
+    scenario, clock = options["scenario"] or Scenario(), options["clock"]
+    durations = scenario.durations if scenario.durations != Durations() else options["durations"] or Durations()
+    settings = Settings(durations, options["strict"], options["quotas"], scenario.failures)
+    if clock is None and options["scenario"] is not None:
+        clock = MockClock(tick=False)  # Where time runs, no order of instants is the same twice.
     delivery, keep = Delivery(options["s3"], options["cloudwatch"]), options["keep"]
-    service = Service(as_clock(options["clock"]), settings, options["account_id"], Runtime(delivery, keep), keep)
+    service = Service(
+        as_clock(clock), settings, options["account_id"], Runtime(delivery, keep), keep, plan=scenario.plan()
+    )
     return service, delivery
 
 
@@ -174,8 +194,9 @@ def _activate(options: Options, origin: ActiveMock | None = None, **entry: Any) 
 
         virtual_time, interceptors = VirtualTime(service), (*INTERCEPTORS, time_functions.interceptor)
         service.watch.enabled = options["polling_forever"] == "error"
+        service.watch.in_scenario = options["scenario"] is not None
     active = ActiveMock(
-        InferenceExperimentMock(service, options["region_name"]),
+        InferenceExperimentMock(service, options["region_name"], partial(Activation, options)),
         service,
         passthrough=frozenset(options["passthrough"]),
         virtual_time=virtual_time,
@@ -186,11 +207,16 @@ def _activate(options: Options, origin: ActiveMock | None = None, **entry: Any) 
     activation = Activation(options)
     with exits:
         exits.callback(log.info, "%r has ended", activation)
+        if options["scenario"] is not None:
+            exits.callback(random.setstate, random.getstate())
+            random.seed(0)
         if isinstance(service.clock, FrozenClock):
             exits.enter_context(service.clock)
         for _ in range(2):  # An interrupt, for example of a signal, may come at any line of the first.
             exits.callback(stack.remove, active, interceptors)
         stack.push(active, interceptors)
+        if origin is not None:
+            exits.callback(service.unused)  # So that the origin learns what was met here, also after an exception.
         exits.callback(delivery.close)
         exits.callback(active.mock._clients.give_back)  # noqa: SLF001 - not for users
         exits.callback(service.leave)

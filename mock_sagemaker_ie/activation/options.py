@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypedDict, cast
 from mock_sagemaker_ie.backend.settings import Durations
 from mock_sagemaker_ie.clock import as_clock
 from mock_sagemaker_ie.documentation import Page
+from mock_sagemaker_ie.scenario import Scenario
 from mock_sagemaker_ie.service.clients import ANSWERED_SERVICES, sagemaker_services, service_model
 
 if TYPE_CHECKING:
@@ -40,6 +41,11 @@ class Options(TypedDict, total=False):
     `durations` (Durations; default: zero for every status):
         The time that each transitional status of experiments and endpoints lasts. With zero, a poll loop returns at
         once. `Durations.realistic()` takes minutes (a guess: AWS publishes no figures).
+    `scenario` (Scenario; default: nothing happens by itself but what the schedule and `durations` say):
+        Everything that the service, the network and other people do by themselves. With a scenario and without a
+        `clock`, time stands still until the code under test sleeps or the test moves the clock, and `random` begins
+        from the same seed in every mock, so that botocore pauses equally long between its retries. ValueError is
+        raised when both the scenario and `durations` say how long statuses last.
     `account_id` (str of 12 digits; default: "123456789012"):
         The account that calls come from. A client with explicit credentials that name another account uses that one.
     `region_name` (str or None; default: None):
@@ -86,6 +92,7 @@ class Options(TypedDict, total=False):
 
     clock: Clock | dt.datetime | str | None
     durations: Durations | None
+    scenario: Scenario | None
     account_id: str
     region_name: str | None
     strict: bool
@@ -115,6 +122,7 @@ def complete(options: dict[str, Any]) -> Options:
             f"(options: {', '.join(sorted(_OPTIONS))})",
         )
     checked = {name: check(options.get(name, default)) for name, (default, check) in _OPTIONS.items()}
+    _require_one_source(checked["durations"], checked["scenario"])
     return cast("Options", checked)  # A test compares _OPTIONS with the keys of Options.
 
 
@@ -147,6 +155,17 @@ def _durations(durations: Any) -> Durations:
     if durations is not None and not isinstance(durations, Durations):
         raise TypeError(f"durations={durations!r}: expected Durations(…)")
     return durations or Durations()
+
+
+def _scenario(scenario: Any) -> Scenario | None:
+    if scenario is not None and not isinstance(scenario, Scenario):
+        raise TypeError(f"scenario={scenario!r}: expected Scenario(…)")
+    return scenario
+
+
+def _require_one_source(durations: Durations, scenario: Scenario | None) -> None:
+    if scenario is not None and Durations() not in (durations, scenario.durations) and durations != scenario.durations:
+        raise ValueError(f"durations={durations!r} and {scenario!r} both say how long statuses last; pass one of them")
 
 
 def _account_id(account_id: Any) -> str:
@@ -291,6 +310,7 @@ def _refuse_name(problem: str, name: str, known: Collection[str]) -> NoReturn:
 _OPTIONS: dict[str, tuple[Any, Callable[[Any], Any]]] = {
     "clock": (None, _clock),
     "durations": (None, _durations),
+    "scenario": (None, _scenario),
     "account_id": (DEFAULT_ACCOUNT, _account_id),
     "region_name": (None, _region_name),
     "strict": (False, _flag("strict")),

@@ -85,7 +85,7 @@ class SageMakerBackend:
     @property
     def is_settled(self) -> bool:
         """Whether everything stays as it is until somebody calls an operation."""
-        return not any(self._may_happen(kind, name) for _, kind, name in self._events)
+        return not any(at < NEVER and self._may_happen(kind, name) for at, kind, name in self._events)
 
     def _may_happen(self, kind: EventKind, name: str) -> bool:
         """Return whether an event of this kind may still change the resource with this name."""
@@ -141,6 +141,7 @@ class SageMakerBackend:
             self.hosting.find(endpoint),
             self.experiments.user_of(endpoint) is experiment,
             self.experiments.pending_failures(name),
+            (self.experiments.failures, self.hosting.failures),
             self.hosting.fails_next(endpoint),
             [models.get(str(variant["ModelName"])) for variant in experiment.variants.values()],
             object() if self._settings.quotas else None,  # Quotas join all endpoints: any change may be a cause.

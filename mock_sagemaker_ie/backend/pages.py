@@ -39,13 +39,18 @@ def answer(store: Store[Any], query: Mapping[str, Any], scope: str) -> dict[str,
     return values if token is None else {**values, "NextToken": token}
 
 
+def shorten(query: Mapping[str, Any], size: int) -> dict[str, Any]:
+    """Return a query for a page of at most `size` records, which may be 0."""
+    return {**query, "MaxResults": min(size, query.get("MaxResults", DEFAULT_PAGE_SIZE))}
+
+
 def page(store: Store[R], query: Mapping[str, Any], scope: str) -> tuple[list[R], str | None]:
     """Return one page of the records in `store` and the token of the next page, which is None on the last page.
 
     `query`: the members of the List request. `scope`: operation, account and region; a token is bound to them too.
     Raises AWSError (ValidationException) for a token that this query did not return.
     """
-    after = _read_token(query, scope)
+    after, empty = _read_token(query, scope)
     walk, position = ORDERS[query.get("SortBy", "CreationTime")]
     tests = [(test, query[name]) for name, test in FILTERS.items() if name in query]
     found = (
@@ -55,7 +60,9 @@ def page(store: Store[R], query: Mapping[str, Any], scope: str) -> tuple[list[R]
     )
     shown = list(islice(found, query.get("MaxResults", DEFAULT_PAGE_SIZE)))
     more = next(found, None) is not None
-    return shown, _write_token(query, scope, position(shown[-1])) if more else None
+    # The token after an empty page is another one too: botocore refuses to see the same token twice.
+    end = (position(shown[-1]), 0) if shown else (after, empty + 1)
+    return shown, _write_token(query, scope, *end) if more else None
 
 
 # By the member of the request. Before and After are exclusive (inferred).
@@ -129,14 +136,15 @@ ORDERS: dict[str, tuple[Walk, Callable[[Any], Position]]] = {
 # --- tokens: a position, and a digest that binds it to the query
 
 
-def _write_token(query: Mapping[str, Any], scope: str, position: Position) -> str:
-    text = json.dumps(position)
+def _write_token(query: Mapping[str, Any], scope: str, position: Position | None, empty: int) -> str:
+    """Return the token of a page that begins after a position (None: at the first record) and some empty pages."""
+    text = json.dumps([position, empty])
     return base64.urlsafe_b64encode(f"{_digest(query, scope, text)}{text}".encode()).decode()
 
 
-def _read_token(query: Mapping[str, Any], scope: str) -> Position | None:
+def _read_token(query: Mapping[str, Any], scope: str) -> tuple[Position | None, int]:
     if "NextToken" not in query:
-        return None
+        return None, 0
     try:
         content = base64.b64decode(query["NextToken"], altchars=b"-_", validate=True).decode()
     except (binascii.Error, ValueError):
@@ -144,8 +152,8 @@ def _read_token(query: Mapping[str, Any], scope: str) -> Position | None:
     digest, text = content[:_DIGEST_LENGTH], content[_DIGEST_LENGTH:]
     if not hmac.compare_digest(digest.encode(), _digest(query, scope, text).encode()):
         raise invalid_token()
-    position: Position = json.loads(text)
-    return position
+    position, empty = json.loads(text)
+    return position, empty
 
 
 _DIGEST_LENGTH = 32

@@ -5,12 +5,30 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mock_sagemaker_ie.protocol.limits import ZERO, check_duration, check_seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
+
+
+class Row:
+    """Base of the dataclasses that a scenario consists of. Their repr is the code that makes them, without defaults."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(self._arguments())})"
+
+    def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:  # noqa: FBT001 - a protocol of IPython and Hypothesis
+        printer.text(repr(self))
+
+    def _arguments(self) -> Iterator[str]:
+        for each in dataclasses.fields(self):  # type: ignore[arg-type]  # each subclass is a dataclass
+            value = getattr(self, each.name)
+            if each.default is dataclasses.MISSING:
+                yield repr(value)
+            elif value != each.default:
+                yield f"{each.name}={value!r}"
 
 
 @dataclass(frozen=True)
@@ -44,6 +62,13 @@ class Durations:
         changed = [f"{each.name}={value!r}" for each in dataclasses.fields(self) if (value := getattr(self, each.name))]
         return f"Durations({', '.join(changed)})"
 
+    def __str__(self) -> str:
+        """Return the text of which `parse` makes them."""
+        words = [
+            f"{each.name}={_seconds(value)}" for each in dataclasses.fields(self) if (value := getattr(self, each.name))
+        ]
+        return " ".join(words) or "zero"
+
     @classmethod
     def realistic(cls) -> Durations:
         """Return durations of minutes, as for small models on AWS (a guess: AWS publishes no figures)."""
@@ -53,7 +78,10 @@ class Durations:
 
     @classmethod
     def parse(cls, text: str) -> Durations:
-        """Read `zero`, `realistic`, or seconds by name: `creating=60 starting=300`. Raises ValueError otherwise."""
+        """Read `zero`, `realistic`, or seconds by name: `creating=60 starting=never`. Raises ValueError otherwise.
+
+        `never`: the status never ends.
+        """
         words = text.replace(",", " ").split()
         if words in ([], ["zero"]):
             return cls()
@@ -64,7 +92,7 @@ class Durations:
         for word in words:
             name, _, number = word.partition("=")
             try:
-                seconds[name] = check_seconds(float(number))
+                seconds[name] = dt.timedelta.max if number == NEVER else check_seconds(float(number))
                 valid = name in names
             except ValueError:
                 valid = False
@@ -76,6 +104,19 @@ class Durations:
         return cls(**seconds)
 
 
+NEVER = "never"  # In a text: of a status that does not end.
+
+
+def _seconds(duration: dt.timedelta) -> str:
+    """Return a duration as `parse` reads it."""
+    if duration == dt.timedelta.max:
+        return NEVER
+    return f"{duration // SECOND}" if not duration % SECOND else repr(duration.total_seconds())
+
+
+SECOND = dt.timedelta(seconds=1)
+
+
 @dataclass(frozen=True)
 class Settings:
     """The settings that every account and region of a mock shares.
@@ -84,8 +125,11 @@ class Settings:
     `strict`: refuse the name of a model that does not exist. By default every model is assumed to exist.
     `quotas`: the number of instances of each type that all endpoints together may use; a type without an entry has
     no limit.
+    `failures`: what fails by itself, as a scenario says: rows of the classes Fails and FailsDeployment. Each happens
+    once in every account and region.
     """
 
     durations: Durations = field(default_factory=Durations)
     strict: bool = False
     quotas: Mapping[str, int] = field(default_factory=dict)
+    failures: Sequence[Any] = ()

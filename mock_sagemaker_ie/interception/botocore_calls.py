@@ -20,7 +20,7 @@ from mock_sagemaker_ie.interception.botocore_http import (
 )
 from mock_sagemaker_ie.protocol.errors import AWSError
 from mock_sagemaker_ie.protocol.wire import WireRequest, encode, error_body, error_headers, response_headers
-from mock_sagemaker_ie.service.faults import ReadTimeout
+from mock_sagemaker_ie.service.faults import BrokenConnection, ReadTimeout
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -50,6 +50,8 @@ def before_call(active: ActiveMock, arguments: Arguments, *, asynchronous: bool)
         answer = yield from active.service.steps(model, **_call(arguments), asynchronous=asynchronous)
     except AWSError as error:
         return _parsed_error(model, error, error.at or active.service.now())
+    except BrokenConnection as broken:  # Arranged by another thread since this call began.
+        raise broken.error from broken.error.__cause__
     return None if answer is None else _parsed_answer(answer, async_streaming_body if asynchronous else streaming_body)
 
 
@@ -133,6 +135,8 @@ def answer_attempt(call: WireCall, url: str) -> Steps[HTTPResponse | None]:
         answer = yield from call.active.service.steps(call.model, **call.call, asynchronous=call.asynchronous)
     except AWSError as error:
         return _http_error(call.model, error, error.at or call.active.service.now(), url)
+    except BrokenConnection as broken:
+        raise broken.error from broken.error.__cause__
     return None if answer is None else _http_answer(answer, url)
 
 

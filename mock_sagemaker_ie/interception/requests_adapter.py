@@ -11,9 +11,9 @@ from requests.adapters import HTTPAdapter
 
 from mock_sagemaker_ie.interception import name_lookup
 from mock_sagemaker_ie.interception.unanswered import unanswered
-from mock_sagemaker_ie.service.aws_http import BrokenConnection, HTTPRequest, NotAnswered, answer, sagemaker_service
+from mock_sagemaker_ie.service.aws_http import HTTPRequest, NotAnswered, answer, sagemaker_service
 from mock_sagemaker_ie.service.clients import ANSWERED_SERVICES
-from mock_sagemaker_ie.service.faults import ReadTimeout
+from mock_sagemaker_ie.service.faults import BrokenConnection, ReadTimeout
 
 if TYPE_CHECKING:
     from mock_sagemaker_ie.interception.stack import ActiveMock

@@ -56,6 +56,11 @@ class AWSError(Exception):
         return AWSError, (self.code, self.message, self.status, self.members), {"at": self.at}
 
 
+def error_code(error: BaseException) -> str:
+    """Return the code of an AWS error, or the name of the class of any other."""
+    return str(getattr(error, "code", type(error).__name__))
+
+
 def error_text(error: BaseException) -> str:
     """Return the message of an exception, or the name of its class when it has no message or cannot give it."""
     try:

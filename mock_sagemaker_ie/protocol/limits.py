@@ -15,6 +15,7 @@ ZERO = dt.timedelta(0)
 EARLIEST, LATEST = (dt.datetime(year, 1, 1, tzinfo=dt.timezone.utc) for year in (1970, 9000))
 MAX_DURATION = LATEST - EARLIEST
 MAX_TIMES = 100_000  # Calls for which one fault can be arranged.
+MAX_REASON_LENGTH = 1024  # AWS: StatusReason, FailureReason
 
 
 def outside(given: dt.datetime | str) -> ValueError:
@@ -54,6 +55,13 @@ def check_times(value: int) -> int:
     """Return a number of calls. Raises ValueError unless it is an int from 1 to MAX_TIMES."""
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_TIMES:
         raise ValueError(f"times={shown(value)}: expected a number of calls, 1 or more, at most {MAX_TIMES}")
+    return value
+
+
+def check_reason(value: str) -> str:
+    """Return the reason of a failure. Raises ValueError unless it is a str with 1 to MAX_REASON_LENGTH characters."""
+    if not isinstance(value, str) or not 0 < len(value) <= MAX_REASON_LENGTH:
+        raise ValueError(f"reason={shown(value)}: expected a str with 1 to {MAX_REASON_LENGTH} characters")
     return value
 
 

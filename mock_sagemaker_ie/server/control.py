@@ -10,6 +10,7 @@ from hashlib import sha256
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import ConnectionClosedError
 from werkzeug.wrappers import Request, Response
 
 from mock_sagemaker_ie.server.documents import plain, timeline_document, whole_call
@@ -98,13 +99,17 @@ class Control:
         return _json({"now": self._mock.now().isoformat()})
 
     def faults(self, arguments: dict[str, Any]) -> Response:
-        """Arrange errors like fail_next, or delays of "seconds" like slow_next, for calls of an "operation"."""
+        """Arrange errors like fail_next, or delays of "seconds" like slow_next, for calls of an "operation".
+
+        The "error" ConnectionClosedError closes the connection without an answer.
+        """
         match arguments:
             case {"operation": operation, "seconds": seconds, **options}:
                 self._mock.slow_next(operation, seconds, **_only(options, "times"))
             case {"operation": operation, "error": error, **options}:
                 message = options.pop("message", None)
-                self._mock.fail_next(operation, error, message, **_only(options, "times", "status"))
+                kind = ConnectionClosedError if error == ConnectionClosedError.__name__ else error
+                self._mock.fail_next(operation, kind, message, **_only(options, "times", "status", "after"))
             case _:
                 raise ValueError('expected "operation", and "error" or "seconds"')
         return _json({})

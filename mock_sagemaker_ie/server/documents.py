@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from mock_sagemaker_ie.protocol.errors import error_code
 from mock_sagemaker_ie.server import limits
 
 if TYPE_CHECKING:
@@ -60,31 +61,33 @@ def whole_call(call: Call) -> Document:
 
 
 def call_document(call: Call) -> Document:
-    """Return a call without its answer."""
-    error = call.error
+    """Return a call without its answer. `lost`: the error that the caller got in place of the answer."""
     return {
         "operation": call.operation,
         "at": call.at.isoformat(),
         "region": call.region,
         "account": call.account_id,
         "params": call.params,
-        "error": error
-        and {
-            "code": getattr(error, "code", type(error).__name__),
-            "message": getattr(error, "message", str(error)),
-        },
+        "error": _error_document(call.error),
+        "lost": _error_document(call.lost),
     }
+
+
+def _error_document(error: Exception | None) -> Document | None:
+    return None if error is None else {"code": error_code(error), "message": getattr(error, "message", str(error))}
 
 
 def shortened_call(call: Call, version: int) -> Document:
     """Return a call whose params and error fit the limit. "whole" is the path of all of it, with the answer."""
     document = call_document(call)
     room = _Room(limits.CALL_SIZE.value)
-    document["error"], document["params"] = room.fit(document["error"]), room.fit(call.params)
+    for name in ("error", "lost", "params"):
+        document[name] = room.fit(document[name])
     if room.exceeded:
         document = call_document(call)
         room = _Room(limits.CALL_SIZE.value)
-        document["error"] = room.fit(document["error"], MAX_MESSAGE_SIZE)
+        for name in ("error", "lost"):
+            document[name] = room.fit(document[name], MAX_MESSAGE_SIZE)
         document["params"] = room.fit(call.params, MAX_TEXT_SIZE)
     document["whole"] = f"/_mock/calls?version={version}"
     return document

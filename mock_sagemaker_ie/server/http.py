@@ -23,8 +23,9 @@ from werkzeug.wrappers import Request, Response
 from mock_sagemaker_ie.protocol.errors import AWSError, common_error
 from mock_sagemaker_ie.server import limits
 from mock_sagemaker_ie.server.access import PROTECTION, Access
-from mock_sagemaker_ie.service.aws_http import BrokenConnection, HTTPRequest, NotAnswered, answer, error_answer
+from mock_sagemaker_ie.service.aws_http import HTTPRequest, NotAnswered, answer, error_answer
 from mock_sagemaker_ie.service.clients import service_model
+from mock_sagemaker_ie.service.faults import BrokenConnection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -9,7 +9,7 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from mock_sagemaker_ie.protocol.errors import AWSError, common_error, error_text
+from mock_sagemaker_ie.protocol.errors import AWSError, common_error
 from mock_sagemaker_ie.protocol.wire import (
     WireRequest,
     encode,
@@ -18,6 +18,7 @@ from mock_sagemaker_ie.protocol.wire import (
     response_headers,
 )
 from mock_sagemaker_ie.service.clients import partitions, service_model, services_by_host
+from mock_sagemaker_ie.service.faults import BrokenConnection
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -57,14 +58,6 @@ class NotAnswered(Exception):  # noqa: N818 - not an error: another mock or AWS 
     def __init__(self, service: str, operation: str) -> None:
         super().__init__(f"The mock does not answer {operation}.")
         self.service, self.operation = service, operation
-
-
-class BrokenConnection(Exception):  # noqa: N818 - not an error: a test arranged it
-    """A test arranged `error`, an error of the connection, so there is no answer to send."""
-
-    def __init__(self, error: Exception) -> None:
-        super().__init__(error_text(error))
-        self.error = error
 
 
 def answer(

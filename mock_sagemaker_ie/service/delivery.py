@@ -86,6 +86,11 @@ class Delivery:
                 problems += self._put_metrics(invocation)
         _warn(problems)
 
+    def undelivered(self) -> list[str]:
+        """Return the files that could not be written: URIs of S3, or paths below the folder."""
+        files = [each for key in list(self._files) for each in self._files.get(key, ()) if not each.delivered]
+        return [each.key if isinstance(self._s3, Path) else f"s3://{each.bucket}/{each.key}" for each in files]
+
     def close(self) -> None:
         """Try once more to deliver the captures that could not be delivered."""
         _warn(locked(self._lock, partial(self._put_all, list(self._files))))

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import datetime as dt
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, IncompleteReadError
 
 from mock_sagemaker_ie.changes import Changes
 from mock_sagemaker_ie.clock import MockClock, movable
-from mock_sagemaker_ie.protocol.errors import COMMON_ERRORS, AWSError, shown, suggestion
+from mock_sagemaker_ie.protocol.errors import COMMON_ERRORS, AWSError, error_text, shown, suggestion
 from mock_sagemaker_ie.protocol.limits import check_error_status, check_times
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 
 ARRANGED = "as arranged by the test"
+SERVER_ERROR = 500  # The lowest HTTP status of an error that says that the service, not the caller, is at fault.
 
 
 class UnusedFaultWarning(UserWarning):
@@ -36,16 +38,27 @@ class UnusedFaultError(AssertionError):
 class Fault(NamedTuple):
     """An error or a delay for one call of an operation, or for one attempt of a client that retries.
 
-    `error`: an AWS error, or an error of the connection. `delay`: the time that the call takes.
+    `error`: an AWS error, or an error of the connection. `delay`: the time that the call takes. `after`: the service
+    acts, and the caller gets the error in place of the answer. `by_scenario`: it need not happen.
     """
 
     operation: str
     error: AWSError | Exception | None = None
     delay: dt.timedelta | None = None
+    after: bool = False
+    by_scenario: bool = False
 
     def __str__(self) -> str:
         what = f"a delay of {self.delay}" if self.error is None else getattr(self.error, "code", shown(self.error))
-        return f"{what} for {self.operation}"
+        return f"{what} for {self.operation}{' after it acted' if self.after else ''}"
+
+
+class BrokenConnection(Exception):  # noqa: N818 - not an error: a test arranged it
+    """A test arranged `error`, an error of the connection, so there is no answer to send."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(error_text(error))
+        self.error = error
 
 
 class ReadTimeout(NamedTuple):
@@ -64,7 +77,8 @@ class Faults:
 
     Errors and delays have separate queues, so that the same call can be slow and fail. `expected`: what else was
     arranged and not met yet, as text by key: failures of experiments and endpoints, and served models. `outer`: the
-    faults of the mock whose state this one has copied; what is met here was met there too.
+    faults of the mock whose state this one has copied; what is met here was met there too. What was arranged there is
+    reported there.
     """
 
     def __init__(self, changes: Changes | None = None) -> None:
@@ -73,6 +87,13 @@ class Faults:
         self._delays: dict[str, Queue] = {}
         self.expected: dict[tuple[str, ...], str] = {}
         self.outer: Faults | None = None
+        self._copied: dict[int, tuple[Fault, int]] = {}  # By id, because a test may arrange equal ones.
+        self._met_in_copies: dict[int, Fault] = {}
+
+    def adopt(self, other: Faults) -> None:
+        """Start with the faults that wait in another mock."""
+        self._errors, self._delays = dict(other._errors), dict(other._delays)
+        self.outer, self._copied = other, {id(fault): (fault, times) for fault, times in self._left()}
 
     def arrange(self, fault: Fault, times: int) -> None:
         """Add a fault for the next `times` calls of its operation, or attempts of a client that retries.
@@ -99,21 +120,26 @@ class Faults:
             return False
         return is_longer(delays[0][0].delay, read_timeout)
 
-    def next_error(self, operation: str) -> Exception | None:
-        """Return the next error of the operation, which stays; None when there is none."""
+    def next_error(self, operation: str) -> Fault | None:
+        """Return the next fault with an error of the operation, which stays; None when there is none."""
         queue = self._errors.get(operation)
-        return queue[0][0].error if queue else None
+        return queue[0][0] if queue else None
 
     @property
     def waiting(self) -> object:
         """The faults that no call has received yet, for comparison."""
         return self._errors.copy(), self._delays.copy()
 
-    def take_error(self, operation: str) -> Exception | None:
-        """Remove the next error of the operation and return it; None when there is none."""
-        fault = self._take(self._errors, operation)
-        # One exception may be raised several times; without this its traceback would grow each time.
-        return None if fault is None or fault.error is None else fault.error.with_traceback(None)
+    def take_error(self, operation: str, *, after: bool = False) -> Exception | None:
+        """Remove the next error of the operation and return it; None when there is none.
+
+        `after`: whether the service has acted; the next error may be for the other moment, and then stays.
+        """
+        fault = self._take(self._errors, operation, after=after)
+        if fault is None or fault.error is None:
+            return None
+        # One exception may be raised several times: then its traceback would grow, and an AWSError has one instant.
+        return copy.copy(fault.error) if isinstance(fault.error, AWSError) else fault.error.with_traceback(None)
 
     def wait(self, clock: Clock, operation: str, read_timeout: float | None = None) -> bool:
         """Move the clock by the next delay of the operation, at most by the seconds that the caller waits.
@@ -145,19 +171,25 @@ class Faults:
                 return delay, is_late, error
         return delay, is_late, None
 
-    def _take(self, queues: dict[str, Queue], operation: str) -> Fault | None:
+    def _take(self, queues: dict[str, Queue], operation: str, *, after: bool = False) -> Fault | None:
         if not queues.get(operation):
             return None
-        return self._changes.whole(partial(self._take_first, queues, operation))
+        return self._changes.whole(partial(self._take_first, queues, operation, after))
 
-    def _take_first(self, queues: dict[str, Queue], operation: str) -> Fault | None:
+    def _take_first(self, queues: dict[str, Queue], operation: str, after: bool) -> Fault | None:  # noqa: FBT001 - of `_take`
         queue = queues[operation]
-        if not queue:  # Another thread has taken the last one.
+        if not queue or queue[0][0].after is not after:  # Another thread has taken the last one.
             return None
         (fault, times), *others = queue
         left = [(fault, times - 1)] if times > 1 else []
         self._changes.update(queues, {operation: (*left, *others)})
         return fault
+
+    def drop_scenario(self) -> None:
+        """Remove the faults of a scenario."""
+        for queues in (self._errors, self._delays):
+            left = {name: tuple(pair for pair in queue if not pair[0].by_scenario) for name, queue in queues.items()}
+            self._changes.update(queues, left)
 
     def expect(self, key: tuple[str, ...], what: str) -> None:
         """Note something else that was arranged, so that it is reported when it does not happen."""
@@ -169,14 +201,26 @@ class Faults:
         if self.outer is not None:
             self.outer.meet(key)
 
+    def meet_copied(self) -> None:
+        """Note in the other mock which of its faults calls have received here."""
+        left = {id(fault): times for fault, times in self._left()}
+        for key, (fault, times) in self._copied.items():
+            if self.outer is not None and (left.get(key, 0) < times or key in self._met_in_copies):
+                self.outer._met_in_copies[key] = fault
+
+    def _left(self) -> list[tuple[Fault, int]]:
+        return [each for queues in (self._errors, self._delays) for queue in queues.values() for each in queue]
+
     def unused(self) -> list[Fault]:
-        """Return the faults that no call has received."""
-        queues = [*self._errors.values(), *self._delays.values()]
-        return [fault for queue in queues for fault, times in queue for _ in range(times)]
+        """Return the faults that were arranged here and that no call has received, also in no copy."""
+        elsewhere = self._copied.keys() | self._met_in_copies.keys()
+        waiting = [(fault, times) for fault, times in self._left() if not fault.by_scenario]
+        return [fault for fault, times in waiting if id(fault) not in elsewhere for _ in range(times)]
 
     def clear(self) -> None:
         """Remove all faults."""
-        self._changes.whole(partial(self._changes.assign, self, _errors={}, _delays={}, expected={}, outer=None))
+        empty: dict[str, Any] = {"_errors": {}, "_delays": {}, "expected": {}, "outer": None, "_copied": {}}
+        self._changes.whole(partial(self._changes.assign, self, **empty))
 
 
 def is_longer(delay: dt.timedelta | None, read_timeout: float) -> bool:
@@ -184,11 +228,13 @@ def is_longer(delay: dt.timedelta | None, read_timeout: float) -> bool:
     return delay is not None and delay.total_seconds() > read_timeout
 
 
-def aws_error(model: OperationModel, code: str, message: str | None, status: int | None) -> AWSError:
+def aws_error(
+    model: OperationModel, code: str, message: str | None, status: int | None, *, after: bool = False
+) -> AWSError:
     """Return the AWS error with this code, by default with its own message and HTTP status.
 
-    Raises ValueError for a code that is neither modelled for the operation nor common to all AWS actions, and for a
-    status outside 400 to 599.
+    Raises ValueError for a code that is neither modelled for the operation nor common to all AWS actions, for a status
+    outside 400 to 599, and with `after` for a code with which the service says that it did not act.
     """
     if status is not None:
         check_error_status(status)
@@ -199,20 +245,39 @@ def aws_error(model: OperationModel, code: str, message: str | None, status: int
     default_status, default_message = COMMON_ERRORS.get(code, (400, f"{code}, {ARRANGED}."))
     if code in modelled:
         default_status = modelled[code].metadata.get("error", {}).get("httpStatusCode", default_status)
+    if after and default_status < SERVER_ERROR:
+        raise _cannot_follow(f"{code} (HTTP status {default_status}) says that the service refused the call")
     return AWSError(code, default_message if message is None else message, status or default_status)
 
 
-def connection_error(error: type[Exception] | Exception, url: str) -> Exception:
+# Errors by which no request has reached the service: the names of their classes in botocore, urllib3, requests, httpx
+# and Python.
+_NOT_SENT = {
+    "ConnectError",
+    "ConnectTimeout",
+    "ConnectionRefusedError",
+    "NewConnectionError",
+    "ProxyError",
+    "SSLError",
+    "gaierror",
+}
+
+
+def connection_error(error: type[Exception] | Exception, url: str, *, after: bool = False) -> Exception:
     """Return an error of the connection; a class is instantiated with the arguments that botocore gives it.
 
     Raises TypeError for anything but an exception or its class, for errors of AWS, and for a class that needs other
-    arguments.
+    arguments; with `after` ValueError for an error by which no request has reached the service.
     """
     kind = error if isinstance(error, type) else type(error)
     if not issubclass(kind, Exception) or issubclass(kind, (ClientError, AWSError)):
         raise TypeError(
             f"{error!r}: expected the code of an AWS error, for example 'ThrottlingException', or an exception"
         )
+    # botocore has two kinds: HTTPClientError once there is a connection, ConnectionError for none.
+    sent = issubclass(kind, (HTTPClientError, IncompleteReadError)) or not issubclass(kind, BotoCoreError)
+    if after and not (sent and _NOT_SENT.isdisjoint(each.__name__ for each in kind.__mro__)):
+        raise _cannot_follow(f"{kind.__name__} says that no request reached the service")
     if isinstance(error, Exception):
         return error
     construct: Callable[..., Any] = error
@@ -221,3 +286,12 @@ def connection_error(error: type[Exception] | Exception, url: str) -> Exception:
     with suppress(TypeError, KeyError):
         return construct(ARRANGED)  # type: ignore[no-any-return]
     raise TypeError(f"{kind.__name__} cannot be constructed; pass an instance.")
+
+
+def _cannot_follow(reason: str) -> ValueError:
+    """Return the error for a fault that cannot come after the service has acted."""
+    return ValueError(
+        f"after=True: {reason}, so the service cannot have acted; expected ReadTimeoutError, ConnectionClosedError or "
+        "another error of a connection that was made, or the code of an error with an HTTP status of 500 or more, for "
+        "example InternalFailure; without after=True the call fails and has no effect"
+    )

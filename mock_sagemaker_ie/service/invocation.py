@@ -81,6 +81,12 @@ class Runtime:
             lambda: tuple(replace(each, record=copy_values(each.record)) for each in self.captures)
         )
 
+    def adopt(self, other: Runtime) -> None:
+        """Start with the handlers, captures and metrics of another object."""
+        self.handlers, self.invoked = dict(other.handlers), set(other.invoked)
+        self.captures.extend(other.captures)
+        self._metrics.adopt(other._metrics)
+
     def reset(self) -> None:
         """Forget captures and metrics. Later captures go to new files."""
         self.changes.whole(self._reset)
@@ -177,6 +183,10 @@ class Runtime:
         for invocation in invoked.invocations:
             self._metrics.add(invocation)
         self._delivery.add(invoked.captures)
+
+    def undelivered(self) -> list[str]:
+        """Return the files of captures that could not be delivered."""
+        return self._delivery.undelivered()
 
     def deliver(self, invoked: Invoked) -> None:
         """Deliver what was kept. Warns with DeliveryWarning on failure."""

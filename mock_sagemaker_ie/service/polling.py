@@ -12,6 +12,7 @@ from mock_sagemaker_ie.backend.hosting.endpoints import ENDPOINT_LIFECYCLE
 from mock_sagemaker_ie.backend.transitions import Call as Called
 from mock_sagemaker_ie.calls import INVOKE_ENDPOINT
 from mock_sagemaker_ie.documentation import Page
+from mock_sagemaker_ie.protocol.errors import error_code
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,6 +34,8 @@ ENOUGH = (
     # Twice as long as the longest experiment.
     Enough(1_000, dt.timedelta(days=61), has_read_time=True),
 )
+# In a scenario nobody else acts, and Hypothesis runs such a loop many times to find the smallest scenario.
+ENOUGH_IN_SCENARIO = (Enough(500, dt.timedelta(days=1), has_read_time=False), *ENOUGH[1:])
 # Each so many pauses it is checked whether anything has changed.
 CHECKED = 50
 # A loop polls few different things.
@@ -43,9 +46,9 @@ class PollingForeverError(AssertionError):
     """The code under test polls for something that cannot happen any more. It would never end.
 
     Raised by the next sleep or call in a mock with `virtual_sleep=True`, when nothing lies ahead that could change an
-    answer, and the code has paused 10,000 times in a day or more without any change, or 1,000 times in 61 days. Code
-    that reads the time may have a deadline: 30,000 times instead of 10,000. The option `polling_forever="ignore"` turns
-    it off.
+    answer, and the code has paused 10,000 times in a day or more without any change, or 1,000 times in 61 days; in a
+    mock with `scenario=` 500 times in a day. Code that reads the time may have a deadline: 30,000 times instead of
+    10,000 or 500. The option `polling_forever="ignore"` turns it off.
     """
 
 
@@ -71,6 +74,7 @@ class PollingWatch:
 
     def __init__(self) -> None:
         self.enabled = False
+        self.in_scenario = False
         self._state: object = None
         self._pauses = 0
         self._was_read = False  # Since then, too.
@@ -99,7 +103,7 @@ class PollingWatch:
     def _is_enough(self, waited: dt.timedelta) -> bool:
         return any(
             self._pauses >= each.pauses and waited >= each.time
-            for each in ENOUGH
+            for each in (ENOUGH_IN_SCENARIO if self.in_scenario else ENOUGH)
             if each.has_read_time or not self._was_read
         )
 
@@ -153,8 +157,8 @@ def _stays(call: Call) -> str:
     """Return where the resource of a call stays, why, and what would change it."""
     name = next((str(value) for key, value in call.params.items() if key.endswith(("Name", "Arn"))), "")
     if call.error is not None:
-        code = getattr(call.error, "code", type(call.error).__name__)
-        return f"{call.operation}({name}) is answered with {code}: {getattr(call.error, 'message', call.error)}"
+        message = getattr(call.error, "message", call.error)
+        return f"{call.operation}({name}) is answered with {error_code(call.error)}: {message}"
     response = call.response or {}
     member = next((key for key in response if key.endswith("Status")), None)
     if member is None:

@@ -15,6 +15,7 @@ from logging import DEBUG
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 from mock_sagemaker_ie.backend.operations import OPERATIONS, RESOURCE_TYPES, RULES, changes, operate
+from mock_sagemaker_ie.backend.pages import shorten
 from mock_sagemaker_ie.calls import INVOKE_ENDPOINT, Call, RecordedError
 from mock_sagemaker_ie.clock import MockClock
 from mock_sagemaker_ie.protocol.errors import AWSError
@@ -23,8 +24,10 @@ from mock_sagemaker_ie.protocol.wire import copy_values, encode, encode_answer, 
 from mock_sagemaker_ie.service.answer_cache import AnswerCache, CachedAnswer, Key
 from mock_sagemaker_ie.service.call_log import log, write_line
 from mock_sagemaker_ie.service.clients import partition
+from mock_sagemaker_ie.service.faults import BrokenConnection
 from mock_sagemaker_ie.service.invocation import Invoked, warn_of
 from mock_sagemaker_ie.service.polling import PollingWatch
+from mock_sagemaker_ie.service.script import request as request_of
 from mock_sagemaker_ie.service.state import State
 from mock_sagemaker_ie.service.steps import run
 
@@ -34,12 +37,14 @@ if TYPE_CHECKING:
 
     from botocore.model import OperationModel
 
+    from mock_sagemaker_ie.backend.backend import SageMakerBackend
     from mock_sagemaker_ie.backend.hosting.traffic import Route
     from mock_sagemaker_ie.backend.settings import Settings
     from mock_sagemaker_ie.clock import Clock
     from mock_sagemaker_ie.protocol.wire import WireRequest
     from mock_sagemaker_ie.service.faults import ReadTimeout
     from mock_sagemaker_ie.service.invocation import Runtime
+    from mock_sagemaker_ie.service.script import Plan, Script
     from mock_sagemaker_ie.service.steps import Steps
 
 Values = dict[str, Any]
@@ -75,9 +80,16 @@ class Service(State):
     """The part of SageMaker that the mock answers, for every account and region. Many threads may call it."""
 
     def __init__(
-        self, clock: Clock, settings: Settings, account_id: str, runtime: Runtime, keep: int | None = None
+        self,
+        clock: Clock,
+        settings: Settings,
+        account_id: str,
+        runtime: Runtime,
+        keep: int | None = None,
+        *,
+        plan: Plan | None = None,
     ) -> None:
-        super().__init__(clock, settings, account_id, runtime, keep)
+        super().__init__(clock, settings, account_id, runtime, keep, plan=plan)
         self._cache = AnswerCache()
         self.watch = PollingWatch()
 
@@ -86,7 +98,8 @@ class Service(State):
     ) -> Answer | None:
         """Answer a synchronous call of `model`. Return None when the mock does not have the operation or its resource.
 
-        Raises AWSError when the service refuses the call, HandlerError when the handler of a model is wrong.
+        Raises AWSError when the service refuses the call, HandlerError when the handler of a model is wrong, and the
+        error that a test arranged in place of the answer: an AWSError or a BrokenConnection.
         """
         return cast("Answer | None", run(self.steps(model, request, region=region, account_id=account_id)))
 
@@ -129,10 +142,11 @@ class Service(State):
         The clock moves by the delay that was arranged for it. A delay longer than `read_timeout` ends there, with the
         error that the caller then gets, unless another error was arranged for the same attempt.
         """
-        waits = None if read_timeout is None or self.faults.next_error(model.name) is not None else read_timeout.seconds
+        arranged = self.faults.next_error(model.name)
+        waits = None if read_timeout is None or arranged else read_timeout.seconds
         is_late = self.faults.wait(self.clock, model.name, waits)
         timeout = read_timeout.error if is_late and read_timeout is not None else None
-        if timeout is None and self.faults.next_error(model.name) is None:
+        if timeout is None and (arranged is None or arranged.after):
             return None
         try:
             params = read_request(model, request)
@@ -140,6 +154,7 @@ class Service(State):
             params = {}
         account_id = account_id or self.account_id
         call = partial(Call, model.name, params, account_id, region)
+        self._let_others_act(model, request, region, account_id)
         error = self._changes.whole(partial(self._record_fault, model.name, call, timeout))
         return self._log((model, request, region, account_id), error)
 
@@ -149,26 +164,74 @@ class Service(State):
         if error is None:
             error = self.faults.take_error(operation)
         if error is not None:  # Another thread may have taken it.
-            self._record_error(error, call(self._read_now()))
+            now = self._read_now()
+            self._record(replace(call(now), _error=_recorded(error, now), arranged=True))
         return error
+
+    def _outcome(self, call: Call, outcome: T) -> T | Exception:
+        """Record a call on which the service has acted, and return what its caller gets: `outcome` or a fault."""
+        if isinstance(outcome, AWSError):
+            call = replace(call, _error=_recorded(outcome, call.at))
+        lost = self.faults.take_error(call.operation, after=True)
+        if lost is not None:
+            call = replace(call, _lost=_recorded(lost, call.at))
+        self._record(call)
+        return outcome if lost is None else lost
+
+    # --- scenarios
+
+    def _let_others_act(self, model: OperationModel, request: WireRequest, region: str, account_id: str) -> None:
+        """Make the calls of others that the scenario has before this one, if the service can read it."""
+        if self._script is not None and self._script.acts(model.name):
+            self._changes.whole(partial(self._act, self._script, model, request, region, account_id))
+
+    def _act(self, script: Script, model: OperationModel, request: WireRequest, region: str, account_id: str) -> None:
+        """Make calls of others. One that is refused changes nothing."""
+        now = self._read_now()
+        acts = script.acts(model.name)
+        script.note_acts(model.name)
+        for act in acts:
+            backend = self._backend(region, account_id).as_of(now)
+            mark = self._changes.mark
+            try:
+                params = read_request(model, request)
+                _validate(model, params, now)
+                if (others := request_of(act, backend, params)) is not None:
+                    self._operate(backend, act.operation, others, now)
+            except AWSError:
+                self._changes.undo_to(mark)
+
+    def _operate(self, backend: SageMakerBackend, operation: str, params: Values, now: dt.datetime) -> Values:
+        """Let a backend answer a call, and note the change that it makes."""
+        if self.on_change is None or not changes(operation):
+            return operate(backend, operation, params, now)
+        account_id, region = backend.scope
+        scope = {"region": region, "account": account_id}
+        with self.change(call=operation, at=now.isoformat(), **scope, body=encode(params).decode()):
+            return operate(backend, operation, params, now)
 
     # --- answers
 
     def _answer_and_record(
         self, model: OperationModel, request: WireRequest, region: str, account_id: str
-    ) -> Answer | AWSError | None:
+    ) -> Answer | Exception | None:
+        size = None
+        if self._script is not None:
+            self._let_others_act(model, request, region, account_id)
+            size = self._script.page_size(model.name)
         key = region, account_id, request.body
         now = self._read_now()
-        answer = self._find_answer(model, key, now)
+        answer = self._find_answer(model, key, now) if size is None else None
         if answer is None:
-            made = self._make_answer(model, request, region, account_id, now)
+            made = self._make_answer(model, request, region, account_id, now, size=size)
             if not isinstance(made, CachedAnswer):
                 return made
             answer = made
-            self._cache.put(model, key, answer)
+            if size is None:
+                self._cache.put(model, key, answer)
         params = copy_values(answer.params)
-        self._record(Call(model.name, params, account_id, region, now, None, answer.values, answer.in_utc))
-        return Answer(model, answer, now)
+        call = Call(model.name, params, account_id, region, now, None, answer.values, answer.in_utc)
+        return self._outcome(call, Answer(model, answer, now))
 
     def _find_answer(self, model: OperationModel, key: Key, now: dt.datetime) -> CachedAnswer | None:
         """Return the answer that the same call got before, if no record of its account and region has changed since."""
@@ -178,9 +241,16 @@ class Service(State):
         return answer if answer.backend.as_of(now).version == answer.version else None
 
     def _make_answer(
-        self, model: OperationModel, request: WireRequest, region: str, account_id: str, now: dt.datetime
-    ) -> CachedAnswer | AWSError | None:
-        """Answer a call. An error changes nothing, and is recorded."""
+        self,
+        model: OperationModel,
+        request: WireRequest,
+        region: str,
+        account_id: str,
+        now: dt.datetime,
+        *,
+        size: int | None,
+    ) -> CachedAnswer | Exception | None:
+        """Answer a call. An error changes nothing, and is recorded. `size`: the maximum size of a page."""
         params: Values = {}
         mark = self._changes.mark
         try:
@@ -190,21 +260,15 @@ class Service(State):
             _validate(model, params, now)
             backend = self._backend(region, account_id).as_of(now)
             mark = self._changes.mark
-            if self.on_change is None or not changes(model.name):
-                values = operate(backend, model.name, params, now)
-            else:
-                scope = {"region": region, "account": account_id}
-                with self.change(call=model.name, at=now.isoformat(), **scope, body=encode(params).decode()):
-                    values = operate(backend, model.name, params, now)
+            values = self._operate(backend, model.name, params if size is None else shorten(params, size), now)
         except AWSError as error:
             self._changes.undo_to(mark)
-            self._record_error(error, Call(model.name, copy_values(params), account_id, region, now))
-            return error
+            return self._outcome(Call(model.name, copy_values(params), account_id, region, now), error)
         return CachedAnswer(model, params, values, backend)
 
     def _invoke(
         self, model: OperationModel, request: WireRequest, region: str, account_id: str, *, asynchronous: bool
-    ) -> Steps[Answer | AWSError]:
+    ) -> Steps[Answer | Exception]:
         params: Values = {}
         invoked, error = Invoked(), None
         now = self.now()
@@ -213,6 +277,7 @@ class Service(State):
             try:
                 params = read_request(model, request)
                 _validate(model, params, now)
+                self._let_others_act(model, request, region, account_id)
                 route = self._changes.whole(partial(self._route, routing, params, region, account_id, now))
                 arn = f"arn:{partition(region)}:logs:{region}:{account_id}:log-group:/aws/sagemaker/Endpoints"
                 log_group = f"{arn}/{params['EndpointName']}"
@@ -227,16 +292,17 @@ class Service(State):
                 error = refused.with_traceback(None)  # Its frames have this variable.
             answer = CachedAnswer(model, params, invoked.values or {})
             call = Call(model.name, params, account_id, region, now)
+            outcome = Answer(model, answer, now) if error is None else error
             if error is None:
                 call = replace(call, _values=invoked.values, _read=answer.in_utc)
-            self._changes.whole(partial(self._keep, routing, invoked, error, call))
+            received = self._changes.whole(partial(self._keep, routing, invoked, outcome, call))
         except BaseException:
             self._changes.whole(partial(_take_back, routing))
             raise
         # These may raise, where warnings are errors. By now everything is counted and recorded.
         self.runtime.deliver(invoked)
         warn_of(invoked.shadow_error)
-        return Answer(model, answer, now) if error is None else error
+        return received
 
     def _route(
         self, routing: list[Callable[[], object]], params: Values, region: str, account_id: str, now: dt.datetime
@@ -251,20 +317,21 @@ class Service(State):
         routing += self._changes.steps(mark)
         return route
 
-    def _keep(self, routing: list[Callable[[], object]], invoked: Invoked, error: AWSError | None, call: Call) -> None:
+    def _keep(
+        self, routing: list[Callable[[], object]], invoked: Invoked, outcome: Answer | AWSError, call: Call
+    ) -> Answer | Exception:
         self.runtime.keep(invoked)
-        self._record_error(error, call, invoked.shadow_error)
+        if invoked.shadow_error is not None:
+            call = replace(call, _shadow_error=_recorded(invoked.shadow_error, call.at))
+        received = self._outcome(call, outcome)
         # The last step, so that the routing is taken back exactly when all this is undone.
         self._changes.note(partial(routing.extend, list(routing)))
         routing.clear()
-
-    def _record_error(self, error: Exception | None, call: Call, shadow_error: AWSError | None = None) -> None:
-        """Record a call with the error that its caller gets, if any, and that of the shadow."""
-        if isinstance(error, AWSError):
-            error.at = call.at
-        self._record(replace(call, _error=_recorded(error), _shadow_error=_recorded(shadow_error)))
+        return received
 
     def _record(self, call: Call) -> None:
+        if self._script is not None:
+            self._script.count(call.operation)
         clock = self.clock
         moves = isinstance(clock, MockClock) and bool(clock.auto_advance)
         if moves or self._changes.mark:
@@ -289,12 +356,12 @@ class Service(State):
         super()._reset()
 
 
-def _raise_error(outcome: T | AWSError) -> T:
+def _raise_error(outcome: T | Exception) -> T:
     """Return an outcome, or raise it when it is an error."""
-    if not isinstance(outcome, AWSError):
+    if not isinstance(outcome, Exception):
         return outcome
     try:
-        raise outcome
+        raise outcome if isinstance(outcome, AWSError) else BrokenConnection(outcome)
     finally:
         del outcome  # An error has its frames, which would have the error.
 
@@ -320,8 +387,10 @@ def _validate(model: OperationModel, params: Values, now: dt.datetime) -> None:
         refuse(broken, "ValidationError" if runtime else None)
 
 
-def _recorded(error: Exception | None) -> RecordedError | None:
-    return None if error is None else RecordedError(error)
+def _recorded(error: Exception, at: dt.datetime) -> RecordedError:
+    if isinstance(error, AWSError):
+        error.at = at
+    return RecordedError(error)
 
 
 def _is_ours(params: Values) -> bool:

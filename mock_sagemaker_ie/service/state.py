@@ -17,6 +17,7 @@ from mock_sagemaker_ie.protocol.errors import AWSError
 from mock_sagemaker_ie.protocol.wire import whole_milliseconds
 from mock_sagemaker_ie.service.clients import partition
 from mock_sagemaker_ie.service.faults import Faults
+from mock_sagemaker_ie.service.script import Script
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from mock_sagemaker_ie.clock import Clock
     from mock_sagemaker_ie.service.invocation import Runtime
     from mock_sagemaker_ie.service.models import AsyncHandler, Handler
+    from mock_sagemaker_ie.service.script import Plan
 
 Values = dict[str, Any]
 T = TypeVar("T")
@@ -40,7 +42,14 @@ class State:
     """The state of a service, for every account and region. Many threads may use it."""
 
     def __init__(
-        self, clock: Clock, settings: Settings, account_id: str, runtime: Runtime, keep: int | None = None
+        self,
+        clock: Clock,
+        settings: Settings,
+        account_id: str,
+        runtime: Runtime,
+        keep: int | None = None,
+        *,
+        plan: Plan | None = None,
     ) -> None:
         self.clock = clock
         self.account_id = account_id
@@ -48,6 +57,8 @@ class State:
         self.calls: deque[Call] = deque(maxlen=keep)
         self._changes = runtime.changes
         self.faults = Faults(self._changes)
+        self._plan = plan
+        self._script = self._new_script()
         # Gets each change of the state before it is applied, and is told by its context whether it was.
         self.on_change: Callable[[Values], AbstractContextManager[None]] | None = None
         self._settings = settings
@@ -194,8 +205,20 @@ class State:
     def _adopt(self, other: State) -> None:
         self._backends = {key: backend.copy(self._changes) for key, backend in other._backends.items()}
         self._latest = other._latest
-        self.runtime.handlers.update(other.runtime.handlers)
-        self.faults.outer = other.faults
+        self.runtime.adopt(other.runtime)
+        self.faults.adopt(other.faults)
+        self._script = None if other._script is None else other._script.copy(self._changes, self.faults)
+
+    def _new_script(self) -> Script | None:
+        return None if self._plan is None else Script(self._plan, self._changes, self.faults).begin()
+
+    def end_scenario(self) -> None:
+        """Let the scenario do nothing more to calls."""
+        self._changes.whole(self._end_scenario)
+
+    def _end_scenario(self) -> None:
+        self._changes.assign(self, _script=None)
+        self.faults.drop_scenario()
 
     def unused(self) -> list[str]:
         """Return what was arranged and never met: faults, failures, and models that no request has reached."""
@@ -209,6 +232,7 @@ class State:
                     self.faults.meet((*scope, *failure))
             for model in self.runtime.invoked:
                 self.faults.meet(("model", model))
+            self.faults.meet_copied()
         return [*map(str, self.faults.unused()), *self.faults.expected.values()]
 
     def reset(self) -> None:
@@ -219,4 +243,5 @@ class State:
         with self.change(reset=True):
             self._changes.assign(self, _backends={}, calls=deque(maxlen=self.calls.maxlen), _latest=None)
             self.faults.clear()
+            self._changes.assign(self, _script=self._new_script())
             self.runtime.reset()

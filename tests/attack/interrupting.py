@@ -98,7 +98,10 @@ def state(mock: Any) -> dict[str, Any]:
         "experiments": described,
         "records": [list(store.records.values()) for store in stores],
         "orders": [(list(store.by_number), list(store.by_name)) for store in stores],
-        "calls": [(each.operation, each.params, each.at, repr(each.error), each.response) for each in mock.calls],
+        "calls": [
+            (each.operation, each.params, each.at, repr(each.error), each.response, repr(each.lost))
+            for each in mock.calls
+        ],
         "captures": [
             (each.endpoint, each.variant, each.at, each.record["captureData"], each.record["eventVersion"])
             for each in mock.captures
@@ -107,6 +110,7 @@ def state(mock: Any) -> dict[str, Any]:
         "faults": list(map(str, service.faults.unused())),
         "expected": dict(service.faults.expected),
         "handlers": {name: handler.__qualname__ for name, handler in service.runtime.handlers.items()},
+        "deleted": dict(hosting.deleted),
         "clock": mock.clock.now(),
     }
 

@@ -50,7 +50,12 @@ def enter_and_leave(options):
         pass
 
 
-def interrupt(number, options):
+def branch_off(options):
+    with mock_inference_experiment(**options) as mock, mock.branch():
+        pass
+
+
+def interrupt(number, act, options):
     """Raise Interrupt at the line of ours with this number and return its place; None when there are fewer lines."""
     lines = []
 
@@ -66,7 +71,7 @@ def interrupt(number, options):
     before = sys.gettrace()
     sys.settrace(trace)
     try:
-        enter_and_leave(options)
+        act(options)
     except Interrupt:
         return lines[-1]
     finally:
@@ -89,16 +94,22 @@ def leaks(method):
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize(
-    "options", [{"virtual_sleep": True}, {"clock": FrozenClock(START)}], ids=["virtual sleep", "frozen clock"]
+    ("act", "options"),
+    [
+        (enter_and_leave, {"virtual_sleep": True}),
+        (enter_and_leave, {"clock": FrozenClock(START)}),
+        (branch_off, {"virtual_sleep": True}),
+    ],
+    ids=["virtual sleep", "frozen clock", "branch"],
 )
-def test_an_interrupt_at_any_line_restores_the_process(options):
+def test_an_interrupt_at_any_line_restores_the_process(act, options):
     """Except before the first statement of `__exit__` is done: there Python itself lets a context manager leak."""
-    enter_and_leave(options)
+    act(options)
     before = process()
     unavoidable = leaks(Activation.__exit__) | leaks(FrozenClock.__exit__)
 
     number, left = 0, []
-    while (place := interrupt(number := number + STEP, options)) is not None:
+    while (place := interrupt(number := number + STEP, act, options)) is not None:
         if process() != before:
             left += [place] if place not in unavoidable else []
             for active in stack.active_mocks():

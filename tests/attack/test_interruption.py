@@ -101,6 +101,10 @@ def slow(operation: str) -> Any:
     return lambda mock: mock.slow_next(operation, 30)
 
 
+def lost(operation: str) -> Any:
+    return lambda mock: mock.fail_next(operation, "InternalFailure", after=True)
+
+
 def pass_delay(operation: str) -> Any:
     """Let the delay of a call pass, which is a change by itself: time that has passed stays passed."""
     return lambda mock: mock._service.delay(operation)
@@ -159,6 +163,9 @@ CASES = {
     "invoke: a fault": Case(INVOKE, both(run, lambda mock: mock.fail_next(INVOKE_ENDPOINT, "ThrottlingException"))),
     "invoke: slow": Case(INVOKE, both(run, slow(INVOKE_ENDPOINT)), first=pass_delay(INVOKE_ENDPOINT)),
     "a fault": Case(STOP, both(run, lambda mock: mock.fail_next("StopInferenceExperiment", "InternalFailure"))),
+    "a lost answer": Case(STOP, both(run, lost("StopInferenceExperiment"))),
+    "a lost refusal": Case(STOP, lost("StopInferenceExperiment")),
+    "invoke: a lost answer": Case(INVOKE, both(run, handled, lost(INVOKE_ENDPOINT))),
     "a slow call": Case(STOP, both(run, slow("StopInferenceExperiment")), first=pass_delay("StopInferenceExperiment")),
     "a call on the wire": Case(STOP, run, {"wire": True}),
     "a slow call on the wire": Case(

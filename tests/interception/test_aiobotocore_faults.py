@@ -9,13 +9,20 @@ import weakref
 import pytest
 from botocore import UNSIGNED
 from botocore.config import Config
-from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnectionError, ReadTimeoutError
+from botocore.exceptions import (
+    ClientError,
+    ConnectionClosedError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    ReadTimeoutError,
+)
 
 from mock_sagemaker_ie import UnansweredCallError, mock_inference_experiment
 from mock_sagemaker_ie.calls import INVOKE_ENDPOINT
+from mock_sagemaker_ie.protocol.errors import error_code
 from tests.aws import NOWHERE
 from tests.conftest import START
-from tests.requests import CONFIG, ENDPOINT, NAME, create, endpoint_config
+from tests.requests import CONFIG, ENDPOINT, NAME, PRODUCTION, create, endpoint_config
 
 aiobotocore_session = pytest.importorskip("aiobotocore.session")
 pytestmark = pytest.mark.asyncio
@@ -80,6 +87,42 @@ async def test_a_delay_beyond_the_read_timeout_is_retried(mock_without_waits, mo
     first, second, _ = mock_without_waits.calls
     assert [type(call.error) for call in (first, second)] == [ReadTimeoutError] * 2
     assert (first.at - START).total_seconds() == 5
+
+
+@both_retry_modes
+@pytest.mark.parametrize("fault", [ReadTimeoutError, ConnectionClosedError, "InternalFailure", "ServiceUnavailable"])
+async def test_a_retry_after_a_lost_answer_meets_what_was_done(mock_without_waits, connections, mode, fault):
+    """The first attempt creates the experiment, so the retry is refused."""
+    mock_without_waits.fail_next("CreateInferenceExperiment", fault, after=True)
+
+    async with make_client(mode=mode) as client:
+        with pytest.raises(ClientError, match="ResourceInUse"):
+            await client.create_inference_experiment(**create())
+
+    first, second = mock_without_waits.calls
+    assert (first.error, second.error.code, second.lost) == (None, "ResourceInUse", None)
+    assert error_code(first.lost) == (fault if isinstance(fault, str) else fault.__name__)
+    assert connections == []
+
+
+async def test_a_lost_answer_of_a_model_was_made_by_the_model(mock_without_waits):
+    """A retried invocation awaits the handler of the model again."""
+    bodies = []
+
+    async def handler(request):
+        bodies.append(bytes(request))
+        return b"1"
+
+    sagemaker = mock_without_waits.client()
+    sagemaker.create_endpoint_config(**endpoint_config())
+    sagemaker.create_endpoint(EndpointName=ENDPOINT, EndpointConfigName=CONFIG)
+    mock_without_waits.serve(f"model-{PRODUCTION}", handler)
+    mock_without_waits.fail_next(INVOKE_ENDPOINT, ReadTimeoutError, after=True)
+
+    async with make_client("sagemaker-runtime") as client:
+        await client.invoke_endpoint(EndpointName=ENDPOINT, Body=b"1,2")
+
+    assert bodies == [b"1,2", b"1,2"]
 
 
 async def test_a_delay_up_to_the_read_timeout_is_answered(mock_without_waits):

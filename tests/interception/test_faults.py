@@ -147,6 +147,17 @@ def test_faults_are_used_in_the_order_in_which_they_were_arranged(mock):
     assert error_of("ListEndpoints")["Error"]["Code"] == "OptInRequired"
 
 
+def test_each_call_has_the_instant_of_its_own_error(mock):
+    """An error that is arranged for several calls comes at another instant each time."""
+    mock.fail_next("ListModels", "ThrottlingException", times=2)
+
+    error_of("ListModels")
+    mock.clock.advance(minutes=1)
+    error_of("ListModels")
+
+    assert [each.error.at for each in mock.calls] == [START, START + dt.timedelta(minutes=1)]
+
+
 def test_a_failed_call_has_no_effect(mock):
     """A failed Create creates nothing, and a failed invocation does not reach the model of its endpoint."""
     client_of().create_endpoint_config(**endpoint_config())

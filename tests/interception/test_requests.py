@@ -320,6 +320,18 @@ def test_an_arranged_connection_error_is_raised(mock, error):
         call("ListInferenceExperiments")
 
 
+@pytest.mark.parametrize("error", [requests.exceptions.ReadTimeout, "InternalFailure"], ids=["connection", "AWS"])
+def test_an_answer_can_be_lost(mock, error):
+    """The service acts, and the caller gets the arranged error."""
+    mock.fail_next("CreateInferenceExperiment", error, after=True)
+
+    with pytest.raises(requests.RequestException):
+        call("CreateInferenceExperiment", **create()).raise_for_status()
+
+    assert list(mock.experiments) == [NAME]
+    assert mock.calls[0].lost is not None
+
+
 @pytest.mark.parametrize("timeout", [5, 5.0, (3, 5), Timeout(connect=3, read=5)], ids=repr)
 def test_a_caller_gets_its_read_timeout(mock, timeout):
     """A longer delay of slow_next raises the ReadTimeout of requests, and the clock moves by the timeout."""

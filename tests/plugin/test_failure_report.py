@@ -37,7 +37,7 @@ def report(pytester):
 
 # Fails after a call that is answered, a call that the service rejects, and a call with an arranged fault.
 FAILING_TEST = """
-    @pytest.mark.sagemaker_ie(clock=START, durations=Durations.realistic())
+    @pytest.mark.sagemaker_ie(clock=START, durations=Durations.realistic(), virtual_sleep=True)
     def test_fails(sagemaker_ie):
         client = sagemaker_ie.client()
         client.create_inference_experiment(**create())
@@ -45,6 +45,8 @@ FAILING_TEST = """
         call_with_error(client.start_inference_experiment, Name=NAME)
         sagemaker_ie.fail_next("StopInferenceExperiment", "AccessDeniedException")
         call_with_error(client.stop_inference_experiment, **stop(DesiredState="Completed"))
+        sagemaker_ie.fail_next("ListModels", "InternalFailure", after=True)
+        client.list_models()
         assert not sagemaker_ie.calls
 """
 
@@ -56,10 +58,11 @@ def test_the_report_has_the_calls(report):
     lines.fnmatch_lines(
         [
             f"*{HEADING} call*",
-            "3 calls:",
+            "5 calls:",
             "  01-01 09:00:00 CreateInferenceExperiment(Name=my-experiment, EndpointName=*) -> ok",
             "  01-01 09:20:00 StartInferenceExperiment(Name=my-experiment) -> ConflictException: Cannot start*",
             "  01-01 09:20:00 StopInferenceExperiment(Name=my-experiment, DesiredState=Completed) -> AccessDenied*",
+            "  01-01 09:20:00 ListModels() -> ok, lost: InternalFailure: The request could not*",
         ]
     )
 

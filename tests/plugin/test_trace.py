@@ -16,6 +16,9 @@ TESTS = """
         with mock_inference_experiment() as mock:
             with pytest.raises(Exception):
                 mock.client().describe_inference_experiment(Name="missing")
+            mock.fail_next("ListModels", "InternalFailure", after=True)
+            with pytest.raises(Exception):
+                mock.client().list_models()
         assert False
 
     def test_calls_nothing(sagemaker_ie):
@@ -70,6 +73,7 @@ def test_only_failed_tests_keep_a_trace_when_asked(run):
     assert "test_fails-a-b-c" in name
     assert "failed" in page
     assert "ResourceNotFound" in page
+    assert 'ok, <span class="bad">lost: InternalFailure' in page
 
 
 def test_the_report_of_a_failed_test_names_its_trace(pytester):

@@ -5,9 +5,12 @@ from __future__ import annotations
 import datetime as dt
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from http.client import RemoteDisconnected
 from xml.etree import ElementTree as ET
 
+import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 from mock_sagemaker_ie import Durations
 from tests.conftest import START
@@ -89,6 +92,7 @@ def test_calls_show_operation_instant_scope_parameters_and_answer(http, experime
         "params": create(),
         "error": None,
         "response": {"InferenceExperimentArn": f"arn:aws:sagemaker:us-east-1:123456789012:inference-experiment/{NAME}"},
+        "lost": None,
     }
     assert invoked["params"]["Body"] == "\ufffd text"
 
@@ -178,6 +182,42 @@ def test_a_client_arranges_an_error(http):
     assert answers[0].values["message"] == "no"
 
 
+def test_a_client_arranges_that_answers_are_lost(http, sagemaker_ie_server):
+    """The service acts, and the caller gets the error, or no answer on its connection; the call shows what was lost."""
+    for error in ("ServiceUnavailable", "ConnectionClosedError"):
+        http.post("/_mock/faults", {"operation": "CreateInferenceExperiment", "error": error, "after": True})
+
+    assert http.call("CreateInferenceExperiment", **create("first")).code == "ServiceUnavailable"
+    with closing(HTTPClient(sagemaker_ie_server.url)) as other, pytest.raises(RemoteDisconnected):
+        other.call("CreateInferenceExperiment", **create("second"))
+
+    assert [each["Name"] for each in http.get("/_mock/experiments").values] == ["first", "second"]
+    found = [(call["error"], call["lost"]["code"]) for call in http.get("/_mock/calls").values]
+    assert found == [(None, "ServiceUnavailable"), (None, "ConnectionClosedError")]
+
+
+def test_a_client_arranges_that_a_connection_is_closed(http, sagemaker_ie_server):
+    """Without "after" the call has no effect."""
+    http.post("/_mock/faults", {"operation": "CreateInferenceExperiment", "error": "ConnectionClosedError"})
+
+    with closing(HTTPClient(sagemaker_ie_server.url)) as other, pytest.raises(RemoteDisconnected):
+        other.call("CreateInferenceExperiment", **create())
+
+    assert http.get("/_mock/experiments").values == []
+
+
+def test_the_retries_of_an_sdk_meet_what_was_done(sagemaker_ie_server, http):
+    """botocore sends a Create again when the server closes the connection; its caller gets ResourceInUse."""
+    http.post(
+        "/_mock/faults", {"operation": "CreateInferenceExperiment", "error": "ConnectionClosedError", "after": True}
+    )
+
+    keys = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
+    sagemaker = boto3.client("sagemaker", region_name="us-east-1", endpoint_url=sagemaker_ie_server.url, **keys)
+    with pytest.raises(ClientError, match="ResourceInUse"):
+        sagemaker.create_inference_experiment(**create())
+
+
 def test_a_client_arranges_a_delay(http):
     """The next call of the operation moves the clock by the delay."""
     http.post("/_mock/faults", {"operation": "ListInferenceExperiments", "seconds": 5})
@@ -257,6 +297,10 @@ def test_reset_deletes_all_state(http, mock, experiment):
         ("faults", {"operation": "ListModels", "error": "Throttled"}, 400),
         ("faults", {"operation": "ListModels", "error": "ThrottlingException", "times": 0}, 400),
         ("faults", {"operation": "ListModels", "error": "ThrottlingException", "often": 1}, 400),
+        ("faults", {"operation": "ListModels", "error": "ThrottlingException", "after": True}, 400),
+        ("faults", {"operation": "ListModels", "error": "InternalFailure", "after": "yes"}, 400),
+        ("faults", {"operation": "ListModels", "error": "ReadTimeoutError", "after": True}, 400),
+        ("faults", {"operation": "ListModels", "seconds": 1, "after": True}, 400),
         ("faults", {"operation": "ListModels", "seconds": "long"}, 400),
         ("faults", {"operation": "ListModels", "seconds": -1}, 400),
         ("failures", {"reason": "no capacity"}, 400),

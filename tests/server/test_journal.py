@@ -90,6 +90,12 @@ ACTIONS = {
         http.post("/_mock/faults", {"operation": "ListModels", "seconds": 30}),
         http.call("ListModels"),
     ),
+    "create and lose the answer": lambda http, name: (
+        http.post(
+            "/_mock/faults", {"operation": "CreateInferenceExperiment", "error": "InternalFailure", "after": True}
+        ),
+        http.call("CreateInferenceExperiment", **create(name)),
+    ),
     "reset": lambda http, _: http.post("/_mock/reset", {}),
 }
 

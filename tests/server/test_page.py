@@ -178,6 +178,11 @@ def test_the_page_follows_changes_without_a_reload(page, http, launch):
     for word in ("DescribeInferenceExperiment", "ValidationException", "failed to satisfy", "<img src=x>"):
         assert word in refused
 
+    http.post("/_mock/faults", {"operation": "ListModels", "error": "InternalFailure", "after": True})
+    http.call("ListModels")
+    page.until(lambda: page.text("#calls-count") == "3")
+    assert "ok, lost: InternalFailure" in page.texts("li")[0]
+
     http.post("/_mock/reset", {})
     page.until(lambda: page.texts("details, li") == [])
 

@@ -11,7 +11,10 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from mock_sagemaker_ie.backend.history import History
+from mock_sagemaker_ie.backend.settings import Row
 from mock_sagemaker_ie.backend.transitions import After, At, Call, Derived, Failure, Table, Transition, later
+from mock_sagemaker_ie.protocol.errors import suggestion
+from mock_sagemaker_ie.protocol.limits import check_reason, check_seconds
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -140,3 +143,39 @@ def enter(life: Life, row: Transition[Status], at: dt.datetime) -> Life:
     assert isinstance(target, Status), f"{row} deletes the experiment"  # noqa: S101 - the caller handles deletion
     started = life.started or target in (Status.STARTING, Status.RUNNING)
     return dataclasses.replace(life, entries=life.entries.plus(Entry(target, at, row.trigger)), started=started)
+
+
+# The statuses in which an experiment may fail.
+STAGES = tuple(str(row.source) for row in LIFECYCLE if isinstance(row.trigger, Failure))
+
+
+@dataclass(frozen=True, repr=False)
+class Fails(Row):
+    """A failure of the service in one status of an experiment, which becomes Cancelled, while its endpoint rolls back.
+
+    `stage`: the status, for example "Starting". `reason`: the StatusReason. `after`: the seconds for which the status
+    has lasted then; when it ends sooner, nothing fails. `experiment`: its name; by default the first experiment of the
+    account and region that comes to this point. One row makes one experiment fail.
+    Raises ValueError or TypeError for a value that is not allowed.
+    """
+
+    stage: str
+    reason: str
+    after: float = 0
+    experiment: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.stage not in STAGES:
+            raise ValueError(f"Fails: {self.stage!r} is not a stage{suggestion(str(self.stage), STAGES)}")
+        check_reason(self.reason)
+        check_seconds(self.after, "Fails: after")
+
+    def __str__(self) -> str:
+        later_on = f" after {self.after:g} s" if self.after else ""
+        return f"{self.experiment or 'an experiment'} fails in {self.stage}{later_on}"
+
+    def instant(self, name: str, life: Life) -> dt.datetime | None:
+        """Return the instant (UTC) at which an experiment fails that stays in its present status, or None."""
+        if self.stage != life.status.value or self.experiment not in (None, name):
+            return None
+        return later(life.since, check_seconds(self.after))

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 from mock_sagemaker_ie.backend import pages, tags
 from mock_sagemaker_ie.backend.event_queue import EventKind
 from mock_sagemaker_ie.backend.experiments import deployments, lifecycle, record
+from mock_sagemaker_ie.backend.experiments.lifecycle import Fails
 from mock_sagemaker_ie.backend.hosting.deployment import variant_named, variant_names
 from mock_sagemaker_ie.backend.hosting.endpoints import EndpointStatus
 from mock_sagemaker_ie.backend.store import ResourceKind, Store
+from mock_sagemaker_ie.backend.transitions import NEVER
 from mock_sagemaker_ie.protocol.errors import AWSError, validation_exception
 
 if TYPE_CHECKING:
@@ -65,18 +67,20 @@ class Experiments:
         # By name: by instant, the reason. A value is replaced, never changed.
         self._pending_failures: dict[str, Mapping[dt.datetime, str]] = {}
         self._last_users: dict[str, str] = {}  # By endpoint: the name of the last experiment that used it.
+        # Those of the scenario that have not happened yet.
+        self.failures = tuple(each for each in settings.failures if isinstance(each, Fails))
 
     def copy(self, events: EventQueue, hosting: Hosting, undo: UndoLog) -> Experiments:
         """Return an independent copy, whose events are in `events` already."""
         duplicate = Experiments(self._arn_prefix, self._settings, events, hosting, undo)
         duplicate.store, duplicate._last_users = self.store.copy(undo), dict(self._last_users)
-        duplicate._pending_failures = dict(self._pending_failures)
+        duplicate._pending_failures, duplicate.failures = dict(self._pending_failures), self.failures
         return duplicate
 
     def copy_of_one(self, name: str, events: EventQueue, hosting: Hosting, undo: UndoLog) -> Experiments:
         """Return a copy that has one experiment only, to look ahead. It adds the experiment's events to `events`."""
         duplicate = Experiments(self._arn_prefix, self._settings, events, hosting, undo)
-        experiment = self.store.get(name)
+        experiment, duplicate.failures = self.store.get(name), self.failures
         duplicate._last_users[experiment.endpoint] = self._last_users.get(experiment.endpoint, "")
         duplicate._put(experiment)
         for at, reason in self._pending_failures.get(name, {}).items():
@@ -136,9 +140,27 @@ class Experiments:
     def pass_deadline(self, name: str, at: dt.datetime) -> None:
         """Follow the transition that time triggers at the instant `at`, if there is one."""
         experiment = self.store.records.get(name)
-        coming = None if experiment is None else lifecycle.next_by_time(experiment.life, self._durations)
-        if experiment is not None and coming is not None and coming[1] == at:
+        if experiment is None:
+            return
+        coming, failure = lifecycle.next_by_time(experiment.life, self._durations), self._next_failure(experiment)
+        if failure is not None and failure[1] == at:
+            self._undo.assign(self, failures=_without(self.failures, failure[0]))
+            self.fail(experiment, failure[0].reason, at)
+        elif coming is not None and coming[1] == at:
             self._enter(record.pass_deadline(experiment, coming[0], at), at)
+
+    def _next_failure(self, experiment: Experiment) -> tuple[Fails, dt.datetime] | None:
+        """Return the failure of the scenario that ends the present status of an experiment, and its instant, or None.
+
+        A status that takes no time fails at its beginning, so that the stage counts also where nobody can see it.
+        """
+        if not self.failures or experiment.finished:
+            return None
+        life, coming = experiment.life, lifecycle.next_by_time(experiment.life, self._durations)
+        ends = NEVER if coming is None else coming[1]
+        instants = [(each, each.instant(experiment.name, life)) for each in self.failures]
+        due = [(each, at) for each, at in instants if at is not None and (at < ends or at == life.since)]
+        return min(due, key=lambda pair: pair[1], default=None)
 
     def pending_failures(self, name: str) -> dict[dt.datetime, str]:
         """Return the reasons of the failures that were arranged for an experiment, by their instants."""
@@ -240,6 +262,7 @@ class Experiments:
     def _put(self, experiment: Experiment) -> None:
         self.store.put(experiment)
         self._expect(experiment.name, lifecycle.next_by_time(experiment.life, self._durations))
+        self._expect(experiment.name, self._next_failure(experiment))
 
     def _expect(self, name: str, coming: tuple[object, dt.datetime] | None) -> None:
         """Add the event of the next transition that time triggers, if there is one."""
@@ -285,3 +308,9 @@ class Experiments:
         self._hosting.require_models(variant["ModelName"] for variant in experiment.settings["ModelVariants"])
         arn = self._hosting.endpoints.arn(experiment.endpoint)
         self._hosting.require_testable(f'endpoint "{arn}"', deployments.with_shadow(experiment))
+
+
+def _without(failures: tuple[Fails, ...], failure: Fails) -> tuple[Fails, ...]:
+    """Return the failures without the one that has happened. Two equal rows are two failures."""
+    index = failures.index(failure)
+    return failures[:index] + failures[index + 1 :]

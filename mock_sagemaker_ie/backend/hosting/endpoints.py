@@ -11,7 +11,10 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from mock_sagemaker_ie.backend.hosting.deployment import VARIANT_LISTS, variant_named, variant_names
+from mock_sagemaker_ie.backend.settings import Row
 from mock_sagemaker_ie.backend.transitions import After, ByExperiment, Call, Failure, Table, Transition, later
+from mock_sagemaker_ie.protocol.errors import suggestion
+from mock_sagemaker_ie.protocol.limits import check_reason
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -70,6 +73,35 @@ ENDPOINT_LIFECYCLE: Table[EndpointStatus] = Table(
         Transition(EndpointStatus.DELETING, After("endpoint_deleting"), None),
     )
 )
+
+
+# The statuses in which a deployment may fail.
+DEPLOYMENT_STAGES = tuple(str(row.source) for row in ENDPOINT_LIFECYCLE if isinstance(row.trigger, Failure))
+
+
+@dataclass(frozen=True, repr=False)
+class FailsDeployment(Row):
+    """A failure of the next deployment of an endpoint, at its end. An experiment that waits for it is Cancelled.
+
+    `stage`: the status of the endpoint, "Creating" or "Updating". `reason`: the FailureReason, and the StatusReason of
+    the experiment. `endpoint`: its name; by default the first endpoint of the account and region with such a
+    deployment. One row makes one deployment fail.
+    Raises ValueError for a value that is not allowed.
+    """
+
+    stage: str
+    reason: str
+    endpoint: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.stage not in DEPLOYMENT_STAGES:
+            raise ValueError(
+                f"FailsDeployment: {self.stage!r} is not a stage{suggestion(str(self.stage), DEPLOYMENT_STAGES)}"
+            )
+        check_reason(self.reason)
+
+    def __str__(self) -> str:
+        return f"{self.endpoint or 'an endpoint'} fails in {self.stage}"
 
 
 @dataclass(frozen=True, slots=True)

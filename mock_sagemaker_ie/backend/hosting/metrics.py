@@ -150,6 +150,10 @@ class Minutes:
                 counts[name] = counts.get(name, 0) + minute["Invocations"].sample_count
         return counts
 
+    def adopt(self, other: Minutes) -> None:
+        """Start with the datapoints of another object."""
+        self._data = dict(other._data)
+
     def clear(self) -> None:
         """Forget every datapoint."""
         self._undo.assign(self, _data={})

@@ -20,6 +20,8 @@ from mock_sagemaker_ie.backend.hosting.endpoints import (
     UPDATE_ENDPOINT,
     UPDATE_WEIGHTS,
     Endpoint,
+    EndpointStatus,
+    FailsDeployment,
 )
 from mock_sagemaker_ie.backend.hosting.quotas import exceeded_quota
 from mock_sagemaker_ie.backend.hosting.resources import ENDPOINT, ENDPOINT_CONFIG, MAX_NAME_LENGTH, MODEL, Resource
@@ -50,21 +52,26 @@ class Hosting:
         self.configs: Store[Resource] = Store(ENDPOINT_CONFIG, arn_prefix, undo)
         self.endpoints: Store[Endpoint] = Store(ENDPOINT, arn_prefix, undo)
         self._pending_failures: dict[str, str] = {}
+        # Those of the scenario that have not happened yet.
+        self.failures = tuple(each for each in settings.failures if isinstance(each, FailsDeployment))
         # The endpoints whose deployments got a failure that waited for them.
         self.failed: frozenset[str] = frozenset()
+        # The endpoints that had served and were deleted, and since when they do not answer any more.
+        self.deleted: dict[str, dt.datetime] = {}
 
     def copy(self, events: EventQueue, undo: UndoLog) -> Hosting:
         """Return an independent copy, whose events are in `events` already."""
         duplicate = Hosting(self._arn_prefix, self._settings, events, undo)
         duplicate.models, duplicate.configs = self.models.copy(undo), self.configs.copy(undo)
         duplicate.endpoints = self.endpoints.copy(undo)
-        duplicate._pending_failures = dict(self._pending_failures)
+        duplicate._pending_failures, duplicate.deleted = dict(self._pending_failures), dict(self.deleted)
+        duplicate.failures = self.failures
         return duplicate
 
     def copy_of_one(self, endpoint: str, events: EventQueue, undo: UndoLog) -> Hosting:
         """Return a copy that has one endpoint only, to look ahead. It shares the models and adds to `events`."""
         duplicate = Hosting(self._arn_prefix, self._settings, events, undo)
-        duplicate.models = self.models
+        duplicate.models, duplicate.failures = self.models, self.failures
         if endpoint in self.endpoints.records:
             duplicate._put(self.endpoints.records[endpoint])
         if endpoint in self._pending_failures:
@@ -161,6 +168,8 @@ class Hosting:
     def delete_endpoint(self, params: Values, now: dt.datetime) -> Values:
         """Delete an endpoint; its name is free when the deletion is done."""
         endpoint = self._permitting(params["EndpointName"], DELETE_ENDPOINT)
+        if endpoint.serving is not None:
+            self._undo.update(self.deleted, {endpoint.name: now})
         self._replace(endpoint, endpoint.follow(DELETE_ENDPOINT, now, self._durations.endpoint_deleting))
         return {}
 
@@ -210,8 +219,12 @@ class Hosting:
         """Return whether the next deployment of an endpoint is going to fail."""
         return endpoint in self._pending_failures
 
-    def _take_failure(self, endpoint: str) -> str | None:
+    def _take_failure(self, endpoint: str, stage: EndpointStatus) -> str | None:
         """Remove the failure that waits for the next deployment of an endpoint, and return its reason."""
+        for index, each in enumerate(self.failures):
+            if each.stage == stage.value and each.endpoint in (None, endpoint):
+                self._undo.assign(self, failures=self.failures[:index] + self.failures[index + 1 :])
+                return each.reason
         reason = self._pending_failures.get(endpoint)
         if reason is not None:
             self._undo.assign(self, failed=self.failed | {endpoint})
@@ -283,7 +296,7 @@ class Hosting:
             **self.endpoints.new_identity(name),
             pending=deployment,
             deployment_config=params.get("DeploymentConfig"),
-            pending_failure=self._take_failure(name),
+            pending_failure=self._take_failure(name, EndpointStatus.CREATING),
             tags=labels,
         )
         self._put(endpoint)
@@ -298,7 +311,7 @@ class Hosting:
         takes: dt.timedelta,
         **changes: Any,
     ) -> None:
-        failure = self._take_failure(endpoint.name) or endpoint.pending_failure
+        failure = self._take_failure(endpoint.name, EndpointStatus.UPDATING) or endpoint.pending_failure
         changes = {"rescaling": False, "failure_reason": None, **changes}
         updated = endpoint.follow(trigger, now, takes, pending=deployment, pending_failure=failure, **changes)
         self._replace(endpoint, updated)
