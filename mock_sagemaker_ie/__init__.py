@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mock_sagemaker_ie.activation.activation import Activation, mock_inference_experiment
     from mock_sagemaker_ie.activation.options import Options
+    from mock_sagemaker_ie.backend.assumptions import Assumptions
     from mock_sagemaker_ie.backend.experiments.lifecycle import Status
     from mock_sagemaker_ie.backend.hosting.captures import Capture
     from mock_sagemaker_ie.backend.hosting.metrics import Datapoint, Metrics
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 # Without RunningServer, whose module needs the extra `server`.
 __all__ = [
     "Activation",
+    "Assumptions",
     "Call",
     "Calls",
     "Capture",
@@ -58,6 +60,7 @@ __all__ = [
 
 _HOMES = {
     "Activation": "activation.activation",
+    "Assumptions": "backend.assumptions",
     "Call": "calls",
     "Calls": "calls",
     "Capture": "backend.hosting.captures",

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
     from pathlib import Path
 
+    from mock_sagemaker_ie.backend.assumptions import Assumptions
     from mock_sagemaker_ie.interception.stack import ActiveMock
     from mock_sagemaker_ie.mock import InferenceExperimentMock
     from mock_sagemaker_ie.server.app import RunningServer
@@ -44,6 +45,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="FOLDER",
         default="sagemaker-ie-traces",
         help="the folder for these files (default: %(default)s)",
+    )
+    parser.addini(
+        "sagemaker_ie_assumptions",
+        "'busy_endpoint=ConflictException list_page_size=100', or the path of a file with that",
+        default="default",
     )
     parser.addini("sagemaker_ie_durations", "zero, realistic, or seconds: 'creating=60 starting=300'", default="zero")
 
@@ -105,10 +111,24 @@ def _options(request: pytest.FixtureRequest) -> dict[str, Any]:
         "region_name": request.config.getini("sagemaker_ie_region_name") or None,
         "strict": request.config.getini("sagemaker_ie_strict"),
         "durations": Durations.parse(request.config.getini("sagemaker_ie_durations")),
+        "assumptions": _assumptions(request.config),
     }
     for marker in reversed(list(request.node.iter_markers(NAME))):
         options |= _keywords(marker)
     return options
+
+
+def _assumptions(config: pytest.Config) -> Assumptions:
+    """Return the assumptions of the ini file, or of the file that it names. Raises UsageError when it has none."""
+    from mock_sagemaker_ie import Assumptions  # noqa: PLC0415
+
+    text: str = config.getini("sagemaker_ie_assumptions")
+    file = (config.inipath.parent if config.inipath else config.rootpath) / text
+    try:
+        is_file = "=" not in text and text not in ("", "default")
+        return Assumptions.parse(file.read_text(encoding="utf-8") if is_file else text)
+    except (OSError, ValueError) as error:
+        raise pytest.UsageError(f"sagemaker_ie_assumptions: {error}") from None
 
 
 def _keywords(marker: pytest.Mark) -> dict[str, Any]:

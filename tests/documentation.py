@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mock_sagemaker_ie.backend.assumptions import ROWS
 from mock_sagemaker_ie.backend.experiments.lifecycle import FINISHED, LIFECYCLE, Status
 from mock_sagemaker_ie.backend.hosting.endpoints import ENDPOINT_LIFECYCLE
 from mock_sagemaker_ie.backend.transitions import Derived, Failure
@@ -91,7 +92,18 @@ def _option(action) -> str:
     return f"| `{words}` | {(action.help or '') % vars(action)} |"
 
 
+def assumptions() -> str:
+    """Return the rows of Assumptions as a table."""
+    rows = [f"| `{row.name}` | {_choices(row)} | {row.text} | {row.source} |" for row in ROWS]
+    return "\n".join(["| name | choices | meaning | source of the default |", "|---|---|---|---|", *rows])
+
+
+def _choices(row) -> str:
+    return ", ".join(f"`{choice}`" for choice in row.choices)
+
+
 GENERATED = {
+    "assumptions": assumptions,
     "lifecycle": lifecycle,
     "endpoint-lifecycle": endpoint_lifecycle,
     "server-limits": server_limits,

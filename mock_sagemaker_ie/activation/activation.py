@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from mock_sagemaker_ie.activation.options import complete, document
+from mock_sagemaker_ie.backend.assumptions import Assumptions
 from mock_sagemaker_ie.backend.settings import Durations, Settings
 from mock_sagemaker_ie.clock import FrozenClock, as_clock
 from mock_sagemaker_ie.interception import botocore_hook, name_lookup, requests_hook, stack, time_functions
@@ -154,9 +155,11 @@ document(mock_inference_experiment)
 
 def make_service(options: Options) -> tuple[Service, Delivery]:
     """Return a new service with these complete options, and the object that delivers its captures and metrics."""
-    settings = Settings(options["durations"] or Durations(), strict=options["strict"], quotas=options["quotas"])
+    durations, assumptions = options["durations"] or Durations(), options["assumptions"] or Assumptions()
+    settings = Settings(durations, options["strict"], options["quotas"], assumptions)
     delivery, keep = Delivery(options["s3"], options["cloudwatch"]), options["keep"]
-    service = Service(as_clock(options["clock"]), settings, options["account_id"], Runtime(delivery, keep), keep)
+    runtime = Runtime(delivery, keep, assumptions)
+    service = Service(as_clock(options["clock"]), settings, options["account_id"], runtime, keep)
     return service, delivery
 
 

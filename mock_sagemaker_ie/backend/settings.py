@@ -7,6 +7,7 @@ import datetime as dt
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from mock_sagemaker_ie.backend.assumptions import Assumptions
 from mock_sagemaker_ie.protocol.limits import ZERO, check_duration, check_seconds
 
 if TYPE_CHECKING:
@@ -84,8 +85,10 @@ class Settings:
     `strict`: refuse the name of a model that does not exist. By default every model is assumed to exist.
     `quotas`: the number of instances of each type that all endpoints together may use; a type without an entry has
     no limit.
+    `assumptions`: what is assumed of AWS where nothing is known.
     """
 
     durations: Durations = field(default_factory=Durations)
     strict: bool = False
     quotas: Mapping[str, int] = field(default_factory=dict)
+    assumptions: Assumptions = field(default_factory=Assumptions)

@@ -15,6 +15,7 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mock_sagemaker_ie.backend.assumptions import Assumptions
 from mock_sagemaker_ie.backend.settings import Durations
 
 if TYPE_CHECKING:
@@ -103,6 +104,14 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
         help="account of the mock (default: %(default)s)",
     )
     parser.add_argument("--strict", action="store_true", help="refuse models that were not created")
+    parser.add_argument(
+        "--assume",
+        action="append",
+        default=[],
+        type=_assumption,
+        metavar="NAME=CHOICE",
+        help="assume this of AWS, e.g. busy_endpoint=ConflictException (all: page Assumptions); may be repeated",
+    )
 
 
 def _option(name: str) -> Callable[[str], Any]:
@@ -123,6 +132,14 @@ def _port(text: str) -> int:
     if not text.isdecimal() or int(text) > MAX_PORT:
         raise argparse.ArgumentTypeError(f"{text!r} is not a port: expected 0 (a free one) to {MAX_PORT}")
     return int(text)
+
+
+def _assumption(text: str) -> str:
+    try:
+        Assumptions.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text
 
 
 def _durations(text: str) -> Durations:
@@ -149,7 +166,7 @@ def _check(options: argparse.Namespace) -> int:
     if found.problems:
         way_out = f"'mock-sagemaker-ie journal repair {options.file}' saves the other lines"
         if 1 in found.problems:
-            way_out += "; give it the --account-id, --durations and --strict of the server, which line 1 had"
+            way_out += "; give it the --account-id, --durations, --strict and --assume of the server, which line 1 had"
         print(f"{options.file}: damaged lines: {len(found.problems)} of {found.total}; {way_out}")  # noqa: T201
         return 1
     print(f"{options.file}: {found.total} lines, none is damaged")  # noqa: T201
@@ -160,7 +177,9 @@ def _repair(options: argparse.Namespace) -> int:
     from mock_sagemaker_ie.server.journal import settings_of  # noqa: PLC0415 - only this command needs it
     from mock_sagemaker_ie.server.repair import repair  # noqa: PLC0415
 
-    found, kept = repair(options.file, settings_of(vars(options)))
+    found, kept = repair(
+        options.file, settings_of(vars(options) | {"assumptions": Assumptions.parse(" ".join(options.assume))})
+    )
     if kept is None:
         print(f"{options.file}: {found.total} lines, none is damaged: it did not change")  # noqa: T201
         return 0
@@ -195,6 +214,7 @@ def _serve(options: argparse.Namespace) -> int:
             account_id=options.account_id,
             region_name=options.region,
             strict=options.strict,
+            assumptions=Assumptions.parse(" ".join(options.assume)),
             unused_faults="ignore",
         ) as server,
     ):

@@ -14,6 +14,7 @@ from mock_sagemaker_ie.backend.hosting.deployment import variant_named
 from mock_sagemaker_ie.backend.hosting.resources import MAX_NAME_LENGTH
 
 if TYPE_CHECKING:
+    from mock_sagemaker_ie.backend.assumptions import Assumptions
     from mock_sagemaker_ie.backend.experiments.record import Experiment
     from mock_sagemaker_ie.backend.hosting.endpoints import Endpoint
     from mock_sagemaker_ie.backend.transitions import Derived
@@ -34,6 +35,12 @@ def target_deployment(experiment: Experiment, following: Status | Derived | None
     if status is Status.STOPPING:
         return _final_deployment(experiment)
     return None
+
+
+def deletes_endpoint(experiment: Experiment, assumptions: Assumptions) -> bool:
+    """Return whether the status that has just begun deletes the endpoint, which the test created (an assumption)."""
+    ends = experiment.status is Status.STOPPING and experiment.ended_by_schedule
+    return ends and experiment.before is None and assumptions.created_endpoint == "deleted"
 
 
 def _final_deployment(experiment: Experiment) -> Values | None:
@@ -124,5 +131,5 @@ def describe(experiment: Experiment, endpoint: Endpoint | None) -> Values:
 
 def variant_statuses(experiment: Experiment, endpoint: Endpoint | None) -> dict[str, str]:
     """Return the status of each variant at this moment, by name (AWS: ModelVariantStatus)."""
-    undeployed = "Deleted" if experiment.finished else "Creating"
+    undeployed = "Deleted" if experiment.finished or experiment.started else "Creating"
     return {name: (endpoint and endpoint.variant_status(name)) or undeployed for name in experiment.variants}

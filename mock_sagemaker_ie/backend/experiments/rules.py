@@ -15,6 +15,8 @@ from mock_sagemaker_ie.protocol.validation import Rule, Violation, lower_camel, 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from mock_sagemaker_ie.backend.assumptions import Assumptions
+
 Values = dict[str, Any]
 
 DEFAULT_DURATION = dt.timedelta(days=7)
@@ -107,6 +109,13 @@ def broken_after_update(settings: Values, now: dt.datetime, created: dt.datetime
     """Check the settings that an experiment would have after an Update."""
     yield from _roles_name_variants(settings, now)
     yield from schedule_fits(settings, now, created)
+
+
+def start_time_repeats(given: Values, assumptions: Assumptions) -> Iterator[Violation]:
+    """Check the Schedule of an Update in Running: StartTime is not there, if it is assumed to be refused."""
+    if "StartTime" in given and assumptions.repeated_start_time == "refused":
+        constraint = "Member can be given only while the experiment is Created"
+        yield Violation("schedule.startTime", given["StartTime"], constraint)
 
 
 def unchangeable_in_running(old: Values, new: Values) -> Iterator[Violation]:
