@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.documentation import GENERATED, PAGES, ROOT, written
+from tests.documentation import FILES, GENERATED, PAGES, ROOT, written
 
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # A block that begins with a comment like this is a file of this name; the other blocks are tests.
@@ -26,6 +26,7 @@ def test_generated_parts_are_up_to_date():
 
     assert all(f"<!-- {name} -->" in "".join(texts) for name in GENERATED)
     assert [written(text) for text in texts] == texts
+    assert [file.name for file, generate in FILES.items() if file.read_text(encoding="utf-8") != generate()] == []
 
 
 @pytest.mark.parametrize(

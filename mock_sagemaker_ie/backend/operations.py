@@ -35,14 +35,14 @@ def _of_hosting(operation: Callable[[Hosting, Values, dt.datetime], Values]) -> 
 
 
 def _update_endpoint(backend: SageMakerBackend, params: Values, now: dt.datetime) -> Values:
-    """Update an endpoint, unless an unfinished experiment uses it (an assumption)."""
+    """Update an endpoint, unless an unfinished experiment uses it (inferred: update_endpoint_under_test)."""
     if backend.assumptions.update_endpoint_under_test != "Permitted":
         backend.experiments.require_untested(params["EndpointName"])
     return backend.hosting.update_endpoint(params, now)
 
 
 def _delete_endpoint(backend: SageMakerBackend, params: Values, now: dt.datetime) -> Values:
-    """Delete an endpoint, unless an unfinished experiment uses it (an assumption; else the experiment is Cancelled)."""
+    """Delete an endpoint, unless an unfinished experiment uses it (inferred: delete_endpoint_under_test)."""
     if backend.assumptions.delete_endpoint_under_test != "Permitted":
         backend.experiments.require_untested(params["EndpointName"])
     answer = backend.hosting.delete_endpoint(params, now)

@@ -30,7 +30,7 @@ T = TypeVar("T")
 class Defaults(NamedTuple):
     """What a List operation does when its request does not say it; by default as SageMaker's documented lists.
 
-    `filters`: whether it filters `before_page` is cut, or `after_page` (an assumption).
+    `filters`: whether it filters `before_page` is cut, or `after_page` (inferred: list_filters).
     """
 
     size: int = 10
@@ -74,7 +74,7 @@ def page(
     return list(filter(fits, cut)), _write_token(query, scope, position(cut[-1])) if more else None
 
 
-# By the member of the request. Before and After are exclusive (inferred).
+# By the member of the request. Before and After are exclusive (inferred: list_filter_edges).
 FILTERS: dict[str, Callable[[Any, Any], bool]] = {
     "NameContains": lambda record, text: text in record.name,
     "Type": lambda record, kind: record.settings["Type"] == kind,

@@ -1,6 +1,7 @@
 """The deployment that an experiment needs in each status, and the endpoint and variants as Describe shows them.
 
-Pure: it returns deployments; Experiments hands them to Hosting. The page Fidelity says what of this is inferred.
+Pure: it returns deployments; Experiments hands them to Hosting.
+What each status deploys is inferred: deployments_of_experiments, one_capture.
 """
 
 from __future__ import annotations
@@ -38,7 +39,10 @@ def target_deployment(experiment: Experiment, following: Status | Derived | None
 
 
 def deletes_endpoint(experiment: Experiment, assumptions: Assumptions) -> bool:
-    """Return whether the status that has just begun deletes the endpoint, which the test created (an assumption)."""
+    """Return whether the status that has just begun deletes the endpoint.
+
+    That is at EndTime of a test that created it, if it is assumed (inferred: created_endpoint).
+    """
     ends = experiment.status is Status.STOPPING and experiment.ended_by_schedule
     return ends and experiment.before is None and assumptions.created_endpoint == "deleted"
 

@@ -32,7 +32,7 @@ Values = dict[str, Any]
 
 
 class ExperimentKind(ResourceKind):
-    """Inference experiments have errors of their own (their texts are inferred)."""
+    """Inference experiments have errors of their own (inferred: experiment_texts)."""
 
     def missing(self, name: str, arn: str) -> AWSError:  # noqa: ARG002 - other kinds name the resource by its ARN
         """Return the error for a name that no experiment has."""
@@ -208,7 +208,8 @@ class Experiments:
         """Raise AWSError (ValidationException) when UpdateEndpointWeightsAndCapacities changes a weight under a test.
 
         Autoscaling changes numbers of instances by this operation, which AWS recommends for the shadow variant. The
-        ratio of the weights is the share of copied requests, so a test needs its weights (inferred).
+        ratio of the weights is the share of copied requests, so a test needs its weights (inferred:
+        weights_under_test).
         """
         endpoint = self._hosting.find(params["EndpointName"])
         serving = None if endpoint is None else endpoint.serving

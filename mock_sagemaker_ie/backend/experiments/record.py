@@ -293,7 +293,7 @@ def _reschedule(experiment: Experiment, start: dt.datetime, end: dt.datetime) ->
 
 
 def _conflict(experiment: Experiment, verb: str) -> AWSError:
-    """Return the error for an operation in a status that does not permit it (its text is inferred)."""
+    """Return the error for an operation in a status that does not permit it (inferred: experiment_texts)."""
     return AWSError(
         "ConflictException",
         f"Cannot {verb.lower()} inference experiment {experiment.name} in status {experiment.status}.",

@@ -255,7 +255,10 @@ def _pools(pools: list[Values], count: int) -> list[Values]:
 
 
 def _capture_summary(config: Values) -> Values:
-    """Return DataCaptureConfigSummary. It requires a key, which is empty when none was given (inferred)."""
+    """Return DataCaptureConfigSummary.
+
+    It requires a key, which is empty when none was given (inferred: capture_summary_key).
+    """
     enabled = config.get("EnableCapture", True)
     return {
         "EnableCapture": enabled,

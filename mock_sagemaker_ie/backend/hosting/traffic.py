@@ -1,7 +1,7 @@
 """Routing of requests: production variants by weight, the shadow variant and captures by their share.
 
 Routing is deterministic and evenly spread: of any 100 requests in a row, a share of 37 percent takes exactly 37
-(inferred: AWS does not document how it samples).
+(inferred: even_shares).
 """
 
 from __future__ import annotations
