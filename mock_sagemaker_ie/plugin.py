@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 NAME = "sagemaker_ie"
 SERVER = "sagemaker_ie_server"
 TRACE = "--sagemaker-ie-trace"
+CONFORM = "--sagemaker-ie-conform"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -45,6 +46,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="FOLDER",
         default="sagemaker-ie-traces",
         help="the folder for these files (default: %(default)s)",
+    )
+    group.addoption(
+        CONFORM,
+        metavar="FOLDER",
+        help="test that the mock does what 'mock-sagemaker-ie observe' has written there",
     )
     parser.addini(
         "sagemaker_ie_assumptions",
@@ -74,8 +80,12 @@ def pytest_configure(config: pytest.Config) -> None:
 # --- fixtures and marker
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let a test with the marker use the fixture."""
+def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let a test with the marker use the fixture, and add the tests of the option for observations."""
+    if (folder := config.getoption(CONFORM)) is not None:
+        from mock_sagemaker_ie.fidelity.items import items_of  # noqa: PLC0415 - few runs need it
+
+        items += items_of(session, config.invocation_params.dir / folder, _assumptions(config))
     for item in items:
         if not isinstance(item, pytest.Function) or not item.get_closest_marker(NAME):
             continue

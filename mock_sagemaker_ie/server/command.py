@@ -1,6 +1,7 @@
 """The command line mock-sagemaker-ie.
 
-`serve` runs a mock for other processes, `journal` checks and repairs its file, `demo` shows a shadow test.
+`serve` runs a mock for other processes, `journal` checks and repairs its file, `demo` shows a shadow test, `observe`
+and `conform` compare the mock with AWS.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from mock_sagemaker_ie.backend.assumptions import Assumptions
 from mock_sagemaker_ie.backend.settings import Durations
+from mock_sagemaker_ie.fidelity.commands import add_commands
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -73,6 +75,8 @@ def parser() -> argparse.ArgumentParser:
     )
     serve.add_argument("--state", type=Path, metavar="FILE", help="keep the state of the mock in a file over restarts")
     serve.set_defaults(run=_serve)
+
+    add_commands(commands)
 
     journal = commands.add_parser("journal", help="check or repair a file of serve --state")
     actions = journal.add_subparsers(required=True, metavar="ACTION")
