@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         assert_production_undisturbed,
         assert_traffic_unlost,
     )
+    from mock_sagemaker_ie.backend.assumptions import Assumptions
     from mock_sagemaker_ie.backend.experiments.lifecycle import Fails, Status
     from mock_sagemaker_ie.backend.hosting.captures import Capture
     from mock_sagemaker_ie.backend.hosting.endpoints import FailsDeployment
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 # Without RunningServer, whose module needs the extra `server`.
 __all__ = [
     "Activation",
+    "Assumptions",
     "Branch",
     "Call",
     "Calls",
@@ -78,6 +80,7 @@ __all__ = [
 
 _HOMES = {
     "Activation": "activation.activation",
+    "Assumptions": "backend.assumptions",
     "Branch": "mock",
     "Call": "calls",
     "Calls": "calls",

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
     from pathlib import Path
 
+    from mock_sagemaker_ie.backend.assumptions import Assumptions
     from mock_sagemaker_ie.interception.stack import ActiveMock
     from mock_sagemaker_ie.mock import InferenceExperimentMock
     from mock_sagemaker_ie.server.app import RunningServer
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 NAME = "sagemaker_ie"
 SERVER = "sagemaker_ie_server"
 TRACE = "--sagemaker-ie-trace"
+CONFORM = "--sagemaker-ie-conform"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -44,6 +46,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="FOLDER",
         default="sagemaker-ie-traces",
         help="the folder for these files (default: %(default)s)",
+    )
+    group.addoption(
+        CONFORM,
+        metavar="FOLDER",
+        help="test that the mock does what 'mock-sagemaker-ie observe' has written there",
+    )
+    parser.addini(
+        "sagemaker_ie_assumptions",
+        "'busy_endpoint=ConflictException list_page_size=100', or the path of a file with that",
+        default="default",
     )
     parser.addini("sagemaker_ie_durations", "zero, realistic, or seconds: 'creating=60 starting=300'", default="zero")
 
@@ -76,8 +88,12 @@ def _marker(*, with_options: bool) -> str:
 # --- fixtures and marker
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let a test with the marker use the fixture."""
+def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let a test with the marker use the fixture, and add the tests of the option for observations."""
+    if (folder := config.getoption(CONFORM)) is not None:
+        from mock_sagemaker_ie.fidelity.items import items_of  # noqa: PLC0415 - few runs need it
+
+        items += items_of(session, config.invocation_params.dir / folder, _assumptions(config))
     for item in items:
         if not isinstance(item, pytest.Function) or not item.get_closest_marker(NAME):
             continue
@@ -119,6 +135,7 @@ def _options(request: pytest.FixtureRequest) -> dict[str, Any]:
         "region_name": request.config.getini("sagemaker_ie_region_name") or None,
         "strict": request.config.getini("sagemaker_ie_strict"),
         "durations": Durations.parse(request.config.getini("sagemaker_ie_durations")),
+        "assumptions": _assumptions(request.config),
     }
     given: dict[str, Any] = {}
     for marker in reversed(list(request.node.iter_markers(NAME))):
@@ -126,6 +143,19 @@ def _options(request: pytest.FixtureRequest) -> dict[str, Any]:
     if getattr(given.get("scenario"), "durations", Durations()) != Durations():
         del options["durations"]  # The marker takes precedence.
     return options | given
+
+
+def _assumptions(config: pytest.Config) -> Assumptions:
+    """Return the assumptions of the ini file, or of the file that it names. Raises UsageError when it has none."""
+    from mock_sagemaker_ie import Assumptions  # noqa: PLC0415
+
+    text: str = config.getini("sagemaker_ie_assumptions")
+    file = (config.inipath.parent if config.inipath else config.rootpath) / text
+    try:
+        is_file = "=" not in text and text not in ("", "default")
+        return Assumptions.parse(file.read_text(encoding="utf-8") if is_file else text)
+    except (OSError, ValueError) as error:
+        raise pytest.UsageError(f"sagemaker_ie_assumptions: {error}") from None
 
 
 def _keywords(marker: pytest.Mark) -> dict[str, Any]:

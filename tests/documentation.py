@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import mock_sagemaker_ie
+from mock_sagemaker_ie.backend.assumptions import ROWS
 from mock_sagemaker_ie.backend.experiments.lifecycle import LIFECYCLE
 from mock_sagemaker_ie.backend.hosting.endpoints import ENDPOINT_LIFECYCLE
+from mock_sagemaker_ie.fidelity.behaviours import BEHAVIOURS, all_behaviours, switchable
 from mock_sagemaker_ie.server import command
 from mock_sagemaker_ie.server.limits import LIMITS
 from tests import lifecycle_diagram
@@ -81,7 +85,43 @@ def mistakes() -> str:
     return "\n".join(["| the controller | the smallest scenario in which it is wrong |", "|---|---|", *rows])
 
 
+def assumptions() -> str:
+    """Return the rows of Assumptions as a table."""
+    rows = [f"| `{row.name}` | {_choices(row)} | {row.text} | {row.source} |" for row in ROWS]
+    return "\n".join(["| name | choices | meaning | source of the default |", "|---|---|---|---|", *rows])
+
+
+def _choices(row) -> str:
+    return ", ".join(f"`{choice}`" for choice in row.choices)
+
+
+def fidelity() -> str:
+    """Return every behaviour as a table."""
+    rows = [f"| {each.text} | {each.mark} | {each.source} |" for each in BEHAVIOURS]
+    rows += [
+        f"| `{each.name}`: {each.text} Here: `{each.assumption[0]}` | I | {each.source} |" for each in switchable()
+    ]
+    return "\n".join(["| behaviour | mark | source |", "|---|---|---|", *rows])
+
+
+def fidelity_json() -> str:
+    """Return every behaviour for programs: the text of fidelity.json in the package."""
+    behaviours = [
+        {
+            "name": each.name,
+            "behaviour": each.text,
+            "mark": each.mark,
+            "source": each.source,
+            "assumption": {"default": each.assumption[0], "choices": each.assumption} if each.assumption else None,
+        }
+        for each in all_behaviours()
+    ]
+    return json.dumps({"version": 1, "behaviours": behaviours}, indent=1, ensure_ascii=False) + "\n"
+
+
 GENERATED = {
+    "assumptions": assumptions,
+    "fidelity": fidelity,
     "lifecycle": lifecycle,
     "endpoint-lifecycle": endpoint_lifecycle,
     "server-limits": server_limits,
@@ -98,7 +138,13 @@ def written(text: str) -> str:
     return text
 
 
+# The files that are generated as a whole.
+FILES = {Path(mock_sagemaker_ie.__file__).with_name("fidelity") / "fidelity.json": fidelity_json}
+
+
 if __name__ == "__main__":
+    for file, generate in FILES.items():
+        file.write_text(generate(), encoding="utf-8")
     for page in PAGES:
         page.write_text(written(page.read_text()))
     DIAGRAM.write_text(lifecycle_diagram.svg())

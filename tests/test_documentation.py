@@ -7,7 +7,7 @@ import pytest
 from mock_sagemaker_ie import Status, UnansweredCallError, mock_inference_experiment
 from mock_sagemaker_ie.documentation import Page
 from tests import lifecycle_diagram
-from tests.documentation import DIAGRAM, GENERATED, PAGES, ROOT, written
+from tests.documentation import DIAGRAM, FILES, GENERATED, PAGES, ROOT, written
 
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # A block that begins with a comment like this is a file of this name; the other blocks are tests.
@@ -30,6 +30,7 @@ def test_generated_parts_are_up_to_date():
     assert all(f"<!-- {name} -->" in "".join(texts) for name in GENERATED)
     assert [written(text) for text in texts] == texts
     assert DIAGRAM.read_text() == lifecycle_diagram.svg()
+    assert [file.name for file, generate in FILES.items() if file.read_text(encoding="utf-8") != generate()] == []
 
 
 def test_the_diagram_has_every_status():

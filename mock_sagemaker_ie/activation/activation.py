@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from mock_sagemaker_ie.activation.options import complete, document
+from mock_sagemaker_ie.backend.assumptions import Assumptions
 from mock_sagemaker_ie.backend.settings import Durations, Settings
 from mock_sagemaker_ie.clock import FrozenClock, MockClock, as_clock, branch_of
 from mock_sagemaker_ie.documentation import Page
@@ -168,15 +169,15 @@ document(mock_inference_experiment)
 
 def make_service(options: Options) -> tuple[Service, Delivery]:
     """Return a new service with these complete options, and the object that delivers its captures and metrics."""
-    scenario, clock = options["scenario"] or Scenario(), options["clock"]
+    scenario, clock, keep = options["scenario"] or Scenario(), options["clock"], options["keep"]
     durations = scenario.durations if scenario.durations != Durations() else options["durations"] or Durations()
-    settings = Settings(durations, options["strict"], options["quotas"], scenario.failures)
+    assumptions = options["assumptions"] or Assumptions()
+    settings = Settings(durations, options["strict"], options["quotas"], assumptions, scenario.failures)
     if clock is None and options["scenario"] is not None:
         clock = MockClock(tick=False)  # Where time runs, no order of instants is the same twice.
-    delivery, keep = Delivery(options["s3"], options["cloudwatch"]), options["keep"]
-    service = Service(
-        as_clock(clock), settings, options["account_id"], Runtime(delivery, keep), keep, plan=scenario.plan()
-    )
+    delivery = Delivery(options["s3"], options["cloudwatch"])
+    runtime = Runtime(delivery, keep, assumptions)
+    service = Service(as_clock(clock), settings, options["account_id"], runtime, keep, plan=scenario.plan())
     return service, delivery
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypedDict, cast
 
+from mock_sagemaker_ie.backend.assumptions import Assumptions
 from mock_sagemaker_ie.backend.settings import Durations
 from mock_sagemaker_ie.clock import as_clock
 from mock_sagemaker_ie.documentation import Page
@@ -58,6 +59,9 @@ class Options(TypedDict, total=False):
     `quotas` (mapping of instance type to int; default: no quotas):
         The number of instances of each type that the endpoints of one account in one region may use together, for
         example `{"ml.m5.xlarge": 2}`. A type that is not listed has no quota.
+    `assumptions` (Assumptions; default: `Assumptions()`):
+        What the mock assumes of AWS where nothing is documented and no real response is public, for example
+        `Assumptions(busy_endpoint="ConflictException")`.
     `virtual_sleep` (bool; default: False):
         With True, the code under test sleeps in virtual time: `time.sleep` and the timers of asyncio move the clock
         instead of waiting, and `time.monotonic` and `time.time` see it. The clock must have `sleep()`.
@@ -97,6 +101,7 @@ class Options(TypedDict, total=False):
     region_name: str | None
     strict: bool
     quotas: Mapping[str, int]
+    assumptions: Assumptions | None
     virtual_sleep: bool
     polling_forever: Literal["error", "ignore"]
     s3: Any
@@ -166,6 +171,12 @@ def _scenario(scenario: Any) -> Scenario | None:
 def _require_one_source(durations: Durations, scenario: Scenario | None) -> None:
     if scenario is not None and Durations() not in (durations, scenario.durations) and durations != scenario.durations:
         raise ValueError(f"durations={durations!r} and {scenario!r} both say how long statuses last; pass one of them")
+
+
+def _assumptions(assumptions: Any) -> Assumptions:
+    if assumptions is not None and not isinstance(assumptions, Assumptions):
+        raise TypeError(f"assumptions={assumptions!r}: expected Assumptions(…)")
+    return assumptions or Assumptions()
 
 
 def _account_id(account_id: Any) -> str:
@@ -315,6 +326,7 @@ _OPTIONS: dict[str, tuple[Any, Callable[[Any], Any]]] = {
     "region_name": (None, _region_name),
     "strict": (False, _flag("strict")),
     "quotas": ({}, _quotas),
+    "assumptions": (None, _assumptions),
     "virtual_sleep": (False, _flag("virtual_sleep")),
     "polling_forever": ("error", _one_of("polling_forever", POLLING_FOREVER)),
     "s3": (None, _s3),

@@ -23,10 +23,11 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Iterator
 
+    from mock_sagemaker_ie.backend.assumptions import Assumptions
     from mock_sagemaker_ie.backend.experiments.record import Experiment
     from mock_sagemaker_ie.backend.hosting.traffic import Route
     from mock_sagemaker_ie.backend.settings import Settings
-    from mock_sagemaker_ie.backend.store import Record, Store
+    from mock_sagemaker_ie.backend.store import Store
 
 Values = dict[str, Any]
 
@@ -71,6 +72,11 @@ class SageMakerBackend:
         duplicate.hosting = self.hosting.copy_of_one(endpoint, events, undo)
         duplicate.experiments = self.experiments.copy_of_one(name, events, duplicate.hosting, undo)
         return duplicate
+
+    @property
+    def assumptions(self) -> Assumptions:
+        """What is assumed of AWS."""
+        return self._settings.assumptions
 
     def changing(self) -> None:
         """Say that a change begins. A version never comes again, also when the change is undone."""
@@ -203,7 +209,9 @@ class SageMakerBackend:
             copies = endpoint.status is not EndpointStatus.ROLLING_BACK or endpoint.pending is None
         else:
             copies = user.copies
-        return route(endpoint, self._traffic, params.get("TargetVariant"), copies=copies)
+        reaches_shadow = self.assumptions.target_shadow == "Invoked"
+        target = params.get("TargetVariant")
+        return route(endpoint, self._traffic, target, copies=copies, reaches_shadow=reaches_shadow)
 
     # --- tags, of every kind of resource
 
@@ -230,8 +238,7 @@ class SageMakerBackend:
     def _tagged(self, arn: str) -> tuple[Store[Any], Any]:
         """Return the record with this ARN and its store. Raises AWSError (ValidationException) when there is none."""
         for store in self._stores():
-            resource: Record | None = store.records.get(arn.rpartition("/")[2])
-            if resource is not None and resource.arn == arn:
+            if (resource := store.find(arn)) is not None:
                 return store, resource
         raise tags.no_resource(arn)
 

@@ -34,13 +34,19 @@ def _of_hosting(operation: Callable[[Hosting, Values, dt.datetime], Values]) -> 
     return lambda backend, params, now: operation(backend.hosting, params, now)
 
 
-def _unless_tested(operation: Callable[[Hosting, Values, dt.datetime], Values]) -> Operation:
-    """Return the operation on an endpoint that is refused while an unfinished experiment uses the endpoint."""
-
-    def answer(backend: SageMakerBackend, params: Values, now: dt.datetime) -> Values:
+def _update_endpoint(backend: SageMakerBackend, params: Values, now: dt.datetime) -> Values:
+    """Update an endpoint, unless an unfinished experiment uses it (inferred: update_endpoint_under_test)."""
+    if backend.assumptions.update_endpoint_under_test != "Permitted":
         backend.experiments.require_untested(params["EndpointName"])
-        return operation(backend.hosting, params, now)
+    return backend.hosting.update_endpoint(params, now)
 
+
+def _delete_endpoint(backend: SageMakerBackend, params: Values, now: dt.datetime) -> Values:
+    """Delete an endpoint, unless an unfinished experiment uses it (inferred: delete_endpoint_under_test)."""
+    if backend.assumptions.delete_endpoint_under_test != "Permitted":
+        backend.experiments.require_untested(params["EndpointName"])
+    answer = backend.hosting.delete_endpoint(params, now)
+    backend.experiments.endpoint_deleted(params["EndpointName"], now)
     return answer
 
 
@@ -69,9 +75,9 @@ OPERATIONS: dict[str, Operation] = {
     "CreateEndpoint": _of_hosting(Hosting.create_endpoint),
     "DescribeEndpoint": _of_hosting(Hosting.describe_endpoint),
     "ListEndpoints": _of_hosting(Hosting.list_endpoints),
-    "UpdateEndpoint": _unless_tested(Hosting.update_endpoint),
+    "UpdateEndpoint": _update_endpoint,
     "UpdateEndpointWeightsAndCapacities": _update_weights_and_capacities,
-    "DeleteEndpoint": _unless_tested(Hosting.delete_endpoint),
+    "DeleteEndpoint": _delete_endpoint,
     "AddTags": SageMakerBackend.add_tags,
     "ListTags": SageMakerBackend.list_tags,
     "DeleteTags": SageMakerBackend.delete_tags,

@@ -14,7 +14,7 @@ import json
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator
 from itertools import islice
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from mock_sagemaker_ie.protocol.errors import AWSError, validation_exception
 
@@ -26,46 +26,62 @@ if TYPE_CHECKING:
 R = TypeVar("R", bound=Any)
 T = TypeVar("T")
 
-DEFAULT_PAGE_SIZE = 10  # Inferred from SageMaker's other lists.
+
+class Defaults(NamedTuple):
+    """What a List operation does when its request does not say it; by default as SageMaker's documented lists.
+
+    `filters`: whether it filters `before_page` is cut, or `after_page` (inferred: list_filters).
+    """
+
+    size: int = 10
+    sort_by: str = "CreationTime"
+    sort_order: str = "Descending"
+    filters: str = "before_page"
+
+
+SIBLINGS = Defaults()
 
 # The place of a record in an order: JSON values that no two records share.
 Position = list[Any]
 
 
-def answer(store: Store[Any], query: Mapping[str, Any], scope: str) -> dict[str, Any]:
+def answer(store: Store[Any], query: Mapping[str, Any], scope: str, defaults: Defaults) -> dict[str, Any]:
     """Return the answer of a List operation: a page of summaries, and the token of the next page if there is one."""
-    shown, token = page(store, query, scope)
+    shown, token = page(store, query, scope, defaults)
     values: dict[str, Any] = {store.kind.listed: [record.summary() for record in shown]}
     return values if token is None else {**values, "NextToken": token}
 
 
 def shorten(query: Mapping[str, Any], size: int) -> dict[str, Any]:
     """Return a query for a page of at most `size` records, which may be 0."""
-    return {**query, "MaxResults": min(size, query.get("MaxResults", DEFAULT_PAGE_SIZE))}
+    return {**query, "MaxResults": min(size, query.get("MaxResults", SIBLINGS.size))}
 
 
-def page(store: Store[R], query: Mapping[str, Any], scope: str) -> tuple[list[R], str | None]:
+def page(
+    store: Store[R], query: Mapping[str, Any], scope: str, defaults: Defaults = SIBLINGS
+) -> tuple[list[R], str | None]:
     """Return one page of the records in `store` and the token of the next page, which is None on the last page.
 
     `query`: the members of the List request. `scope`: operation, account and region; a token is bound to them too.
     Raises AWSError (ValidationException) for a token that this query did not return.
     """
     after, empty = _read_token(query, scope)
-    walk, position = ORDERS[query.get("SortBy", "CreationTime")]
+    walk, position = ORDERS[query.get("SortBy", defaults.sort_by)]
     tests = [(test, query[name]) for name, test in FILTERS.items() if name in query]
-    found = (
-        record
-        for record in walk(store, after, query.get("SortOrder", "Descending") == "Ascending")
-        if all(test(record, value) for test, value in tests)
-    )
-    shown = list(islice(found, query.get("MaxResults", DEFAULT_PAGE_SIZE)))
+
+    def fits(record: R) -> bool:
+        return all(test(record, value) for test, value in tests)
+
+    walked = walk(store, after, query.get("SortOrder", defaults.sort_order) == "Ascending")
+    found = walked if defaults.filters == "after_page" else filter(fits, walked)
+    cut = list(islice(found, query.get("MaxResults", defaults.size)))
     more = next(found, None) is not None
     # The token after an empty page is another one too: botocore refuses to see the same token twice.
-    end = (position(shown[-1]), 0) if shown else (after, empty + 1)
-    return shown, _write_token(query, scope, *end) if more else None
+    end = (position(cut[-1]), 0) if cut else (after, empty + 1)
+    return list(filter(fits, cut)), _write_token(query, scope, *end) if more else None
 
 
-# By the member of the request. Before and After are exclusive (inferred).
+# By the member of the request. Before and After are exclusive (inferred: list_filter_edges).
 FILTERS: dict[str, Callable[[Any, Any], bool]] = {
     "NameContains": lambda record, text: text in record.name,
     "Type": lambda record, kind: record.settings["Type"] == kind,

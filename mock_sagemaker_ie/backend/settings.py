@@ -7,6 +7,7 @@ import datetime as dt
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from mock_sagemaker_ie.backend.assumptions import Assumptions
 from mock_sagemaker_ie.protocol.limits import ZERO, check_duration, check_seconds
 
 if TYPE_CHECKING:
@@ -125,6 +126,7 @@ class Settings:
     `strict`: refuse the name of a model that does not exist. By default every model is assumed to exist.
     `quotas`: the number of instances of each type that all endpoints together may use; a type without an entry has
     no limit.
+    `assumptions`: what is assumed of AWS where nothing is known.
     `failures`: what fails by itself, as a scenario says: rows of the classes Fails and FailsDeployment. Each happens
     once in every account and region.
     """
@@ -132,4 +134,5 @@ class Settings:
     durations: Durations = field(default_factory=Durations)
     strict: bool = False
     quotas: Mapping[str, int] = field(default_factory=dict)
+    assumptions: Assumptions = field(default_factory=Assumptions)
     failures: Sequence[Any] = ()

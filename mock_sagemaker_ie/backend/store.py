@@ -59,8 +59,11 @@ class Store(Generic[R]):
     `records`: in the order of creation. `by_number`: (number, name) in ascending order. `by_name`: the names, sorted.
     """
 
-    def __init__(self, kind: ResourceKind, arn_prefix: str, undo: UndoLog | None = None) -> None:
+    def __init__(
+        self, kind: ResourceKind, arn_prefix: str, undo: UndoLog | None = None, *, arn_case: str = "kept"
+    ) -> None:
         self.kind = kind
+        self._arn_case = arn_case
         self._undo = UndoLog() if undo is None else undo
         self.records: dict[str, R] = {}
         self.by_number: list[tuple[int, str]] = []
@@ -70,7 +73,7 @@ class Store(Generic[R]):
 
     def copy(self, undo: UndoLog) -> Store[R]:
         """Return an independent store with the same records."""
-        duplicate: Store[R] = Store(self.kind, self._arn_prefix, undo)
+        duplicate: Store[R] = Store(self.kind, self._arn_prefix, undo, arn_case=self._arn_case)
         duplicate._created = self._created
         duplicate.records = dict(self.records)
         duplicate.by_number, duplicate.by_name = list(self.by_number), list(self.by_name)
@@ -78,7 +81,14 @@ class Store(Generic[R]):
 
     def arn(self, name: str) -> str:
         """Return the ARN of the resource with this name."""
-        return f"{self._arn_prefix}:{self.kind.type}/{name}"
+        return f"{self._arn_prefix}:{self.kind.type}/{name.lower() if self._arn_case == 'lower' else name}"
+
+    def find(self, arn: str) -> R | None:
+        """Return the record with this ARN, or None."""
+        if self._arn_case == "lower":  # The ARN does not have the name.
+            return next((record for record in self.records.values() if record.arn == arn), None)
+        record = self.records.get(arn.rpartition("/")[2])
+        return None if record is None or record.arn != arn else record
 
     def get(self, name: str) -> R:
         """Return the record with this name. Raises AWSError when there is none."""
@@ -88,7 +98,7 @@ class Store(Generic[R]):
 
     def require_free(self, name: str) -> None:
         """Raise AWSError when the name is taken."""
-        if name in self.records:
+        if name in self.records or (self._arn_case == "lower" and self.find(self.arn(name)) is not None):
             raise self.kind.taken(self.arn(name))
 
     def new_identity(self, name: str) -> dict[str, Any]:

@@ -19,7 +19,10 @@ MAX_TAGS = 50
 
 
 def broken_rules(params: dict[str, Any], _now: dt.datetime) -> Iterator[Violation]:
-    """Yield the violations of two rules: keys are unique, and none begins with `aws:`, which AWS reserves."""
+    """Yield the violations of two rules: keys are unique, and none begins with `aws:`.
+
+    AWS reserves it; the error is inferred: rules_across_members.
+    """
     tags = params.get("Tags", ())
     for number, tag in enumerate(tags, start=1):
         if tag.get("Key", "").lower().startswith("aws:"):

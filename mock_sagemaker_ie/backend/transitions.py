@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from mock_sagemaker_ie.backend.assumptions import Assumptions
+
 S = TypeVar("S", bound=Enum)
 
 # The instant of an event that never happens: a duration may be longer than the calendar.
@@ -91,11 +93,16 @@ class Derived(Enum):
 
 @dataclass(frozen=True)
 class Transition(Generic[S]):
-    """One row: in status `source`, `trigger` leads to `target`. None stands for before creation and after deletion."""
+    """One row: in status `source`, `trigger` leads to `target`. None stands for before creation and after deletion.
+
+    `assumption`: the field of Assumptions and its choice with which alone the row is there; None for every row that is
+    there anyway.
+    """
 
     source: S | None
     trigger: Trigger
     target: S | Derived | None
+    assumption: tuple[str, str] | None = None
 
 
 class Table(Generic[S]):
@@ -111,6 +118,14 @@ class Table(Generic[S]):
 
     def __iter__(self) -> Iterator[Transition[S]]:
         return iter(self._rows)
+
+    def under(self, assumptions: Assumptions) -> Table[S]:
+        """Return the table with the rows that are there under these assumptions."""
+        return Table(
+            row
+            for row in self._rows
+            if row.assumption is None or getattr(assumptions, row.assumption[0]) == row.assumption[1]
+        )
 
     def permits(self, status: S, trigger: Trigger) -> bool:
         """Return whether the table has a row for `trigger` in this status."""

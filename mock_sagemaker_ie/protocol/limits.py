@@ -11,7 +11,7 @@ import datetime as dt
 from mock_sagemaker_ie.protocol.errors import ERROR_STATUSES, shown
 
 ZERO = dt.timedelta(0)
-# The instants of clocks and schedules: from the first up to the second (inferred: no limit of AWS is known).
+# The instants of clocks and schedules: from the first up to the second (inferred: schedule_order).
 EARLIEST, LATEST = (dt.datetime(year, 1, 1, tzinfo=dt.timezone.utc) for year in (1970, 9000))
 MAX_DURATION = LATEST - EARLIEST
 MAX_TIMES = 100_000  # Calls for which one fault can be arranged.

@@ -1,6 +1,7 @@
 """The command line mock-sagemaker-ie.
 
-`serve` runs a mock for other processes, `journal` checks and repairs its file, `demo` shows a shadow test.
+`serve` runs a mock for other processes, `journal` checks and repairs its file, `demo` shows a shadow test, `observe`
+and `conform` compare the mock with AWS.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mock_sagemaker_ie.backend.assumptions import Assumptions
 from mock_sagemaker_ie.backend.settings import Durations
+from mock_sagemaker_ie.fidelity.commands import add_commands
 from mock_sagemaker_ie.service.call_log import log
 
 if TYPE_CHECKING:
@@ -76,6 +79,8 @@ def parser() -> argparse.ArgumentParser:
     serve.add_argument("--verbose", action="store_true", help="print each call and each HTTP request to stderr")
     serve.set_defaults(run=_serve)
 
+    add_commands(commands)
+
     journal = commands.add_parser("journal", help="check or repair a file of serve --state")
     actions = journal.add_subparsers(required=True, metavar="ACTION")
     check = actions.add_parser("check", help="name the damaged lines of the file, which does not change")
@@ -106,6 +111,14 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
         help="account of the mock (default: %(default)s)",
     )
     parser.add_argument("--strict", action="store_true", help="refuse models that were not created")
+    parser.add_argument(
+        "--assume",
+        action="append",
+        default=[],
+        type=_assumption,
+        metavar="NAME=CHOICE",
+        help="assume this of AWS, e.g. busy_endpoint=ConflictException (all: page Assumptions); may be repeated",
+    )
 
 
 def _option(name: str) -> Callable[[str], Any]:
@@ -126,6 +139,14 @@ def _port(text: str) -> int:
     if not text.isdecimal() or int(text) > MAX_PORT:
         raise argparse.ArgumentTypeError(f"{text!r} is not a port: expected 0 (a free one) to {MAX_PORT}")
     return int(text)
+
+
+def _assumption(text: str) -> str:
+    try:
+        Assumptions.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text
 
 
 def _durations(text: str) -> Durations:
@@ -152,7 +173,7 @@ def _check(options: argparse.Namespace) -> int:
     if found.problems:
         way_out = f"'mock-sagemaker-ie journal repair {options.file}' saves the other lines"
         if 1 in found.problems:
-            way_out += "; give it the --account-id, --durations and --strict of the server, which line 1 had"
+            way_out += "; give it the --account-id, --durations, --strict and --assume of the server, which line 1 had"
         print(f"{options.file}: damaged lines: {len(found.problems)} of {found.total}; {way_out}")  # noqa: T201
         return 1
     print(f"{options.file}: {found.total} lines, none is damaged")  # noqa: T201
@@ -163,7 +184,9 @@ def _repair(options: argparse.Namespace) -> int:
     from mock_sagemaker_ie.server.journal import settings_of  # noqa: PLC0415 - only this command needs it
     from mock_sagemaker_ie.server.repair import repair  # noqa: PLC0415
 
-    found, kept = repair(options.file, settings_of(vars(options)))
+    found, kept = repair(
+        options.file, settings_of(vars(options) | {"assumptions": Assumptions.parse(" ".join(options.assume))})
+    )
     if kept is None:
         print(f"{options.file}: {found.total} lines, none is damaged: it did not change")  # noqa: T201
         return 0
@@ -199,6 +222,7 @@ def _serve(options: argparse.Namespace) -> int:
             account_id=options.account_id,
             region_name=options.region,
             strict=options.strict,
+            assumptions=Assumptions.parse(" ".join(options.assume)),
             unused_faults="ignore",
         ) as server,
     ):

@@ -188,10 +188,12 @@ def compacted(service: Service, settings: dict[str, Any], clock: list[Entry]) ->
 
 def settings_of(options: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options of a mock that must be the same each time its file is opened, as the header has them."""
+    assumed = {"assume": str(options["assumptions"])} if options["assumptions"].changed() else {}
     return {
         "account_id": options["account_id"],
         "durations": repr(options["durations"]),
         "strict": options["strict"],
+        **assumed,
     }
 
 
@@ -320,6 +322,8 @@ def _require_settings(header: Line, expected: dict[str, Any]) -> None:
 
 def _shown(setting: Any) -> str:
     """Return a setting as on the command line."""
+    if setting is None:
+        return "default"  # Of an option that the header has only when it is another.
     durations = read_durations(setting) if str(setting).startswith("Durations(") else None
     if durations is None:
         return str(setting)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mock_sagemaker_ie.activation.activation import make_service
 from mock_sagemaker_ie.activation.options import complete
+from mock_sagemaker_ie.backend.assumptions import Assumptions
 from mock_sagemaker_ie.server.journal import compacted, is_unanswered, read_durations, replay
 from mock_sagemaker_ie.server.journal_file import (
     SETTINGS_KEY,
@@ -99,6 +100,7 @@ def _service(settings: dict[str, Any]) -> Service:
     """Return the service of a mock with the settings of a header."""
     try:
         options: dict[str, Any] = {**settings, "durations": read_durations(settings["durations"])}
+        options["assumptions"] = Assumptions.parse(options.pop("assume", "default"))
         service, _ = make_service(complete(options))
     except (LookupError, TypeError, ValueError) as error:
         raise JournalError(f"has settings in its first line that cannot be read: {error!r}") from None

@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from mock_sagemaker_ie.backend.assumptions import Assumptions
 from mock_sagemaker_ie.backend.hosting import captures
 from mock_sagemaker_ie.backend.hosting.metrics import Invocation, Metrics, Minutes
 from mock_sagemaker_ie.protocol.errors import AWSError
@@ -53,10 +54,11 @@ class Runtime:
     """The handlers of the models, and the captures and metrics of every account and region.
 
     `delivery`: writes captures and metrics where the user wants them. `keep`: the most captures, and
-    the most minutes of metrics of variants, to keep, the last ones; None for all.
+    the most minutes of metrics of variants, to keep, the last ones; None for all. `assumptions`: of AWS.
     """
 
-    def __init__(self, delivery: Delivery, keep: int | None) -> None:
+    def __init__(self, delivery: Delivery, keep: int | None, assumptions: Assumptions | None = None) -> None:
+        self._assumptions = Assumptions() if assumptions is None else assumptions
         self.changes = delivery.changes  # Of the whole service.
         self.handlers: dict[str, Handler | AsyncHandler] = {}
         self.invoked: set[str] = set()  # The models that a request has reached.
@@ -150,18 +152,26 @@ class Runtime:
         latency = None if outcome.response is None else outcome.response.latency
         return outcome, now() - began if latency is None else as_timedelta(latency)
 
-    @staticmethod
     def _left(
-        route: Route, params: Values, at: dt.datetime, outcomes: Iterable[tuple[Target, Outcome, dt.timedelta]]
+        self,
+        route: Route,
+        params: Values,
+        at: dt.datetime,
+        outcomes: Iterable[tuple[Target, Outcome, dt.timedelta]],
     ) -> tuple[tuple[Capture, ...], tuple[Invocation, ...]]:
         """Return the captures of an invocation, and what counts for the metrics."""
         endpoint, request = params["EndpointName"], captures.Message(params["Body"], params.get("ContentType"))
-        kept, invocations = [], []
+        kept: list[Capture] = []
+        invocations = []
+        event_id = captures.new_event_id()
         for target, outcome, took in outcomes:
             status = outcome.status
             invocations.append(Invocation(endpoint, target.variant, route.config, at, status, took, target.instances))
-            if outcome.response is None or status != OK or route.capture is None:
-                continue  # A failed answer is not captured (inferred).
+            if route.capture is None or (status != OK and self._assumptions.failed_answers == "dropped"):
+                continue
+            if kept and self._assumptions.shadow_event_id == "own":
+                event_id = captures.new_event_id()
+            answer = outcome.response
             kept.append(
                 captures.capture(
                     route.capture,
@@ -169,9 +179,10 @@ class Runtime:
                     variant=target.variant,
                     at=at,
                     request=request,
-                    response=captures.Message(outcome.response.body, outcome.response.content_type),
+                    response=None if answer is None else captures.Message(answer.body, answer.content_type),
                     inference_id=params.get("InferenceId"),
                     custom_attributes=params.get("CustomAttributes"),
+                    event_id=event_id,
                 )
             )
         return tuple(kept), tuple(invocations)

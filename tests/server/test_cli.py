@@ -49,17 +49,20 @@ def test_a_signal_ends_the_server_without_an_error(number):
 
 
 def test_serve_passes_its_options_to_the_mock():
-    """--clock, --durations, --account-id and --strict become options of the mock."""
+    """--clock, --durations, --account-id, --strict and --assume become options of the mock."""
     clock, account = "2026-01-01T09:00:00+00:00", "111122223333"
     options = "--clock", clock, "--durations", "creating=60", "--account-id", account, "--strict"
+    options += "--assume", "busy_endpoint=ConflictException", "--assume", "list_page_size=100"
     with server_process(*options) as server, closing(HTTPClient(server.url)) as http:
         refused = http.call("CreateInferenceExperiment", **create())
         for name in ("model-prod", "model-shadow"):
             http.call("CreateModel", **model(name))
         http.call("CreateInferenceExperiment", **create())
+        busy = http.call("CreateInferenceExperiment", **create("other", EndpointName=create()["EndpointName"]))
         state = http.get("/_mock/state").values
 
     assert "Could not find model" in refused.values["message"]
+    assert busy.values["__type"] == "ConflictException"
     (experiment,) = state["experiments"]
     assert (state["now"], experiment["account"]) == (clock, account)
     assert experiment["next"] == {"status": "Running", "at": "2026-01-01T09:01:00+00:00"}

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mock_sagemaker_ie import Durations, MockClock
+from mock_sagemaker_ie import Assumptions, Durations, MockClock
 from mock_sagemaker_ie.server.app import running_server
 from mock_sagemaker_ie.server.journal import JournalError
 from tests.conftest import START
@@ -376,13 +376,20 @@ def journal(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "option", [{"account_id": "111122223333"}, {"durations": Durations()}, {"strict": True}], ids=str
+    "option",
+    [
+        {"account_id": "111122223333"},
+        {"durations": Durations()},
+        {"strict": True},
+        {"assumptions": Assumptions(arn_case="lower")},
+    ],
+    ids=str,
 )
 def test_a_file_of_a_mock_with_other_settings_is_refused(journal, option):
     """Its calls would give another state. A mock with the right settings still opens the file."""
     message = refused(journal, **option)
 
-    flag = f"--{next(iter(option)).replace('_', '-')}"
+    flag = f"--{next(iter(option)).replace('_', '-').replace('assumptions', 'assume')}"
     assert f"other settings: {flag} " in message
     assert f"start with the same {flag}, or use another --state file" in message
     assert "datetime" not in message

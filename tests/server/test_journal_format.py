@@ -192,7 +192,7 @@ def test_repair_takes_the_settings_from_its_options_if_the_header_is_damaged(jou
     checked = run(command("journal", "check", journal))
     repaired = run(command("journal", "repair", journal, *SETTINGS))
 
-    assert "give it the --account-id, --durations and --strict of the server" in checked.stdout
+    assert "give it the --account-id, --durations, --strict and --assume of the server" in checked.stdout
     assert repaired.returncode == 0
     with server_with_state(journal) as (http, mock):
         assert (list(mock.experiments), len(http.call("ListModels").values["Models"])) == ([NAME], 2)

@@ -1,6 +1,7 @@
 """The deployment that an experiment needs in each status, and the endpoint and variants as Describe shows them.
 
-Pure: it returns deployments; Experiments hands them to Hosting. The page Fidelity says what of this is inferred.
+Pure: it returns deployments; Experiments hands them to Hosting.
+What each status deploys is inferred: deployments_of_experiments, one_capture.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from mock_sagemaker_ie.backend.hosting.deployment import variant_named
 from mock_sagemaker_ie.backend.hosting.resources import MAX_NAME_LENGTH
 
 if TYPE_CHECKING:
+    from mock_sagemaker_ie.backend.assumptions import Assumptions
     from mock_sagemaker_ie.backend.experiments.record import Experiment
     from mock_sagemaker_ie.backend.hosting.endpoints import Endpoint
     from mock_sagemaker_ie.backend.transitions import Derived
@@ -34,6 +36,15 @@ def target_deployment(experiment: Experiment, following: Status | Derived | None
     if status is Status.STOPPING:
         return _final_deployment(experiment)
     return None
+
+
+def deletes_endpoint(experiment: Experiment, assumptions: Assumptions) -> bool:
+    """Return whether the status that has just begun deletes the endpoint.
+
+    That is at EndTime of a test that created it, if it is assumed (inferred: created_endpoint).
+    """
+    ends = experiment.status is Status.STOPPING and experiment.ended_by_schedule
+    return ends and experiment.before is None and assumptions.created_endpoint == "deleted"
 
 
 def _final_deployment(experiment: Experiment) -> Values | None:
@@ -124,5 +135,5 @@ def describe(experiment: Experiment, endpoint: Endpoint | None) -> Values:
 
 def variant_statuses(experiment: Experiment, endpoint: Endpoint | None) -> dict[str, str]:
     """Return the status of each variant at this moment, by name (AWS: ModelVariantStatus)."""
-    undeployed = "Deleted" if experiment.finished else "Creating"
+    undeployed = "Deleted" if experiment.finished or experiment.started else "Creating"
     return {name: (endpoint and endpoint.variant_status(name)) or undeployed for name in experiment.variants}

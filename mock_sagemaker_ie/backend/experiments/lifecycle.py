@@ -1,6 +1,7 @@
 """The lifecycle of an inference experiment: its statuses, the table of transitions, and functions that follow it.
 
-Pure: nothing here reads a clock. The documentation's table and diagram are generated from LIFECYCLE.
+Pure: nothing here reads a clock. The documentation's table and diagram are generated from LIFECYCLE, the table under
+the default assumptions.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from mock_sagemaker_ie.backend.assumptions import Assumptions
 from mock_sagemaker_ie.backend.history import History
 from mock_sagemaker_ie.backend.settings import Row
 from mock_sagemaker_ie.backend.transitions import After, At, Call, Derived, Failure, Table, Transition, later
@@ -49,20 +51,33 @@ UPDATE = Call("UpdateInferenceExperiment")
 STOP = Call("StopInferenceExperiment")
 DELETE = Call("DeleteInferenceExperiment")
 
-LIFECYCLE: Table[Status] = Table(
+# With every row that an assumption can add.
+ALL_ROWS: Table[Status] = Table(
     (
         Transition(None, CREATE, Status.CREATING),
-        Transition(Status.CREATING, After("creating", reached="StartTime"), Status.RUNNING),
+        Transition(
+            Status.CREATING,
+            After("creating", reached="StartTime"),
+            Status.RUNNING,
+            ("unscheduled_test", "Running"),
+        ),
+        Transition(
+            Status.CREATING,
+            After("creating", reached="StartTime"),
+            Status.STARTING,
+            ("unscheduled_test", "Starting"),
+        ),
         Transition(Status.CREATING, After("creating"), Status.CREATED),
         Transition(Status.CREATED, At("StartTime"), Status.STARTING),
         Transition(Status.CREATED, START, Status.STARTING),
         Transition(Status.CREATED, UPDATE, Status.UPDATING),
-        Transition(Status.CREATED, STOP, Status.STOPPING),
-        Transition(Status.CREATED, DELETE, None),
+        Transition(Status.CREATED, STOP, Status.STOPPING, ("stop_in_created", "Stopping")),
+        Transition(Status.CREATED, DELETE, None, ("delete_in_created", "Permitted")),
         Transition(Status.STARTING, After("starting"), Status.RUNNING),
         Transition(Status.RUNNING, At("EndTime"), Status.STOPPING),
         Transition(Status.RUNNING, UPDATE, Status.UPDATING),
         Transition(Status.RUNNING, STOP, Status.STOPPING),
+        Transition(Status.RUNNING, DELETE, None, ("delete_in_running", "Permitted")),
         # From Running too, because StartTime is reached then.
         Transition(Status.UPDATING, After("updating", reached="StartTime"), Status.RUNNING),
         Transition(Status.UPDATING, After("updating"), Status.CREATED),
@@ -72,6 +87,7 @@ LIFECYCLE: Table[Status] = Table(
         *(Transition(status, Failure(), Status.CANCELLED) for status in UNFINISHED),
     )
 )
+LIFECYCLE = ALL_ROWS.under(Assumptions())
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +129,12 @@ def begin(now: dt.datetime, start_time: dt.datetime, end_time: dt.datetime) -> L
     return Life(History([Entry(Status.CREATING, now, CREATE)]), start_time, end_time)
 
 
-def next_by_time(life: Life, durations: Durations) -> tuple[Transition[Status], dt.datetime] | None:
+def next_by_time(
+    life: Life, durations: Durations, table: Table[Status]
+) -> tuple[Transition[Status], dt.datetime] | None:
     """Return the next transition that time triggers, and its instant; None when the status stays."""
     present, ends = life.entries.last, {"StartTime": life.start_time, "EndTime": life.end_time}
-    for row in LIFECYCLE.rows_by_time(present.status):
+    for row in table.rows_by_time(present.status):
         if isinstance(row.trigger, At):
             # A deadline that passed during another status takes effect as soon as that status ends.
             return row, max(present.since, ends[row.trigger.end])
@@ -125,16 +143,6 @@ def next_by_time(life: Life, durations: Durations) -> tuple[Transition[Status], 
         if row.trigger.reached is None or ends[row.trigger.reached] <= elapsed:
             return row, elapsed
     return None
-
-
-def permits(life: Life, trigger: Trigger) -> bool:
-    """Return whether the table has a row for `trigger` in the present status."""
-    return LIFECYCLE.permits(life.status, trigger)
-
-
-def follow(life: Life, trigger: Trigger, now: dt.datetime) -> Life:
-    """Follow the row for `trigger` at `now`. Raises KeyError when there is none: check `permits` first."""
-    return enter(life, LIFECYCLE.row(life.status, trigger), now)
 
 
 def enter(life: Life, row: Transition[Status], at: dt.datetime) -> Life:

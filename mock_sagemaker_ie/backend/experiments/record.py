@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Mapping
 
+    from mock_sagemaker_ie.backend.assumptions import Assumptions
     from mock_sagemaker_ie.backend.tags import Tags
-    from mock_sagemaker_ie.backend.transitions import Call
+    from mock_sagemaker_ie.backend.transitions import Call, Table
 
 Values = dict[str, Any]
 
@@ -169,22 +170,37 @@ def create(params: Values, *, before: Values | None, tags: Tags, now: dt.datetim
     )
 
 
-def start(experiment: Experiment, params: Values, now: dt.datetime) -> Experiment:  # noqa: ARG001 - one signature for all
+@dataclass(frozen=True)
+class Reading:
+    """What the mock takes AWS to do: the assumptions, and the lifecycle under them."""
+
+    assumptions: Assumptions
+    lifecycle: Table[Status]
+
+    @classmethod
+    def of(cls, assumptions: Assumptions) -> Reading:
+        """Return the reading with these assumptions."""
+        return cls(assumptions, lifecycle.ALL_ROWS.under(assumptions))
+
+
+def start(experiment: Experiment, params: Values, now: dt.datetime, reading: Reading) -> Experiment:  # noqa: ARG001 - one signature for all
     """Change the record by StartInferenceExperiment: the schedule begins now, and lasts at most 30 days."""
-    life = _follow(experiment, lifecycle.START, now)
+    life = _follow(experiment, lifecycle.START, now, reading)
     end = min(experiment.life.end_time, later(now, MAX_DURATION))
     return _reschedule(dataclasses.replace(experiment, life=life), now, end)
 
 
-def update(experiment: Experiment, params: Values, now: dt.datetime) -> Experiment:
+def update(experiment: Experiment, params: Values, now: dt.datetime, reading: Reading) -> Experiment:
     """Change the record by UpdateInferenceExperiment: given members replace the old ones.
 
     Of Schedule each end replaces the old one, of ModelVariants each variant the old one with its name.
     """
-    life = _follow(experiment, lifecycle.UPDATE, now)
+    life = _follow(experiment, lifecycle.UPDATE, now, reading)
     running = experiment.status is Status.RUNNING
     given, old = params.get("Schedule", {}), experiment.settings
-    schedule = {**old["Schedule"], **(_changed_ends(experiment, given) if running else given)}
+    if running:
+        refuse(rules.start_time_repeats(given, reading.assumptions))
+    schedule = {**old["Schedule"], **(_changed_ends(experiment, given, reading.assumptions) if running else given)}
     new = {**old, **params, "Schedule": schedule}
     if "ModelVariants" in params:
         refuse(rules.updated_variants_exist(old["ModelVariants"], params["ModelVariants"]))
@@ -201,14 +217,17 @@ def update(experiment: Experiment, params: Values, now: dt.datetime) -> Experime
     return _reschedule(changed, schedule["StartTime"], schedule["EndTime"])
 
 
-def _changed_ends(experiment: Experiment, given: Values) -> Values:
+def _changed_ends(experiment: Experiment, given: Values, assumptions: Assumptions) -> Values:
     """Return the ends of a running experiment's schedule that an Update changes.
 
     AWS's own CloudFormation handler sends the whole Schedule of its template with each Update, also after
-    StartInferenceExperiment has changed the actual ends. So an end as it was requested last is no change (inferred).
+    StartInferenceExperiment has changed the actual ends. So an end as it was requested last is no change (inferred:
+    repeated_start_time).
     botocore before 1.36 sends whole seconds, so a repeated instant may come back without its milliseconds.
     """
     known = [experiment.settings["Schedule"], experiment.requested_schedule]
+    if assumptions.repeated_start_time != "as_requested":
+        known = known[:1]
     return {end: when for end, when in given.items() if not any(same_second(when, schedule[end]) for schedule in known)}
 
 
@@ -223,9 +242,9 @@ def _merge_variants(old: list[Values], given: list[Values]) -> list[Values]:
     return [changes.get(variant["VariantName"], variant) for variant in old]
 
 
-def stop(experiment: Experiment, params: Values, now: dt.datetime) -> Experiment:
+def stop(experiment: Experiment, params: Values, now: dt.datetime, reading: Reading) -> Experiment:
     """Change the record by StopInferenceExperiment: its actions say what the end does to each variant."""
-    life = _follow(experiment, lifecycle.STOP, now)
+    life = _follow(experiment, lifecycle.STOP, now, reading)
     variants = experiment.variants
     broken = rules.actions_fit(experiment.production, experiment.shadow, variants, params)
     refuse([*broken, *rules.desired_variants_fit(variants, params)])
@@ -233,15 +252,17 @@ def stop(experiment: Experiment, params: Values, now: dt.datetime) -> Experiment
     return dataclasses.replace(
         experiment,
         desired=desired,
-        life=dataclasses.replace(life, desired_state=Status(params.get("DesiredState", Status.CANCELLED))),
+        life=dataclasses.replace(
+            life, desired_state=Status(params.get("DesiredState", reading.assumptions.desired_state))
+        ),
         actions=params["ModelVariantActions"],
         status_reason=params.get("Reason"),
     )
 
 
-def fail(experiment: Experiment, reason: str, now: dt.datetime) -> Experiment:
+def fail(experiment: Experiment, reason: str, now: dt.datetime, reading: Reading) -> Experiment:
     """Change the record by a failure of the service: there is no status Failed, so the experiment is Cancelled."""
-    life = _follow(experiment, Failure(), now)
+    life = _follow(experiment, Failure(), now, reading)
     return dataclasses.replace(experiment, life=life, status_reason=reason, desired={})
 
 
@@ -250,17 +271,17 @@ def pass_deadline(experiment: Experiment, transition: Any, at: dt.datetime) -> E
     return dataclasses.replace(experiment, life=lifecycle.enter(experiment.life, transition, at))
 
 
-def require_deletable(experiment: Experiment) -> None:
+def require_deletable(experiment: Experiment, reading: Reading) -> None:
     """Raise AWSError (ConflictException) when the status does not permit DeleteInferenceExperiment."""
-    if not lifecycle.permits(experiment.life, lifecycle.DELETE):
+    if not reading.lifecycle.permits(experiment.status, lifecycle.DELETE):
         raise _conflict(experiment, str(lifecycle.DELETE))
 
 
-def _follow(experiment: Experiment, trigger: Call | Failure, now: dt.datetime) -> Life:
+def _follow(experiment: Experiment, trigger: Call | Failure, now: dt.datetime, reading: Reading) -> Life:
     """Follow a row of the table. Raises AWSError (ConflictException) when the present status has none."""
-    if not lifecycle.permits(experiment.life, trigger):
+    if not reading.lifecycle.permits(experiment.status, trigger):
         raise _conflict(experiment, "fail" if isinstance(trigger, Failure) else str(trigger))
-    return lifecycle.follow(experiment.life, trigger, now)
+    return lifecycle.enter(experiment.life, reading.lifecycle.row(experiment.status, trigger), now)
 
 
 def _reschedule(experiment: Experiment, start: dt.datetime, end: dt.datetime) -> Experiment:
@@ -272,7 +293,7 @@ def _reschedule(experiment: Experiment, start: dt.datetime, end: dt.datetime) ->
 
 
 def _conflict(experiment: Experiment, verb: str) -> AWSError:
-    """Return the error for an operation in a status that does not permit it (its text is inferred)."""
+    """Return the error for an operation in a status that does not permit it (inferred: experiment_texts)."""
     return AWSError(
         "ConflictException",
         f"Cannot {verb.lower()} inference experiment {experiment.name} in status {experiment.status}.",

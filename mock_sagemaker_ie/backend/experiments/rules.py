@@ -15,6 +15,8 @@ from mock_sagemaker_ie.protocol.validation import Rule, Violation, lower_camel, 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from mock_sagemaker_ie.backend.assumptions import Assumptions
+
 Values = dict[str, Any]
 
 DEFAULT_DURATION = dt.timedelta(days=7)
@@ -33,6 +35,7 @@ def resolve_schedule(schedule: Values, now: dt.datetime) -> Values:
 def schedule_fits(settings: Values, now: dt.datetime, created: dt.datetime | None = None) -> Iterator[Violation]:
     """Check that a schedule ends in the future, after its start, and at most 30 days after the test can start.
 
+    AWS: CreateInferenceExperiment; the order of the ends is inferred: schedule_order, one_end_of_schedule.
     `created`: the instant at which the experiment was created; by default now.
     """
     given = settings.get("Schedule", {})
@@ -54,10 +57,12 @@ def schedule_fits(settings: Values, now: dt.datetime, created: dt.datetime | Non
 
 
 def _variant_names_differ(settings: Values, _now: dt.datetime) -> Iterator[Violation]:
+    """Check that no two variants have one name (inferred: rules_across_members)."""
     yield from unique(settings.get("ModelVariants", ()), "VariantName", "modelVariants")
 
 
 def _roles_name_variants(settings: Values, _now: dt.datetime) -> Iterator[Violation]:
+    """Check that source and shadow each name another variant (inferred: rules_across_members)."""
     variants = [variant.get("VariantName") for variant in settings.get("ModelVariants", ())]
     for path, name in _roles(settings):
         if name not in variants:
@@ -82,6 +87,7 @@ def _roles(settings: Values) -> list[tuple[str, str]]:
 
 
 def _sampling_percentage(settings: Values, _now: dt.datetime) -> Iterator[Violation]:
+    """Check that no percentage is negative (inferred: rules_across_members)."""
     for number, shadow in enumerate(settings.get("ShadowModeConfig", {}).get("ShadowModelVariants", ()), start=1):
         percentage = shadow.get("SamplingPercentage", 0)
         if percentage < 0:  # The model has a maximum only.
@@ -95,7 +101,10 @@ CREATE: tuple[Rule, ...] = (_variant_names_differ, _roles_name_variants, _sampli
 
 
 def updated_variants_exist(old: list[Values], given: list[Values]) -> Iterator[Violation]:
-    """Check an Update that names fewer variants than the experiment has: each is one of the experiment's."""
+    """Check an Update that names fewer variants than the experiment has: each is one of the experiment's.
+
+    AWS: UpdateInferenceExperiment, ModelVariants.
+    """
     names = [variant["VariantName"] for variant in old]
     for number, variant in enumerate(given, start=1):
         if len(given) < len(old) and variant["VariantName"] not in names:
@@ -104,13 +113,23 @@ def updated_variants_exist(old: list[Values], given: list[Values]) -> Iterator[V
 
 
 def broken_after_update(settings: Values, now: dt.datetime, created: dt.datetime) -> Iterator[Violation]:
-    """Check the settings that an experiment would have after an Update."""
+    """Check the settings that an experiment would have after an Update (inferred: rules_across_members)."""
     yield from _roles_name_variants(settings, now)
     yield from schedule_fits(settings, now, created)
 
 
+def start_time_repeats(given: Values, assumptions: Assumptions) -> Iterator[Violation]:
+    """Check the Schedule of an Update in Running: StartTime is not there, if that is inferred: repeated_start_time."""
+    if "StartTime" in given and assumptions.repeated_start_time == "refused":
+        constraint = "Member can be given only while the experiment is Created"
+        yield Violation("schedule.startTime", given["StartTime"], constraint)
+
+
 def unchangeable_in_running(old: Values, new: Values) -> Iterator[Violation]:
-    """Check an Update in Running: only Description, EndTime and SamplingPercentage may change."""
+    """Check an Update in Running: only Description, EndTime and SamplingPercentage may change.
+
+    AWS: UpdateInferenceExperiment; the error is inferred: update_statuses.
+    """
     before, after = _fixed_part(old), _fixed_part(new)
     for path, value in after.items():
         if value != before[path]:
@@ -133,7 +152,10 @@ def same_second(one: dt.datetime, other: dt.datetime) -> bool:
 
 
 def actions_fit(production: str, shadow: str, variants: Iterable[str], params: Values) -> Iterator[Violation]:
-    """Check StopInferenceExperiment: every variant has an action, and one variant stays as production."""
+    """Check StopInferenceExperiment: every variant has an action, and one variant stays as production.
+
+    Inferred: stop_actions.
+    """
     actions: Mapping[str, str] = params["ModelVariantActions"]
     names = list(variants)
 
@@ -151,7 +173,10 @@ def actions_fit(production: str, shadow: str, variants: Iterable[str], params: V
 
 
 def desired_variants_fit(variants: Mapping[str, Values], params: Values) -> Iterator[Violation]:
-    """Check StopInferenceExperiment: DesiredModelVariants name variants that stay, with their own models."""
+    """Check StopInferenceExperiment: DesiredModelVariants name variants that stay, with their own models.
+
+    Inferred: desired_variants.
+    """
     desired = params.get("DesiredModelVariants", [])
     yield from unique(desired, "VariantName", "desiredModelVariants")
     actions: Mapping[str, str] = params["ModelVariantActions"]

@@ -58,20 +58,21 @@ def capture(
     variant: str,
     at: dt.datetime,
     request: Message,
-    response: Message,
+    response: Message | None,
     inference_id: str | None,
     custom_attributes: str | None,
+    event_id: str,
 ) -> Capture:
     """Return the capture of one invocation, with the request, the response or both, as `settings` say.
 
-    `at`: the instant of the invocation (UTC).
+    `at`: the instant of the invocation (UTC). `response`: None when the container did not answer.
     """
     data: Values = {}
     if settings.input:
         data["endpointInput"] = _side(request, "INPUT", settings)
-    if settings.output:
+    if settings.output and response is not None:
         data["endpointOutput"] = _side(response, "OUTPUT", settings)
-    metadata: Values = {"eventId": str(uuid.uuid4())}
+    metadata: Values = {"eventId": event_id}
     if custom_attributes is not None:
         metadata["customAttributes"] = [custom_attributes]
     if inference_id is not None:
@@ -79,6 +80,11 @@ def capture(
     metadata["inferenceTime"] = at.strftime("%Y-%m-%dT%H:%M:%SZ")
     record = {"captureData": data, "eventMetadata": metadata, "eventVersion": "0"}
     return Capture(endpoint, variant, at, settings.destination, settings.kms_key, record)
+
+
+def new_event_id() -> str:
+    """Return a new eventId."""
+    return str(uuid.uuid4())
 
 
 def _side(message: Message, mode: str, settings: CaptureSettings) -> Values:
@@ -94,7 +100,7 @@ def _encoded(message: Message, settings: CaptureSettings) -> tuple[str, str]:
             try:
                 return message.body.decode(), encoding
             except UnicodeDecodeError:
-                break  # Not UTF-8, so BASE64 keeps every byte (inferred).
+                break  # Not UTF-8, so BASE64 keeps every byte (inferred: capture_encoding).
     return base64.b64encode(message.body).decode(), "BASE64"
 
 

@@ -50,6 +50,7 @@ DELETE_ENDPOINT = Call("DeleteEndpoint")
 EXPERIMENT_CREATES = ByExperiment("creates the endpoint")
 EXPERIMENT_UPDATES = ByExperiment("updates the endpoint")
 EXPERIMENT_FAILS = ByExperiment("fails")
+EXPERIMENT_DELETES = ByExperiment("deletes the endpoint that it created (if that is assumed)")
 
 ENDPOINT_LIFECYCLE: Table[EndpointStatus] = Table(
     (
@@ -70,6 +71,10 @@ ENDPOINT_LIFECYCLE: Table[EndpointStatus] = Table(
         Transition(EndpointStatus.ROLLING_BACK, After("endpoint_rolling_back"), EndpointStatus.IN_SERVICE),
         Transition(EndpointStatus.IN_SERVICE, DELETE_ENDPOINT, EndpointStatus.DELETING),
         Transition(EndpointStatus.FAILED, DELETE_ENDPOINT, EndpointStatus.DELETING),
+        *(
+            Transition(status, EXPERIMENT_DELETES, EndpointStatus.DELETING)
+            for status in (EndpointStatus.IN_SERVICE, EndpointStatus.UPDATING, EndpointStatus.ROLLING_BACK)
+        ),
         Transition(EndpointStatus.DELETING, After("endpoint_deleting"), None),
     )
 )
@@ -282,7 +287,10 @@ def _pools(pools: list[Values], count: int) -> list[Values]:
 
 
 def _capture_summary(config: Values) -> Values:
-    """Return DataCaptureConfigSummary. It requires a key, which is empty when none was given (inferred)."""
+    """Return DataCaptureConfigSummary.
+
+    It requires a key, which is empty when none was given (inferred: capture_summary_key).
+    """
     enabled = config.get("EnableCapture", True)
     return {
         "EnableCapture": enabled,

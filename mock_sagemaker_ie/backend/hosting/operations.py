@@ -16,6 +16,7 @@ from mock_sagemaker_ie.backend.hosting.endpoints import (
     DELETE_ENDPOINT,
     ENDPOINT_LIFECYCLE,
     EXPERIMENT_CREATES,
+    EXPERIMENT_DELETES,
     EXPERIMENT_UPDATES,
     UPDATE_ENDPOINT,
     UPDATE_WEIGHTS,
@@ -48,9 +49,10 @@ class Hosting:
         self._settings, self._durations = settings, settings.durations
         self._events = events
         self._undo = undo
-        self.models: Store[Resource] = Store(MODEL, arn_prefix, undo)
-        self.configs: Store[Resource] = Store(ENDPOINT_CONFIG, arn_prefix, undo)
-        self.endpoints: Store[Endpoint] = Store(ENDPOINT, arn_prefix, undo)
+        arn_case = settings.assumptions.arn_case
+        self.models: Store[Resource] = Store(MODEL, arn_prefix, undo, arn_case=arn_case)
+        self.configs: Store[Resource] = Store(ENDPOINT_CONFIG, arn_prefix, undo, arn_case=arn_case)
+        self.endpoints: Store[Endpoint] = Store(ENDPOINT, arn_prefix, undo, arn_case=arn_case)
         self._pending_failures: dict[str, str] = {}
         # Those of the scenario that have not happened yet.
         self.failures = tuple(each for each in settings.failures if isinstance(each, FailsDeployment))
@@ -205,6 +207,11 @@ class Hosting:
         else:
             self._update(present, EXPERIMENT_UPDATES, deployment, now, takes, deployment_config=None)
 
+    def delete(self, endpoint: str, now: dt.datetime, takes: dt.timedelta) -> None:
+        """Delete the endpoint; it is gone after `takes`."""
+        present = self.endpoints.get(endpoint)
+        self._replace(present, present.follow(EXPERIMENT_DELETES, now, takes, pending=None, pending_failure=None))
+
     def fail(self, endpoint: str, reason: str, now: dt.datetime, before: Values | None = None) -> None:
         """Make the deployment of an endpoint, or the experiment that uses it, fail now. See Endpoint.fail."""
         present = self.endpoints.get(endpoint)
@@ -253,7 +260,11 @@ class Hosting:
     def exceeded_quota(self, endpoint: str, deployment: Values, *, in_place: bool = False) -> str | None:
         """Return AWS's message for a quota that is exceeded when the endpoint gets `deployment`, or None."""
         endpoints, present = self.endpoints.records, self.find(endpoint)
-        return exceeded_quota(self._settings.quotas, endpoints.values(), present, deployment, in_place=in_place)
+        settings = self._settings
+        one_fleet = settings.assumptions.quotas_in_updates == "larger"
+        return exceeded_quota(
+            settings.quotas, endpoints.values(), present, deployment, in_place=in_place, one_fleet=one_fleet
+        )
 
     def require_testable(self, noun: str, deployment: Values) -> None:
         """Raise AWSError (ValidationException) unless a shadow variant is supported (AWS: Shadow tests).
@@ -273,7 +284,8 @@ class Hosting:
         return {store.kind.arn: identity["arn"]}
 
     def _list(self, operation: str, store: Store[Any], params: Values) -> Values:
-        return pages.answer(store, params, f"{operation} {self._arn_prefix}")
+        defaults = pages.Defaults(filters=self._settings.assumptions.list_filters)
+        return pages.answer(store, params, f"{operation} {self._arn_prefix}", defaults)
 
     def _permitting(self, name: str, operation: Call) -> Endpoint:
         """Return an endpoint. Raises AWSError (ValidationException) when its status does not permit the operation."""

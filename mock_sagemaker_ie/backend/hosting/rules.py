@@ -21,7 +21,7 @@ Values = dict[str, Any]
 
 
 def one_container_member(params: Values, _now: dt.datetime) -> Iterator[Violation]:
-    """Check CreateModel: it has either PrimaryContainer or Containers."""
+    """Check CreateModel: it has either PrimaryContainer or Containers (inferred: either_or)."""
     if ("PrimaryContainer" in params) == bool(params.get("Containers")):
         constraint = "Member must be given exactly when containers is not"
         yield Violation("primaryContainer", params.get("PrimaryContainer"), constraint)
@@ -30,7 +30,7 @@ def one_container_member(params: Values, _now: dt.datetime) -> Iterator[Violatio
 def variants_fit(params: Values, _now: dt.datetime) -> Iterator[Violation]:
     """Check CreateEndpointConfig: a shadow variant has exactly one production variant (AWS: ShadowProductionVariants).
 
-    A variant has either an instance type or a serverless configuration.
+    A variant has either an instance type or a serverless configuration (inferred: either_or).
     """
     for member in VARIANT_LISTS:
         path, listed = lower_camel(member), params.get(member, ())
@@ -43,7 +43,7 @@ def variants_fit(params: Values, _now: dt.datetime) -> Iterator[Violation]:
 
 
 def variant_names_differ(params: Values, _now: dt.datetime) -> Iterator[Violation]:
-    """Check CreateEndpointConfig: no two variants, production or shadow, have the same name."""
+    """Check CreateEndpointConfig: no two variants, production or shadow, have the same name (inferred: either_or)."""
     production, shadow = params.get("ProductionVariants", []), params.get("ShadowProductionVariants", [])
     yield from unique(production, "VariantName", "productionVariants")
     names = {variant["VariantName"] for variant in production if "VariantName" in variant}
@@ -56,7 +56,7 @@ def variant_names_differ(params: Values, _now: dt.datetime) -> Iterator[Violatio
 def serverless_fits(params: Values, _now: dt.datetime) -> Iterator[Violation]:
     """Check CreateEndpointConfig: memory comes in steps of 1,024 MB (AWS: ProductionVariantServerlessConfig).
 
-    Provisioned concurrency is at most MaxConcurrency.
+    Provisioned concurrency is at most MaxConcurrency (inferred: either_or).
     """
     for member in VARIANT_LISTS:
         for number, variant in enumerate(params.get(member, ()), start=1):

@@ -1,7 +1,7 @@
 """Routing of requests: production variants by weight, the shadow variant and captures by their share.
 
 Routing is deterministic and evenly spread: of any 100 requests in a row, a share of 37 percent takes exactly 37
-(inferred: AWS does not document how it samples).
+(inferred: even_shares).
 """
 
 from __future__ import annotations
@@ -152,17 +152,21 @@ def route(
     target: str | None,
     *,
     copies: bool,
+    reaches_shadow: bool,
 ) -> Route:
     """Return the route of a request to an endpoint that serves.
 
     `target`: TargetVariant. `copies`: whether the shadow variant gets its share of copies.
+    `reaches_shadow`: whether `target` may be the shadow variant, which then answers alone (inferred: target_shadow).
     Raises AWSError (ValidationError) when no production variant has the name `target`.
     """
     serving = endpoint.serving or {}
-    production = {variant["VariantName"]: variant for variant in serving["ProductionVariants"]}
+    production = _by_name(serving, "ProductionVariants")
     key = endpoint.number
     if target is None:
         target = splitter.choose(("turn", key), {name: weight(variant) for name, variant in production.items()})
+    elif reaches_shadow and target in (shadows := _by_name(serving, "ShadowProductionVariants")):
+        production, copies = shadows, False
     elif target not in production:
         message = f"Variant {target} of endpoint {endpoint.name} not found: expected one of {', '.join(production)}."
         raise AWSError("ValidationError", message)
@@ -176,6 +180,11 @@ def route(
             capture = CaptureSettings.of(config)
     copied = None if shadow is None else Target.of(shadow)
     return Route(Target.of(production[target]), copied, capture, serving["EndpointConfigName"])
+
+
+def _by_name(deployment: Values, member: str) -> dict[str, Values]:
+    """Return the production or the shadow variants of a deployment by name."""
+    return {variant["VariantName"]: variant for variant in deployment.get(member, ())}
 
 
 def _shadow_share(shadow: Values, production: Values) -> Fraction:
