@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mock_sagemaker_ie.interception.unanswered import UnansweredCallError
     from mock_sagemaker_ie.mock import InferenceExperimentMock
     from mock_sagemaker_ie.server.app import RunningServer as RunningServer
+    from mock_sagemaker_ie.service.chunks import InternalStreamFailure, ModelStreamError
     from mock_sagemaker_ie.service.delivery import DeliveryWarning
     from mock_sagemaker_ie.service.faults import UnusedFaultError, UnusedFaultWarning
     from mock_sagemaker_ie.service.invocation import HandlerWarning
@@ -41,10 +42,12 @@ __all__ = [
     "HandlerError",
     "HandlerWarning",
     "InferenceExperimentMock",
+    "InternalStreamFailure",
     "Metrics",
     "MockClock",
     "ModelRequest",
     "ModelResponse",
+    "ModelStreamError",
     "Options",
     "PollingForeverError",
     "Segment",
@@ -69,10 +72,12 @@ _HOMES = {
     "HandlerError": "service.models",
     "HandlerWarning": "service.invocation",
     "InferenceExperimentMock": "mock",
+    "InternalStreamFailure": "service.chunks",
     "Metrics": "backend.hosting.metrics",
     "MockClock": "clock",
     "ModelRequest": "service.models",
     "ModelResponse": "service.models",
+    "ModelStreamError": "service.chunks",
     "Options": "activation.options",
     "PollingForeverError": "service.polling",
     "RunningServer": "server.app",

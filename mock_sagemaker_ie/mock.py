@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from mock_sagemaker_ie import calls
 from mock_sagemaker_ie.backend.experiments.lifecycle import FINISHED, LIFECYCLE, Entry, Status
 from mock_sagemaker_ie.backend.transitions import Call as Called
-from mock_sagemaker_ie.calls import INVOKE_ENDPOINT, Calls, require_operation
+from mock_sagemaker_ie.calls import INVOCATIONS, Calls, require_operation
 from mock_sagemaker_ie.clock import instant, movable
 from mock_sagemaker_ie.protocol.limits import LATEST, check_seconds
 from mock_sagemaker_ie.protocol.wire import MILLISECOND, copy_values, whole_milliseconds
@@ -213,7 +213,7 @@ class InferenceExperimentMock:
     def _meta(self, operation: str) -> Any:
         """Return the metadata of a client for the service of an operation."""
         require_operation(operation)
-        return self.client("sagemaker-runtime" if operation == INVOKE_ENDPOINT else "sagemaker").meta
+        return self.client("sagemaker-runtime" if operation in INVOCATIONS else "sagemaker").meta
 
     def advance_until(
         self, name: str, status: str, *, region_name: str | None = None, account_id: str | None = None

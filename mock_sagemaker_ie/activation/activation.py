@@ -187,6 +187,7 @@ def _activate(options: Options, origin: ActiveMock | None = None, **entry: Any) 
             exits.callback(stack.remove, active, INTERCEPTORS)
         stack.push(active, INTERCEPTORS)
         exits.callback(delivery.close)
+        exits.callback(service.runtime.close)
         exits.callback(active.mock._clients.give_back)  # noqa: SLF001 - not for users
         exits.callback(service.leave)
         yield active

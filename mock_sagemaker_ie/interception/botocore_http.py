@@ -51,8 +51,10 @@ class ImmediateResponse(AWSResponse):  # type: ignore[misc]  # botocore is untyp
 class HTTPResponse(AWSResponse):  # type: ignore[misc]  # botocore is untyped
     """The response to an HTTP request that the mock answered in place of the network."""
 
-    def __init__(self, url: str, status: int, headers: Mapping[str, str], body: bytes) -> None:
-        super().__init__(url, status, headers, Raw(body, headers))
+    def __init__(
+        self, url: str, status: int, headers: Mapping[str, str], body: bytes = b"", raw: object = None
+    ) -> None:
+        super().__init__(url, status, headers, Raw(body, headers) if raw is None else raw)
         self._body = body
 
     @property

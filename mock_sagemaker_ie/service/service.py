@@ -20,7 +20,7 @@ from botocore.endpoint_provider import RuleSetStandardLibrary
 
 from mock_sagemaker_ie.backend.backend import SageMakerBackend
 from mock_sagemaker_ie.backend.operations import OPERATIONS, RESOURCE_TYPES, RULES, changes, operate
-from mock_sagemaker_ie.calls import INVOKE_ENDPOINT, Call, RecordedError
+from mock_sagemaker_ie.calls import INVOCATIONS, INVOKE_STREAM, Call, RecordedError
 from mock_sagemaker_ie.clock import MockClock, movable, read
 from mock_sagemaker_ie.protocol.errors import AWSError
 from mock_sagemaker_ie.protocol.validation import refuse, violations
@@ -28,9 +28,10 @@ from mock_sagemaker_ie.protocol.wire import copy_values, encode, encode_answer, 
 from mock_sagemaker_ie.service.answer_cache import AnswerCache, CachedAnswer, Key
 from mock_sagemaker_ie.service.clients import partitions
 from mock_sagemaker_ie.service.faults import Faults, is_longer
-from mock_sagemaker_ie.service.invocation import Invoked, warn_of
+from mock_sagemaker_ie.service.invocation import Clocks, Invoked, warn_of
 from mock_sagemaker_ie.service.polling import PollingWatch
 from mock_sagemaker_ie.service.steps import run
+from mock_sagemaker_ie.service.streams import StreamReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -72,6 +73,12 @@ class Answer(NamedTuple):
     def headers(self) -> dict[str, str]:
         """The headers that describe the body or carry members."""
         return self.answer.headers
+
+    @property
+    def stream(self) -> StreamReader | None:
+        """The body, when it is a stream."""
+        body = self.answer.values.get("Body")
+        return body if isinstance(body, StreamReader) else None
 
     @property
     def wire(self) -> tuple[bytes, dict[str, str]]:
@@ -121,7 +128,7 @@ class Service:
         """Answer a call as `answer` does. For an asynchronous caller handlers of models may be coroutine functions."""
         account_id = account_id or self.account_id
         self.watch.raise_if_forever(model.name)
-        if model.name == INVOKE_ENDPOINT:
+        if model.name in INVOCATIONS:
             return _raise_error(
                 (yield from self._invoke(model, request, region, account_id, asynchronous=asynchronous))
             )
@@ -264,14 +271,23 @@ class Service:
                     error = route
                 else:
                     invoked = yield from self.runtime.invoke(
-                        route, params, now, self.now, log_group, asynchronous=asynchronous
+                        route,
+                        params,
+                        now,
+                        Clocks(self.now, self.clock.now),
+                        log_group,
+                        asynchronous=asynchronous,
+                        streaming=model.name == INVOKE_STREAM,
                     )
                     error = invoked.error
             except AWSError as refused:
                 error = refused.with_traceback(None)  # Its frames have this variable.
             answer = CachedAnswer(model, params, invoked.values or {})
             call = Call(model.name, params, account_id, region, now)
-            if error is None:
+            if invoked.stream is not None:
+                values = {**answer.values, "Body": invoked.stream}  # The reader is for the caller alone.
+                call = replace(call, _values=values, _read=_with_sent, _error=invoked.stream)
+            elif error is None:
                 call = replace(call, _values=invoked.values, _read=answer.in_utc)
             self._changes.whole(partial(self._keep, routing, invoked, error, call))
         except BaseException:
@@ -306,7 +322,7 @@ class Service:
         """Record a call with the error that its caller gets, if any, and that of the shadow."""
         if isinstance(error, AWSError):
             error.at = call.at
-        self._record(replace(call, _error=_recorded(error), _shadow_error=_recorded(shadow_error)))
+        self._record(replace(call, _error=_recorded(error) or call._error, _shadow_error=_recorded(shadow_error)))
 
     def _record(self, call: Call) -> None:
         clock = self.clock
@@ -517,6 +533,11 @@ def _validate(model: OperationModel, params: Values, now: dt.datetime) -> None:
     if broken:  # The runtime has another error code.
         runtime = model.service_model.service_id.hyphenize() == "sagemaker-runtime"
         refuse(broken, "ValidationError" if runtime else None)
+
+
+def _with_sent(values: Values) -> Values:
+    """Return the members of an answer that streams, with the part of its body that the caller has read."""
+    return {**values, "Body": values["Body"].sent}
 
 
 def _recorded(error: Exception | None) -> RecordedError | None:

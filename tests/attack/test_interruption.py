@@ -16,7 +16,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from mock_sagemaker_ie import Durations, MockClock, mock_inference_experiment
-from mock_sagemaker_ie.calls import INVOKE_ENDPOINT
+from mock_sagemaker_ie.calls import INVOCATIONS, INVOKE_ENDPOINT, INVOKE_STREAM
 from mock_sagemaker_ie.report import report
 from tests import requests as valid
 from tests.attack.interrupting import count_lines, differences, future, interrupt, locks_are_free, state, time_limit
@@ -51,7 +51,7 @@ CLIENTS = {
 
 def call(mock: Any, operation: str, **params: Any) -> Any:
     """Call an operation by a client that makes one attempt."""
-    client = CLIENTS["sagemaker-runtime" if operation == INVOKE_ENDPOINT else "sagemaker"]
+    client = CLIENTS["sagemaker-runtime" if operation in INVOCATIONS else "sagemaker"]
     return getattr(client, xform_name(operation))(**params)
 
 
@@ -115,6 +115,13 @@ def handled(mock: Any) -> None:
     mock.serve(f"model-{SHADOW}", handler)
 
 
+def begin_stream(mock: Any) -> None:
+    """Begin a stream, and read its first part."""
+    mock.serve(f"model-{PRODUCTION}", lambda request: iter([b"a", b"b"]))
+    mock.begun = call(mock, INVOKE_STREAM, EndpointName=TESTED, Body=b"1,2", ContentType="text/csv")["Body"]
+    next(iter(mock.begun))
+
+
 ARRANGEMENTS = {
     "StartInferenceExperiment": pass_days(0.1),
     "UpdateInferenceExperiment": pass_days(0.1),
@@ -156,6 +163,10 @@ CASES = {
     "invoke: a missing endpoint": Case(requested(INVOKE_ENDPOINT, EndpointName="missing", Body=b"")),
     "invoke: a fault": Case(INVOKE, both(run, lambda mock: mock.fail_next(INVOKE_ENDPOINT, "ThrottlingException"))),
     "invoke: slow": Case(INVOKE, both(run, slow(INVOKE_ENDPOINT)), first=pass_delay(INVOKE_ENDPOINT)),
+    "stream: closed": Case(lambda mock: mock.begun.close(), both(run, begin_stream)),
+    "stream: nobody has it any more": Case(
+        lambda mock: mock.captures, both(run, begin_stream, lambda mock: vars(mock).pop("begun"))
+    ),
     "a fault": Case(STOP, both(run, lambda mock: mock.fail_next("StopInferenceExperiment", "InternalFailure"))),
     "a slow call": Case(STOP, both(run, slow("StopInferenceExperiment")), first=pass_delay("StopInferenceExperiment")),
     "a call on the wire": Case(STOP, run, {"wire": True}),

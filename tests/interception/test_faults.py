@@ -27,14 +27,14 @@ from botocore.session import Session
 from moto import mock_aws
 
 from mock_sagemaker_ie import InferenceExperimentMock, mock_inference_experiment
-from mock_sagemaker_ie.calls import ANSWERED, INVOKE_ENDPOINT
+from mock_sagemaker_ie.calls import ANSWERED, INVOCATIONS, INVOKE_ENDPOINT
 from tests.conftest import START
 from tests.interception.conftest import needs_request_credentials
 from tests.interception.test_moto import TRAINING_JOB
 from tests.requests import CONFIG, ENDPOINT, NAME, create, endpoint_config
 
 KEYS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
-SAGEMAKER = [operation for operation in ANSWERED if operation != INVOKE_ENDPOINT]
+SAGEMAKER = [operation for operation in ANSWERED if operation not in INVOCATIONS]
 
 # The errors common to all AWS actions, with the HTTP statuses of the API reference.
 COMMON_ERRORS = {
@@ -57,13 +57,13 @@ RETRYABLE = ["ThrottlingException", "InternalFailure", "ServiceUnavailable", Con
 def client_of(operation: str = "ListModels", *, attempts: int = 1, mode: str = "standard"):
     """Return a client for an operation; it makes `attempts`, and does not validate parameters itself."""
     config = Config(retries={"total_max_attempts": attempts, "mode": mode}, parameter_validation=False)
-    service = "sagemaker-runtime" if operation == INVOKE_ENDPOINT else "sagemaker"
+    service = "sagemaker-runtime" if operation in INVOCATIONS else "sagemaker"
     return boto3.client(service, region_name="us-east-1", config=config, **KEYS)
 
 
 def call(operation, client, **params):
     """Call an operation with `params` and the parameters that the request needs."""
-    params = {"EndpointName": ENDPOINT, **params} if operation == INVOKE_ENDPOINT else params
+    params = {"EndpointName": ENDPOINT, **params} if operation in INVOCATIONS else params
     return getattr(client, xform_name(operation))(**params)
 
 

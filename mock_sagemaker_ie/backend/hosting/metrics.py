@@ -37,7 +37,8 @@ class Invocation(NamedTuple):
 
     `endpoint_config`: the name of the endpoint configuration that has the variant. `at`: its instant (UTC). `status`:
     the HTTP status of the container, 0 when it did not answer. `latency`: the time that the model took. `instances`:
-    the number of instances of the variant.
+    the number of instances of the variant. `first_chunk`: the time until the first chunk of a stream; None for other
+    answers. `broken`: whether the stream has ended in the middle, by an error.
     """
 
     endpoint: str
@@ -47,6 +48,8 @@ class Invocation(NamedTuple):
     status: int
     latency: dt.timedelta
     instances: int
+    first_chunk: dt.timedelta | None = None
+    broken: bool = False
 
     def series(self) -> tuple[Series, Series]:
         """Return the two series to which the invocation adds: of the variant, and of it in its configuration."""
@@ -65,6 +68,14 @@ class Invocation(NamedTuple):
         yield "InvocationModelErrors", float(self.status != 200), "None"  # noqa: PLR2004
         yield "ModelLatency", self.latency.total_seconds() * 1_000_000, "Microseconds"
         yield "OverheadLatency", 0, "Microseconds"  # The mock has no overhead.
+        if self.first_chunk is None:
+            return
+        # AWS documents these for bidirectional streams; that a response stream has them too is inferred.
+        first_chunk = self.first_chunk.total_seconds() * 1_000_000
+        yield "FirstChunkLatency", first_chunk, "Microseconds"
+        yield "FirstChunkModelLatency", first_chunk, "Microseconds"
+        yield "FirstChunkOverheadLatency", 0, "Microseconds"
+        yield "MidStreamErrors", float(self.broken), "None"
 
 
 @dataclass
