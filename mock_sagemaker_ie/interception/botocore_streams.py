@@ -45,8 +45,8 @@ class _Events(EventStream):  # type: ignore[misc]  # botocore is untyped
 
     def __iter__(self) -> Iterator[Values]:
         try:
-            for event in self._stream.events:  # `yield from` would close them when a loop is left.
-                yield event  # noqa: UP028
+            for event in self._stream.events:  # noqa: UP028 - it would close them when a loop is left
+                yield event
         except AWSError as error:
             raise _parsed_error(error, self._operation_name) from None
 
