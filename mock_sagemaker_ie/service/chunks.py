@@ -63,7 +63,7 @@ class Chunks:
         self.first: bytes | None = None
         self._source: Any = source
         self._check = check
-        self.rest = self._flow_async() if self.asynchronous else self._flow()
+        self.rest: Any = self._flow_async() if self.asynchronous else self._flow()
 
     def begin(self) -> Steps[None]:
         """Draw the first chunk, so that an error before it can still be an error of the container.
@@ -81,6 +81,8 @@ class Chunks:
 
     def close(self) -> None:
         """Close the source. An asynchronous generator is closed by its event loop, when nobody has it any more."""
+        if self.rest.gi_running:  # Another thread reads, and reads no more after this chunk.
+            return
         source, self._source = self._source, None
         self.rest.close()
         if not self.asynchronous and hasattr(source, "close"):
