@@ -69,6 +69,11 @@ class _AwaitableBytes(bytes):
         yield  # Never reached; it makes this method a generator, as `await` needs.
 
 
+def raw_headers(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    """Return the headers as older versions of aiobotocore read them."""
+    return [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
+
+
 class Raw(io.BytesIO):
     """The raw response: the part of urllib3's interface that botocore uses, and of aiohttp's that aiobotocore uses."""
 
@@ -77,7 +82,7 @@ class Raw(io.BytesIO):
     def __init__(self, body: bytes, headers: Mapping[str, str]) -> None:
         super().__init__(body)
         self._stream: asyncio.StreamReader | None = None
-        self.raw_headers = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
+        self.raw_headers = raw_headers(headers)
 
     def read(self, size: int | None = -1, /) -> bytes:
         """Read `size` bytes, by default all that are left; the result can be awaited too.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.eventstream import EventStream
 from botocore.exceptions import EventStreamError
 
-from mock_sagemaker_ie.interception.botocore_http import HTTPResponse
+from mock_sagemaker_ie.interception.botocore_http import HTTPResponse, raw_headers
 from mock_sagemaker_ie.protocol.errors import AWSError
 from mock_sagemaker_ie.protocol.event_stream import encode_error, encode_event, encoded, stream_shape
 from mock_sagemaker_ie.service.chunks import raising
@@ -87,20 +87,21 @@ def _parsed_error(error: AWSError, operation: str) -> EventStreamError:
 
 def stream_response(stream: StreamReader, model: OperationModel, url: str, headers: Mapping[str, str]) -> HTTPResponse:
     """Return the HTTP response with a stream."""
-    return HTTPResponse(url, HTTPStatus.OK, headers, raw=_StreamRaw(stream, model))
+    return HTTPResponse(url, HTTPStatus.OK, headers, raw=_StreamRaw(stream, model, headers))
 
 
 def error_response(error: AWSError, model: OperationModel, url: str, headers: Mapping[str, str]) -> HTTPResponse:
     """Return the HTTP response with a stream whose only event is an error."""
-    return HTTPResponse(url, HTTPStatus.OK, headers, raw=_StreamRaw(StreamReader(raising(error), lambda: None), model))
+    return stream_response(StreamReader(raising(error), lambda: None), model, url, headers)
 
 
 class _StreamRaw:
     """The raw response of an event stream: the parts of urllib3's and aiohttp's interfaces by which it is read."""
 
-    def __init__(self, stream: StreamReader, model: OperationModel) -> None:
+    def __init__(self, stream: StreamReader, model: OperationModel, headers: Mapping[str, str]) -> None:
         self._stream, self._shape = stream, stream_shape(model)
         self.close = stream.close
+        self.raw_headers = raw_headers(headers)
 
     def stream(self, *_: object, **__: object) -> Iterator[bytes]:
         """Yield the bytes, an event at a time, for botocore."""
