@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from mock_sagemaker_ie.service.faults import UnusedFaultError, UnusedFaultWarning
     from mock_sagemaker_ie.service.invocation import HandlerWarning
     from mock_sagemaker_ie.service.models import HandlerError, ModelRequest, ModelResponse
+    from mock_sagemaker_ie.service.permissions import Policy
     from mock_sagemaker_ie.service.polling import PollingForeverError
     from mock_sagemaker_ie.timeline import Segment, Timeline
 
@@ -49,6 +50,7 @@ __all__ = [
     "ModelResponse",
     "ModelStreamError",
     "Options",
+    "Policy",
     "PollingForeverError",
     "Segment",
     "Status",
@@ -79,6 +81,7 @@ _HOMES = {
     "ModelResponse": "service.models",
     "ModelStreamError": "service.chunks",
     "Options": "activation.options",
+    "Policy": "service.permissions",
     "PollingForeverError": "service.polling",
     "RunningServer": "server.app",
     "Segment": "timeline",

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from mock_sagemaker_ie.backend.store import Store
     from mock_sagemaker_ie.calls import Call
     from mock_sagemaker_ie.service.models import AsyncHandler, Handler
+    from mock_sagemaker_ie.service.permissions import Policy
     from mock_sagemaker_ie.service.service import Service
     from mock_sagemaker_ie.timeline import Timeline
 
@@ -86,6 +87,24 @@ class InferenceExperimentMock:
         `calls.of("StopInferenceExperiment")` gives the calls of one operation. With `keep=`, only the last calls.
         """
         return Calls(self._service.recorded())
+
+    def required_policy(self) -> Policy:
+        """Return the least IAM policy that allows every call so far: a dict, whose `str()` is JSON.
+
+        It has the actions and the ARNs of the resources, `iam:PassRole` with its condition for each role that was
+        passed, and `sagemaker:AddTags` for tags in a Create request. It is what AWS's Service Authorization Reference
+        says; conditions, resource policies and service control policies are outside of it. A call that lacks the name
+        of its resource, which AWS refuses in any case, does not count. With `keep=`, only the last calls count.
+        """
+        from mock_sagemaker_ie.service.permissions import least_policy, needed  # noqa: PLC0415 - few tests need it
+        from mock_sagemaker_ie.service.service import arn_prefix  # noqa: PLC0415 - few tests need it
+
+        return least_policy(
+            permission
+            for call in self.calls
+            for permission in needed(call.operation, call.params, arn_prefix(call.region, call.account_id))
+            if call.operation.startswith("List") or not permission.resource.endswith("*")
+        )
 
     def assert_called_once(self, operation: str, /, **params: Any) -> Call:
         """Return the only call of an operation. It has these params, and may have others.

@@ -154,9 +154,15 @@ document(mock_inference_experiment)
 
 def make_service(options: Options) -> tuple[Service, Delivery]:
     """Return a new service with these complete options, and the object that delivers its captures and metrics."""
-    settings = Settings(options["durations"] or Durations(), strict=options["strict"], quotas=options["quotas"])
+    settings = Settings(
+        options["durations"] or Durations(),
+        strict=options["strict"],
+        quotas=options["quotas"],
+        role_denied=tuple(options["role_denied"]),
+    )
     delivery, keep = Delivery(options["s3"], options["cloudwatch"]), options["keep"]
     service = Service(as_clock(options["clock"]), settings, options["account_id"], Runtime(delivery, keep), keep)
+    service.denied = tuple(options["denied"])
     return service, delivery
 
 

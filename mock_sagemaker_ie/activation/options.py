@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypedDict, cast
 
 from mock_sagemaker_ie.backend.settings import Durations
 from mock_sagemaker_ie.clock import as_clock
+from mock_sagemaker_ie.protocol.permissions import ROLE_ACTIONS, is_denied
 from mock_sagemaker_ie.service.clients import ANSWERED_SERVICES, sagemaker_services, service_model
+from mock_sagemaker_ie.service.permissions import ACTIONS
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
     from typing import Literal
 
     from mock_sagemaker_ie.clock import Clock
@@ -75,6 +77,15 @@ class Options(TypedDict, total=False):
         operations of these, for example `["sagemaker-edge:GetDevices"]`. Such a call goes on to other mocks or to AWS.
         A call of a single operation must come from botocore, aiobotocore or `requests`: other libraries only look up
         the address of the host, which names no operation, and are refused.
+    `denied` (collection of str; default: empty):
+        The IAM actions that the caller may not do, for example `["sagemaker:StopInferenceExperiment"]`; `*` and `?` are
+        wildcards, as in `"sagemaker:Delete*"`. A call that needs one is answered with AccessDeniedException. The
+        actions of a call are those of `mock.required_policy()`, with `iam:PassRole` and, for tags in a Create request,
+        `sagemaker:AddTags`.
+    `role_denied` (collection of str; default: empty):
+        The IAM actions that the RoleArn of an experiment may not do: `sagemaker:CreateEndpoint`,
+        `sagemaker:UpdateEndpoint`, or a pattern that matches one. An experiment that needs one becomes Cancelled, with
+        the reason in StatusReason (inferred).
     `wire` (bool; default: False):
         With True, every call of a botocore or aiobotocore client travels as far as the event `before-send`: botocore
         signs it, emits every event and retries it, and a `before-send` handler that answers takes precedence over the
@@ -96,6 +107,8 @@ class Options(TypedDict, total=False):
     keep: int | None
     unused_faults: Literal["warn", "error", "ignore"]
     passthrough: Collection[str]
+    denied: Collection[str]
+    role_denied: Collection[str]
     wire: bool
 
 
@@ -275,6 +288,26 @@ def _passing(name: str) -> str:
     return operation if operation and services[0] in ANSWERED_SERVICES else name
 
 
+def _actions(option: str, known: Sequence[str]) -> Callable[[Any], tuple[str, ...]]:
+    """Return the check of an option that lists patterns of IAM actions."""
+
+    def check(value: Any) -> tuple[str, ...]:
+        expected = f"expected a list of IAM actions, e.g. [{known[-1]!r}]"
+        if isinstance(value, (str, Mapping)) or not isinstance(value, Iterable):
+            raise TypeError(f"{option}={value!r}: {expected}")
+        patterns = tuple(value)
+        for pattern in patterns:
+            if not isinstance(pattern, str):
+                raise TypeError(f"{option}={value!r}: {expected}")
+            if not any(is_denied(action, [pattern]) for action in known):
+                from mock_sagemaker_ie.protocol.errors import suggestion  # noqa: PLC0415 - needed for errors only
+
+                raise ValueError(f"{option}: {pattern!r} matches no action{suggestion(pattern, known)}")
+        return patterns
+
+    return check
+
+
 def _refuse_name(problem: str, name: str, known: Collection[str]) -> NoReturn:
     import difflib  # noqa: PLC0415 - large, and needed for errors only
 
@@ -298,5 +331,7 @@ _OPTIONS: dict[str, tuple[Any, Callable[[Any], Any]]] = {
     "keep": (None, _keep),
     "unused_faults": ("warn", _one_of("unused_faults", UNUSED_FAULTS)),
     "passthrough": ((), _passthrough),
+    "denied": ((), _actions("denied", ACTIONS)),
+    "role_denied": ((), _actions("role_denied", ROLE_ACTIONS)),
     "wire": (False, _flag("wire")),
 }

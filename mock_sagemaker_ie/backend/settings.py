@@ -84,8 +84,10 @@ class Settings:
     `strict`: refuse the name of a model that does not exist. By default every model is assumed to exist.
     `quotas`: the number of instances of each type that all endpoints together may use; a type without an entry has
     no limit.
+    `role_denied`: patterns of the actions that the RoleArn of an experiment may not do.
     """
 
     durations: Durations = field(default_factory=Durations)
     strict: bool = False
     quotas: Mapping[str, int] = field(default_factory=dict)
+    role_denied: tuple[str, ...] = ()

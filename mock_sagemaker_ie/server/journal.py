@@ -192,6 +192,8 @@ def settings_of(options: Mapping[str, Any]) -> dict[str, Any]:
         "account_id": options["account_id"],
         "durations": repr(options["durations"]),
         "strict": options["strict"],
+        # Files of version 0.1.0 do not have these.
+        **{name: [*options[name]] for name in ("denied", "role_denied") if options.get(name)},
     }
 
 

@@ -23,8 +23,10 @@ from mock_sagemaker_ie.backend.operations import OPERATIONS, RESOURCE_TYPES, RUL
 from mock_sagemaker_ie.calls import INVOCATIONS, INVOKE_STREAM, Call, RecordedError
 from mock_sagemaker_ie.clock import MockClock, movable, read
 from mock_sagemaker_ie.protocol.errors import AWSError
+from mock_sagemaker_ie.protocol.permissions import assumed_role
 from mock_sagemaker_ie.protocol.validation import refuse, violations
 from mock_sagemaker_ie.protocol.wire import copy_values, encode, encode_answer, read_request, whole_milliseconds
+from mock_sagemaker_ie.service import permissions
 from mock_sagemaker_ie.service.answer_cache import AnswerCache, CachedAnswer, Key
 from mock_sagemaker_ie.service.clients import partitions
 from mock_sagemaker_ie.service.faults import Faults, is_longer
@@ -100,6 +102,7 @@ class Service:
         self.faults = Faults(self._changes)
         # Gets each change of the state before it is applied, and is told by its context whether it was.
         self.on_change: Callable[[Values], AbstractContextManager[None]] | None = None
+        self.denied: tuple[str, ...] = ()  # Patterns of the actions that no caller may do.
         self._settings = settings
         self._latest: dt.datetime | None = None
         self._left: dt.datetime | None = None  # The instant at which the mock was left.
@@ -238,6 +241,7 @@ class Service:
             params = read_request(model, request)
             if not _is_ours(params):
                 return None
+            self._authorize(model, params, region, account_id)
             _validate(model, params, now)
             backend = self._backend(region, account_id).as_of(now)
             mark = self._changes.mark
@@ -263,6 +267,7 @@ class Service:
         try:
             try:
                 params = read_request(model, request)
+                self._authorize(model, params, region, account_id)
                 _validate(model, params, now)
                 route = self._changes.whole(partial(self._route, routing, params, region, account_id, now))
                 arn = f"arn:{partition(region)}:logs:{region}:{account_id}:log-group:/aws/sagemaker/Endpoints"
@@ -297,6 +302,13 @@ class Service:
         self.runtime.deliver(invoked)
         warn_of(invoked.shadow_error)
         return Answer(model, answer, now) if error is None else error
+
+    def _authorize(self, model: OperationModel, params: Values, region: str, account_id: str) -> None:
+        """Raise AWSError (AccessDeniedException) when the call needs a denied action. That comes before validation."""
+        if self.denied:
+            prefix = arn_prefix(region, account_id)
+            caller = assumed_role(f"arn:{partition(region)}:iam::{account_id}:role/caller", "mock-sagemaker-ie")
+            permissions.require(self.denied, permissions.needed(model.name, params, prefix), caller)
 
     def _route(
         self, routing: list[Callable[[], object]], params: Values, region: str, account_id: str, now: dt.datetime
@@ -548,6 +560,11 @@ def _is_ours(params: Values) -> bool:
     """Return whether the mock has resources of this kind. Tags of other resources are for another mock."""
     arn = params.get("ResourceArn", "").split(":", 5)
     return len(arn) < ARN_PARTS or arn[-1].partition("/")[0] in RESOURCE_TYPES
+
+
+def arn_prefix(region: str, account_id: str) -> str:
+    """Return the beginning of the ARNs of SageMaker's resources in a region and an account."""
+    return f"arn:{partition(region)}:sagemaker:{region}:{account_id}"
 
 
 @lru_cache(maxsize=64)

@@ -15,6 +15,13 @@ from mock_sagemaker_ie.backend.hosting.deployment import variant_named, variant_
 from mock_sagemaker_ie.backend.hosting.endpoints import EndpointStatus
 from mock_sagemaker_ie.backend.store import ResourceKind, Store
 from mock_sagemaker_ie.protocol.errors import AWSError, validation_exception
+from mock_sagemaker_ie.protocol.permissions import (
+    CREATE_ENDPOINT,
+    UPDATE_ENDPOINT,
+    assumed_role,
+    is_denied,
+    not_authorized,
+)
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -217,17 +224,35 @@ class Experiments:
         self._enter(changed, now)
         return {"InferenceExperimentArn": changed.arn}
 
-    def _enter(self, experiment: Experiment, now: dt.datetime) -> None:
+    def _enter(self, experiment: Experiment, now: dt.datetime, *, changes_endpoint: bool = True) -> None:
         """Store an experiment that entered a status `now`. Its endpoint changes first, so that it is stored once."""
-        coming = lifecycle.next_by_time(experiment.life, self._durations)
-        if experiment.failed:
+        coming, refusal = lifecycle.next_by_time(experiment.life, self._durations), None
+        if experiment.failed and changes_endpoint:
             self._roll_back(experiment, now)
         elif coming is not None:
             row, ends = coming
             if (deployment := deployments.target_deployment(experiment, row.target)) is not None:
-                self._deploy(experiment, deployment, now, takes=ends - now)
+                refusal = self._role_refusal(experiment)
+                if refusal is None:
+                    self._deploy(experiment, deployment, now, takes=ends - now)
         history = experiment.variant_history.plus(self._variant_statuses(experiment))
-        self._put(dataclasses.replace(experiment, variant_history=history))
+        entered = dataclasses.replace(experiment, variant_history=history)
+        self._put(entered)
+        if refusal is not None:
+            self._enter(record.fail(entered, refusal, now), now, changes_endpoint=False)
+
+    def _role_refusal(self, experiment: Experiment) -> str | None:
+        """Return why the role of an experiment may not change its endpoint; None when it may (inferred).
+
+        Then the experiment is Cancelled at once, and the endpoint stays as it is: the role cannot roll it back either.
+        """
+        denied = self._settings.role_denied
+        if not denied:
+            return None
+        action = CREATE_ENDPOINT if self._hosting.find(experiment.endpoint) is None else UPDATE_ENDPOINT
+        principal = assumed_role(experiment.settings["RoleArn"], "SageMaker")
+        arn = self._hosting.endpoints.arn(experiment.endpoint)
+        return not_authorized(principal, action, arn).message if is_denied(action, denied) else None
 
     def _variant_statuses(self, experiment: Experiment) -> dict[str, str]:
         """Return the status of each variant during the status that has just begun, by name."""
