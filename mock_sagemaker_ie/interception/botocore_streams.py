@@ -82,6 +82,7 @@ async def _next(events: Flow) -> Any:
 
 def _parsed_error(error: AWSError, operation: str) -> EventStreamError:
     """Return the error that botocore's parser raises for an exception in a stream."""
+    error.__traceback__ = None  # Its frames have this error.
     return EventStreamError({"Error": {"Message": error.message, "Code": error.code}}, operation)
 
 

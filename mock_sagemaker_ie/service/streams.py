@@ -151,8 +151,10 @@ class Stream:
         if error is not None:
             self._error = RecordedError(error)
         self.close()
+        if error is not None and isinstance(error.__cause__, HandlerError):
+            raise HandlerError(*error.__cause__.args)  # The recorded one gets no frames of the caller.
         if error is not None:
-            raise error.__cause__ if isinstance(error.__cause__, HandlerError) else error
+            raise error
 
 
 class StreamReader:

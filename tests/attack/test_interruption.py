@@ -134,6 +134,10 @@ CASES = {
         for operation, params in REQUESTS.items()
     },
     "Create of a new endpoint at once": Case(requested("CreateInferenceExperiment", **valid.create("fresh"))),
+    "Create with a role that may not deploy": Case(
+        requested("CreateInferenceExperiment", **valid.create("fresh")), options={"role_denied": ["sagemaker:*"]}
+    ),
+    "Stop that is denied": Case(STOP, run, {"denied": ["sagemaker:Stop*"]}),
     "Create that is refused": Case(requested("CreateInferenceExperiment", **valid.create())),
     "Update in Running": Case(
         requested("UpdateInferenceExperiment", Name=NAME, ShadowModeConfig=valid.shadow_mode(percentage=10)), run

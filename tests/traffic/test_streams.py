@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import gc
 import pickle
+import time
 
 import pytest
 from botocore.exceptions import ClientError, EventStreamError
@@ -15,6 +16,7 @@ from mock_sagemaker_ie import (
     HandlerError,
     HandlerWarning,
     InternalStreamFailure,
+    MockClock,
     ModelResponse,
     ModelStreamError,
     mock_inference_experiment,
@@ -161,6 +163,24 @@ def test_a_chunk_is_made_when_the_caller_reads_it(mock, clock, endpoint, runtime
     assert metric_sums(mock, "ModelLatency")[PRODUCTION] == 3_000_000
     assert metric_sums(mock, "FirstChunkLatency")[PRODUCTION] == 1_000_000
     assert metric_sums(mock, "FirstChunkModelLatency")[PRODUCTION] == 1_000_000
+
+
+def test_a_handler_may_sleep_in_virtual_time(sagemaker, runtime):
+    """`time.sleep` between two chunks takes no time, and counts as the model's."""
+    with mock_inference_experiment(clock=MockClock(START, tick=False), virtual_sleep=True) as mock:
+        create_endpoint(sagemaker)
+
+        def handler(request):
+            for word in (b"a", b"b"):
+                time.sleep(60)
+                yield word
+
+        mock.serve(PROD_MODEL, handler)
+
+        assert parts(start(runtime)) == [b"a", b"b"]
+        assert mock.now() == START + dt.timedelta(minutes=2)
+        assert metric_sums(mock, "ModelLatency")[PRODUCTION] == 120_000_000
+        assert metric_sums(mock, "FirstChunkLatency")[PRODUCTION] == 60_000_000
 
 
 def test_a_loop_can_be_left_and_another_one_reads_on(mock, endpoint, runtime):
