@@ -203,9 +203,9 @@ def _explicit_account(signer: Any) -> str | None:
 def _parsed_answer(answer: Answer, *, asynchronous: bool) -> Parsed:
     values = answer.values
     body = None  # Nobody reads the body of a JSON answer here, so it is not encoded.
-    if answer.stream is not None:
+    if answer.model.has_event_stream_output:
         stream = async_event_stream if asynchronous else event_stream
-        values["Body"] = stream(answer.stream, answer.model.name)
+        values["Body"] = stream(values["Body"], answer.model.name)
     elif answer.model.has_streaming_output:
         payload = answer.model.output_shape.serialization["payload"]
         body = values[payload]

@@ -90,7 +90,7 @@ class Chunks:
 
     def _flow(self) -> Flow:
         for item in self._source:
-            chunk = self._check(item)
+            chunk = item if type(item) is bytes else self._check(item)
             if 0 < len(chunk) <= MAX_PART_SIZE:
                 yield chunk
             else:

@@ -66,22 +66,22 @@ class StreamedResponse:
 
     def _read(self) -> Flow:
         """Yield each part as an event. When the handler raises, end with the `failure`."""
-        chunks = self._chunks
-        part: bytes | None = chunks.first
+        rest, asynchronous, now, parts = self._chunks.rest, self._chunks.asynchronous, self._now, self._parts
+        part: bytes | None = self._chunks.first
         while True:
             if part is not None:
-                self._parts.append(part)
+                parts.append(part)
                 yield {PAYLOAD_PART: {"Bytes": part}}
             if self._closed:
                 return
-            began = self._now()
+            began = now()
             try:
-                part = (yield from advance(chunks.rest)) if chunks.asynchronous else next(chunks.rest, None)
+                part = (yield from advance(rest)) if asynchronous else next(rest, None)
             except Exception as error:  # noqa: BLE001 - a model may fail in any way
                 self.failure = stream_error(error)
                 return
             finally:
-                self._took += self._now() - began
+                self._took += now() - began
             if part is None:
                 return
 
