@@ -11,6 +11,7 @@ import sys
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from logging import DEBUG
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 from mock_sagemaker_ie.backend.operations import OPERATIONS, RESOURCE_TYPES, RULES, changes, operate
@@ -20,6 +21,7 @@ from mock_sagemaker_ie.protocol.errors import AWSError
 from mock_sagemaker_ie.protocol.validation import refuse, violations
 from mock_sagemaker_ie.protocol.wire import copy_values, encode, encode_answer, read_request
 from mock_sagemaker_ie.service.answer_cache import AnswerCache, CachedAnswer, Key
+from mock_sagemaker_ie.service.call_log import log, write_line
 from mock_sagemaker_ie.service.clients import partition
 from mock_sagemaker_ie.service.invocation import Invoked, warn_of
 from mock_sagemaker_ie.service.polling import PollingWatch
@@ -100,13 +102,12 @@ class Service(State):
         """Answer a call as `answer` does. For an asynchronous caller handlers of models may be coroutine functions."""
         account_id = account_id or self.account_id
         self.watch.raise_if_forever(model.name)
+        call = model, request, region, account_id
         if model.name == INVOKE_ENDPOINT:
-            return _raise_error(
-                (yield from self._invoke(model, request, region, account_id, asynchronous=asynchronous))
-            )
+            return _raise_error(self._log(call, (yield from self._invoke(*call, asynchronous=asynchronous))))
         if model.name not in OPERATIONS:
             return None
-        return _raise_error(self._changes.whole(partial(self._answer_and_record, model, request, region, account_id)))
+        return _raise_error(self._log(call, self._changes.whole(partial(self._answer_and_record, *call))))
 
     # --- faults
 
@@ -137,8 +138,10 @@ class Service(State):
             params = read_request(model, request)
         except AWSError:
             params = {}
-        call = partial(Call, model.name, params, account_id or self.account_id, region)
-        return self._changes.whole(partial(self._record_fault, model.name, call, timeout))
+        account_id = account_id or self.account_id
+        call = partial(Call, model.name, params, account_id, region)
+        error = self._changes.whole(partial(self._record_fault, model.name, call, timeout))
+        return self._log((model, request, region, account_id), error)
 
     def _record_fault(
         self, operation: str, call: Callable[[dt.datetime], Call], error: Exception | None
@@ -274,6 +277,12 @@ class Service(State):
                 clock.advance(clock.auto_advance)
             if not _in_event_loop():  # Else another task may act.
                 self.watch.time_passed(self)
+
+    def _log(self, call: tuple[OperationModel, WireRequest, str, str], outcome: T) -> T:
+        """Write the line of a call that happened, and return its outcome. A replay, inside a change, has no lines."""
+        if log.isEnabledFor(DEBUG) and outcome is not None and not self._changes.is_under_way:
+            write_line(call, outcome, self._latest)
+        return outcome
 
     def _reset(self) -> None:
         self._cache.clear()
