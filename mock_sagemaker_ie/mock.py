@@ -165,9 +165,11 @@ class InferenceExperimentMock:
         """Let `handler` answer for a model, on every endpoint of every account and region.
 
         It gets a ModelRequest (the body as bytes, with the content type and more as attributes) and returns bytes, a
-        str, a value that `json.dumps` accepts, or a ModelResponse, whose `status` can be that of an error. If it
-        raises, the caller gets a ModelError; the exception is the `__cause__` of the error in `mock.calls`. For
-        callers of aiobotocore it may be a coroutine function. A model without a handler returns the request body. The
+        str, a value that `json.dumps` accepts, an iterator of chunks, or a ModelResponse, whose `status` can be that of
+        an error. A generator yields the parts of InvokeEndpointWithResponseStream. If a handler raises, the caller gets
+        a ModelError, or in the middle of a stream a ModelStreamError; the exception is the `__cause__` of the error in
+        `mock.calls`. For callers of aiobotocore it may be a coroutine function or an asynchronous generator function.
+        A model without a handler returns the request body. The
         caller waits while a handler runs, also a shadow's handler: use ModelResponse(latency=) for a slow model.
         A model that no request has reached when the mock ends is reported like an unused fault. Raises TypeError for a
         handler that cannot be called.
@@ -201,7 +203,8 @@ class InferenceExperimentMock:
         """Make the next `times` calls of an operation fail, or attempts when the client retries.
 
         `error`: the code of an AWS error of this operation or common to all operations; or a connection error, for
-        example botocore's ConnectTimeoutError. `message`, `status`: of an AWS error; by default those of its code.
+        example botocore's ConnectTimeoutError. `message`, `status`: of an AWS error; by default those of its code. An
+        error that comes as an event of a stream (ModelStreamError, InternalStreamFailure) is the only event of one.
         Raises ValueError for an unknown operation or code, TypeError for any other kind of error.
         """
         meta = self._meta(operation)
