@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from mock_sagemaker_ie import calls
 from mock_sagemaker_ie.backend.experiments.lifecycle import FINISHED, LIFECYCLE, Entry, Status
+from mock_sagemaker_ie.backend.hosting.alarms import STATES
 from mock_sagemaker_ie.backend.transitions import Call as Called
 from mock_sagemaker_ie.calls import INVOKE_ENDPOINT, Calls, require_operation
 from mock_sagemaker_ie.clock import instant, movable
@@ -311,6 +312,24 @@ class InferenceExperimentMock:
                 self._expect(backend, ("endpoint", name), "the failure of the next deployment")
 
         self._look(fail, "endpoints", name, region_name, account_id)
+
+    def alarm(self, name: str, *, state: str, region_name: str | None = None, account_id: str | None = None) -> None:
+        """Set the state of a CloudWatch alarm by hand: "ALARM", "OK" or "INSUFFICIENT_DATA", from now on.
+
+        A deployment with this alarm in its AutoRollbackConfiguration rolls back when the alarm is in state ALARM during
+        a baking period. What `cloudwatch=` says of the alarm does not count any more. Raises ValueError for another
+        state.
+        """
+        if state not in STATES:
+            raise ValueError(f"state={state!r}: expected one of {', '.join(STATES)}")
+
+        def change(backend: SageMakerBackend, now: dt.datetime) -> None:
+            account, region = backend.scope
+            entry = {"alarm": name, "state": state, "at": now.isoformat(), "region": region, "account": account}
+            with self._service.change(**entry):
+                backend.set_alarm(name, state, now)
+
+        self._service.look(change, region_name or self.region_name, account_id)
 
     def _change(
         self, kind: str, name: str, reason: str, backend: SageMakerBackend, now: dt.datetime, **more: str

@@ -252,6 +252,11 @@ def _replay(service: Service, clock: Clock, replay_clock: ReplayClock, entry: En
     elif "failure" in entry:
         replay_clock.at = instant(entry["at"])
         _replay_failure(service, entry)
+    elif "alarm" in entry and "at" in entry:  # A snapshot has the present states.
+        replay_clock.at = instant(entry["at"])
+        now = service.now()
+        backend = service.backend(entry["region"], entry["account"]).as_of(now)
+        backend.set_alarm(entry["alarm"], entry["state"], now)
     else:
         snapshot.restore(service.backend(entry["region"], entry["account"]), entry)
 

@@ -126,6 +126,10 @@ class Minutes:
     def __iter__(self) -> Iterator[Datapoint]:
         return (datapoint for minute in self._data.values() for datapoint in minute.values())
 
+    def find(self, series: Series, start: dt.datetime, name: str) -> Datapoint | None:
+        """Return the datapoint of a metric of a series in the minute that begins at `start`, or None."""
+        return self._data.get((series, start), {}).get(name)
+
     def add(self, invocation: Invocation) -> None:
         """Count an invocation in its minute, and drop the oldest minutes that are too many."""
         start = invocation.at.replace(second=0, microsecond=0)
