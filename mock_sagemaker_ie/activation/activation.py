@@ -16,6 +16,7 @@ from mock_sagemaker_ie.interception import botocore_hook, name_lookup, requests_
 from mock_sagemaker_ie.interception.stack import ActiveMock
 from mock_sagemaker_ie.interception.virtual_time import VirtualTime
 from mock_sagemaker_ie.mock import InferenceExperimentMock
+from mock_sagemaker_ie.service.alarm_reader import AlarmReader
 from mock_sagemaker_ie.service.clients import partitions
 from mock_sagemaker_ie.service.delivery import Delivery
 from mock_sagemaker_ie.service.faults import UnusedFaultError, UnusedFaultWarning
@@ -157,6 +158,8 @@ def make_service(options: Options) -> tuple[Service, Delivery]:
     settings = Settings(options["durations"] or Durations(), strict=options["strict"], quotas=options["quotas"])
     delivery, keep = Delivery(options["s3"], options["cloudwatch"]), options["keep"]
     service = Service(as_clock(options["clock"]), settings, options["account_id"], Runtime(delivery, keep), keep)
+    if hasattr(options["cloudwatch"], "describe_alarms"):
+        service.alarm_reader = AlarmReader(options["cloudwatch"])
     return service, delivery
 
 

@@ -22,7 +22,7 @@ from mock_sagemaker_ie.protocol.errors import AWSError
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from mock_sagemaker_ie.backend.experiments.record import Experiment
     from mock_sagemaker_ie.backend.hosting.traffic import Route
@@ -202,6 +202,23 @@ class SageMakerBackend:
         """Set the state of a CloudWatch alarm by hand, from now on."""
         self.changing()
         self.hosting.set_alarm(name, state, now)
+
+    def note_alarms(self, described: Mapping[str, Values | None], since: dt.datetime, now: dt.datetime) -> None:
+        """Note what CloudWatch says of alarms.
+
+        The state of an alarm counts from its StateUpdatedTimestamp on if that is after `since`, the last call or look,
+        and not after `now`; else from `since` on, because CloudWatch may have another clock.
+        """
+
+        def instant(name: str) -> dt.datetime:
+            updated = (described[name] or {}).get("StateUpdatedTimestamp")
+            return updated if updated is not None and since < updated <= now else since
+
+        news = [name for name, alarm in described.items() if self.hosting.alarms.is_new(name, alarm)]
+        for name in sorted(news, key=instant):
+            at = instant(name)
+            self.as_of(at).changing()
+            self.hosting.describe_alarm(name, described[name], at)
 
     # --- traffic
 

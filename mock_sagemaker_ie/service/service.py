@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from mock_sagemaker_ie.backend.settings import Settings
     from mock_sagemaker_ie.clock import Clock
     from mock_sagemaker_ie.protocol.wire import WireRequest
+    from mock_sagemaker_ie.service.alarm_reader import AlarmReader
     from mock_sagemaker_ie.service.faults import ReadTimeout
     from mock_sagemaker_ie.service.invocation import Runtime
     from mock_sagemaker_ie.service.models import AsyncHandler, Handler
@@ -93,6 +94,7 @@ class Service:
         self.faults = Faults(self._changes)
         # Gets each change of the state before it is applied, and is told by its context whether it was.
         self.on_change: Callable[[Values], AbstractContextManager[None]] | None = None
+        self.alarm_reader: AlarmReader | None = None
         self._settings = settings
         self._latest: dt.datetime | None = None
         self._left: dt.datetime | None = None  # The instant at which the mock was left.
@@ -121,6 +123,8 @@ class Service:
         """Answer a call as `answer` does. For an asynchronous caller handlers of models may be coroutine functions."""
         account_id = account_id or self.account_id
         self.watch.raise_if_forever(model.name)
+        if self.alarm_reader is not None:
+            self._read_alarms(self.alarm_reader, region, account_id, self.alarm_reader.read_of(model, request))
         if model.name == INVOKE_ENDPOINT:
             return _raise_error(
                 (yield from self._invoke(model, request, region, account_id, asynchronous=asynchronous))
@@ -394,7 +398,8 @@ class Service:
 
     def _new_backend(self, key: tuple[str, str]) -> SageMakerBackend:
         account_id, region = key
-        return SageMakerBackend(partition(region), region, account_id, self._settings, self._changes)
+        metrics = self.runtime._metrics
+        return SageMakerBackend(partition(region), region, account_id, self._settings, self._changes, metrics=metrics)
 
     def scopes(self) -> list[tuple[str, str]]:
         """Return the accounts and regions that have a backend."""
@@ -419,7 +424,22 @@ class Service:
         yet is not kept: looks at any number of regions make nothing. An AWSError becomes LookupError when a resource is
         missing, else ValueError.
         """
+        if self.alarm_reader is not None:
+            self._read_alarms(self.alarm_reader, region, account_id or self.account_id, {})
         return self._changes.whole(partial(self._look, function, region, account_id))
+
+    def _read_alarms(self, reader: AlarmReader, region: str, account_id: str, named: Values) -> None:
+        """Read the alarms that deployments watch, besides those that a request has `named`, before time passes."""
+        backend = self._backends.get((account_id, region))
+        watched = set() if backend is None else backend.hosting.alarms.watched - named.keys()
+        if watched or named:
+            described = {**named, **(reader.read(watched) if watched else {})}
+            self._changes.whole(partial(self._note_alarms, region, account_id, described))
+
+    def _note_alarms(self, region: str, account_id: str, described: Values) -> None:
+        since = self._latest
+        now = self._read_now()
+        self._backend(region, account_id).note_alarms(described, since or now, now)
 
     def _look(self, function: Callable[[SageMakerBackend, dt.datetime], T], region: str, account_id: str | None) -> T:
         try:
@@ -457,7 +477,8 @@ class Service:
         other._changes.whole(partial(self._adopt, other))
 
     def _adopt(self, other: Service) -> None:
-        self._backends = {key: backend.copy(self._changes) for key, backend in other._backends.items()}
+        metrics = self.runtime._metrics
+        self._backends = {key: backend.copy(self._changes, metrics) for key, backend in other._backends.items()}
         self._latest = other._latest
         self.runtime.handlers.update(other.runtime.handlers)
         self.faults.outer = other.faults

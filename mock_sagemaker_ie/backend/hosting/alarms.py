@@ -83,12 +83,13 @@ class Alarms:
         """Set the state of an alarm, from now on. What CloudWatch says of the alarm does not count any more."""
         self._undo.update(self._by_hand, {name: state})
 
-    def describe(self, name: str, alarm: Values | None) -> bool:
-        """Note what DescribeAlarms says of an alarm, None when it does not exist; return whether that is new."""
-        if name in self._described and self._described[name] == alarm:
-            return False
+    def is_new(self, name: str, alarm: Values | None) -> bool:
+        """Return whether DescribeAlarms did not say this of an alarm before."""
+        return name not in self._described or self._described[name] != alarm
+
+    def describe(self, name: str, alarm: Values | None) -> None:
+        """Note what DescribeAlarms says of an alarm, None when it does not exist."""
         self._undo.update(self._described, {name: alarm})
-        return True
 
     def require(self, names: Iterable[str]) -> None:
         """Raise AWSError (ValidationException, inferred) for an alarm that CloudWatch does not have."""

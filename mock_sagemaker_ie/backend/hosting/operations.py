@@ -254,8 +254,8 @@ class Hosting:
 
     def describe_alarm(self, name: str, alarm: Values | None, at: dt.datetime) -> None:
         """Note what CloudWatch's DescribeAlarms says of an alarm, from the instant `at` on."""
-        if self.alarms.describe(name, alarm):
-            self.check_alarms(self.alarms.watchers(name), at)
+        self.alarms.describe(name, alarm)
+        self.check_alarms(self.alarms.watchers(name), at)
 
     def check_alarms(self, endpoints: Iterable[str], at: dt.datetime) -> None:
         """Roll deployments back that bake while an alarm is in state ALARM at the instant `at`; else look later."""
