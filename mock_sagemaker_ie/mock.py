@@ -331,6 +331,35 @@ class InferenceExperimentMock:
 
         self._service.look(change, region_name or self.region_name, account_id)
 
+    def scale(
+        self,
+        endpoint: str,
+        variant: str,
+        count: int,
+        *,
+        region_name: str | None = None,
+        account_id: str | None = None,
+    ) -> None:
+        """Change the number of instances of a variant to `count`, as Application Auto Scaling does.
+
+        It has the effect of UpdateEndpointWeightsAndCapacities, also while an experiment uses the endpoint, but is no
+        call of the code under test: `mock.calls` does not have it. Raises LookupError for an unknown endpoint,
+        ValueError for an unknown variant or one without instances, for an endpoint that is being changed, for an
+        exceeded quota, and for a count that is not a whole number from 0 on.
+        """
+        if not isinstance(count, int) or isinstance(count, bool) or count < 0:
+            raise ValueError(f"count={count!r}: expected a number of instances")
+
+        def change(backend: SageMakerBackend, now: dt.datetime) -> None:
+            if backend.hosting.find(endpoint) is None:
+                raise LookupError(f"Endpoint {endpoint} does not exist.")
+            account, region = backend.scope
+            entry = {"scale": endpoint, "variant": variant, "count": count, "at": now.isoformat()}
+            with self._service.change(**entry, region=region, account=account):
+                backend.scale(endpoint, variant, count, now)
+
+        self._look(change, "endpoints", endpoint, region_name, account_id)
+
     def _change(
         self, kind: str, name: str, reason: str, backend: SageMakerBackend, now: dt.datetime, **more: str
     ) -> AbstractContextManager[None]:

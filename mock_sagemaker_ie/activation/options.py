@@ -61,7 +61,8 @@ class Options(TypedDict, total=False):
         The client that writes captured traffic to S3, or the folder for the capture files. With None, captures are
         only in `mock.captures`.
     `cloudwatch` (boto3 CloudWatch client; default: None):
-        The client that sends the metrics of the variants to CloudWatch. With None, they are only in `mock.metrics`.
+        The client that sends the metrics of the variants to CloudWatch, and reads the alarms that a DeploymentConfig
+        names. With None, metrics are only in `mock.metrics`, and alarms are set with `mock.alarm()`.
     `keep` (int or None; default: None):
         The maximum number of calls, of captures, and of minutes of the metrics of variants that the mock keeps; it
         drops the oldest. None keeps all.

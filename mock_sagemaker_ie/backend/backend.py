@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 from mock_sagemaker_ie.backend import pages, tags
 from mock_sagemaker_ie.backend.event_queue import EventKind, EventQueue
 from mock_sagemaker_ie.backend.experiments.operations import Experiments
+from mock_sagemaker_ie.backend.hosting.deployment import variant_named
 from mock_sagemaker_ie.backend.hosting.endpoints import DEPLOYING, EndpointStatus
 from mock_sagemaker_ie.backend.hosting.metrics import Minutes
 from mock_sagemaker_ie.backend.hosting.operations import Hosting
 from mock_sagemaker_ie.backend.hosting.traffic import TrafficSplitter, choose_fleet, require_invocable, route
 from mock_sagemaker_ie.backend.transitions import END, NEVER
 from mock_sagemaker_ie.changes import UndoLog
-from mock_sagemaker_ie.protocol.errors import AWSError
+from mock_sagemaker_ie.protocol.errors import AWSError, validation_exception
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -202,6 +203,16 @@ class SageMakerBackend:
         """Set the state of a CloudWatch alarm by hand, from now on."""
         self.changing()
         self.hosting.set_alarm(name, state, now)
+
+    def scale(self, endpoint: str, variant: str, count: int, now: dt.datetime) -> None:
+        """Change the number of instances of a variant. Raises AWSError (ValidationException, ResourceLimitExceeded)."""
+        self.changing()
+        present = variant_named(self.hosting.endpoints.get(endpoint).serving, variant)
+        if present and "InitialInstanceCount" not in present:
+            raise validation_exception(f'Variant "{variant}" of endpoint "{endpoint}" has no instances to scale.')
+        desired = [{"VariantName": variant, "DesiredInstanceCount": count}]
+        request = {"EndpointName": endpoint, "DesiredWeightsAndCapacities": desired}
+        self.hosting.update_endpoint_weights_and_capacities(request, now)
 
     def note_alarms(self, described: Mapping[str, Values | None], since: dt.datetime, now: dt.datetime) -> None:
         """Note what CloudWatch says of alarms.

@@ -267,7 +267,18 @@ class Endpoint:
             concerned = name in self.phase.messages and self.phase.concerns_new is new
             return self.phase.variant_status(name) if concerned else None
         status = self.variant_status(name)
-        return None if status in (None, "InService") else {"Status": status, "StartTime": self.modified}
+        if status in (None, "InService"):
+            return None
+        message = self._scaling(name) if self.rescaling else {}
+        return {"Status": status, **message, "StartTime": self.modified}
+
+    def _scaling(self, name: str) -> Values:
+        """Return the StatusMessage of a variant whose number of instances changes ("in" is inferred)."""
+        before, after = (
+            variant_named(each, name).get("InitialInstanceCount", 0) for each in (self.serving, self.pending)
+        )
+        direction = "out" if after > before else "in"
+        return {} if before == after else {"StatusMessage": f"Scaling {direction} desired instance count to {after}."}
 
 
 def _target(status: EndpointStatus | None, trigger: Trigger) -> EndpointStatus | None:
