@@ -171,6 +171,15 @@ class InferenceExperimentMock:
         """
         return self._service.runtime.metrics
 
+    @property
+    def events(self) -> tuple[Mapping[str, Any], ...]:
+        """The events that SageMaker sends to EventBridge, as dicts, in the order of their instants: of every region.
+
+        They are "SageMaker Endpoint State Change" and "SageMaker Endpoint Deployment State Change". With `keep=`, only
+        the last ones.
+        """
+        return tuple(self._service.events())
+
     def fail_next(
         self,
         operation: str,

@@ -19,6 +19,7 @@ from mock_sagemaker_ie.mock import InferenceExperimentMock
 from mock_sagemaker_ie.service.alarm_reader import AlarmReader
 from mock_sagemaker_ie.service.clients import partitions
 from mock_sagemaker_ie.service.delivery import Delivery
+from mock_sagemaker_ie.service.event_publisher import EventPublisher
 from mock_sagemaker_ie.service.faults import UnusedFaultError, UnusedFaultWarning
 from mock_sagemaker_ie.service.invocation import Runtime
 from mock_sagemaker_ie.service.service import Service
@@ -160,6 +161,8 @@ def make_service(options: Options) -> tuple[Service, Delivery]:
     service = Service(as_clock(options["clock"]), settings, options["account_id"], Runtime(delivery, keep), keep)
     if hasattr(options["cloudwatch"], "describe_alarms"):
         service.alarm_reader = AlarmReader(options["cloudwatch"])
+    if options["events"] is not None:
+        service.publisher = EventPublisher(options["events"], delivery.changes)
     return service, delivery
 
 
@@ -192,6 +195,7 @@ def _activate(options: Options, origin: ActiveMock | None = None, **entry: Any) 
         exits.callback(delivery.close)
         exits.callback(active.mock._clients.give_back)  # noqa: SLF001 - not for users
         exits.callback(service.leave)
+        exits.callback(service.publish)
         yield active
     report_unused(service, options["unused_faults"])
 

@@ -202,7 +202,8 @@ class SageMakerBackend:
     def set_alarm(self, name: str, state: str, now: dt.datetime) -> None:
         """Set the state of a CloudWatch alarm by hand, from now on."""
         self.changing()
-        self.hosting.set_alarm(name, state, now)
+        self.hosting.alarms.set_by_hand(name, state)
+        self.hosting.check_alarms(self.hosting.alarms.watchers(name), now)
 
     def scale(self, endpoint: str, variant: str, count: int, now: dt.datetime) -> None:
         """Change the number of instances of a variant. Raises AWSError (ValidationException, ResourceLimitExceeded)."""
@@ -229,7 +230,8 @@ class SageMakerBackend:
         for name in sorted(news, key=instant):
             at = instant(name)
             self.as_of(at).changing()
-            self.hosting.describe_alarm(name, described[name], at)
+            self.hosting.alarms.describe(name, described[name])
+            self.hosting.check_alarms(self.hosting.alarms.watchers(name), at)
 
     # --- traffic
 

@@ -38,11 +38,13 @@ if TYPE_CHECKING:
 
     from botocore.model import OperationModel
 
+    from mock_sagemaker_ie.backend.hosting.events import Notice
     from mock_sagemaker_ie.backend.hosting.traffic import Route
     from mock_sagemaker_ie.backend.settings import Settings
     from mock_sagemaker_ie.clock import Clock
     from mock_sagemaker_ie.protocol.wire import WireRequest
     from mock_sagemaker_ie.service.alarm_reader import AlarmReader
+    from mock_sagemaker_ie.service.event_publisher import EventPublisher
     from mock_sagemaker_ie.service.faults import ReadTimeout
     from mock_sagemaker_ie.service.invocation import Runtime
     from mock_sagemaker_ie.service.models import AsyncHandler, Handler
@@ -95,6 +97,8 @@ class Service:
         # Gets each change of the state before it is applied, and is told by its context whether it was.
         self.on_change: Callable[[Values], AbstractContextManager[None]] | None = None
         self.alarm_reader: AlarmReader | None = None
+        self.publisher: EventPublisher | None = None
+        self._notices: deque[Notice] = deque(maxlen=keep)
         self._settings = settings
         self._latest: dt.datetime | None = None
         self._left: dt.datetime | None = None  # The instant at which the mock was left.
@@ -125,13 +129,15 @@ class Service:
         self.watch.raise_if_forever(model.name)
         if self.alarm_reader is not None:
             self._read_alarms(self.alarm_reader, region, account_id, self.alarm_reader.read_of(model, request))
+        outcome: Answer | AWSError | None
         if model.name == INVOKE_ENDPOINT:
-            return _raise_error(
-                (yield from self._invoke(model, request, region, account_id, asynchronous=asynchronous))
-            )
-        if model.name not in OPERATIONS:
+            outcome = yield from self._invoke(model, request, region, account_id, asynchronous=asynchronous)
+        elif model.name in OPERATIONS:
+            outcome = self._changes.whole(partial(self._answer_and_record, model, request, region, account_id))
+        else:
             return None
-        return _raise_error(self._changes.whole(partial(self._answer_and_record, model, request, region, account_id)))
+        self.publish()
+        return _raise_error(outcome)
 
     # --- faults
 
@@ -398,8 +404,10 @@ class Service:
 
     def _new_backend(self, key: tuple[str, str]) -> SageMakerBackend:
         account_id, region = key
-        metrics = self.runtime._metrics
-        return SageMakerBackend(partition(region), region, account_id, self._settings, self._changes, metrics=metrics)
+        scope, metrics = (partition(region), region, account_id), self.runtime._metrics
+        backend = SageMakerBackend(*scope, self._settings, self._changes, metrics=metrics)
+        backend.hosting.notify = self._notify
+        return backend
 
     def scopes(self) -> list[tuple[str, str]]:
         """Return the accounts and regions that have a backend."""
@@ -426,10 +434,14 @@ class Service:
         """
         if self.alarm_reader is not None:
             self._read_alarms(self.alarm_reader, region, account_id or self.account_id, {})
-        return self._changes.whole(partial(self._look, function, region, account_id))
+        result = self._changes.whole(partial(self._look, function, region, account_id))
+        self.publish()
+        return result
 
     def _read_alarms(self, reader: AlarmReader, region: str, account_id: str, named: Values) -> None:
         """Read the alarms that deployments watch, besides those that a request has `named`, before time passes."""
+        if self._left is not None:
+            return  # The user's client may be without its mock too.
         backend = self._backends.get((account_id, region))
         watched = set() if backend is None else backend.hosting.alarms.watched - named.keys()
         if watched or named:
@@ -440,6 +452,30 @@ class Service:
         since = self._latest
         now = self._read_now()
         self._backend(region, account_id).note_alarms(described, since or now, now)
+
+    # --- events
+
+    def events(self) -> list[Values]:
+        """Return the events until now of every account and region, in the order of their instants."""
+        self._changes.whole(self._pass_time)
+        self.publish()
+        return [notice.event for notice in sorted(self._notices, key=lambda notice: notice.at)]
+
+    def publish(self) -> None:
+        """Deliver the events until now of every account and region."""
+        if self.publisher is not None and self._left is None:
+            self._changes.whole(self._pass_time)
+            self.publisher.publish()
+
+    def _pass_time(self) -> None:
+        now = self._read_now()
+        for backend in list(self._backends.values()):
+            backend.as_of(now)
+
+    def _notify(self, notice: Notice) -> None:
+        self._changes.append(self._notices, notice)
+        if self.publisher is not None:
+            self.publisher.add(notice)
 
     def _look(self, function: Callable[[SageMakerBackend, dt.datetime], T], region: str, account_id: str | None) -> T:
         try:
@@ -479,6 +515,8 @@ class Service:
     def _adopt(self, other: Service) -> None:
         metrics = self.runtime._metrics
         self._backends = {key: backend.copy(self._changes, metrics) for key, backend in other._backends.items()}
+        for backend in self._backends.values():
+            backend.hosting.notify = self._notify
         self._latest = other._latest
         self.runtime.handlers.update(other.runtime.handlers)
         self.faults.outer = other.faults
@@ -504,7 +542,11 @@ class Service:
     def _reset(self) -> None:
         with self.change(reset=True):
             self._cache.clear()
-            self._changes.assign(self, _backends={}, calls=deque(maxlen=self.calls.maxlen), _latest=None)
+            keep = self.calls.maxlen
+            empty: dict[str, Any] = {"_backends": {}, "calls": deque(maxlen=keep), "_notices": deque(maxlen=keep)}
+            self._changes.assign(self, _latest=None, **empty)
+            if self.publisher is not None:
+                self.publisher.reset()
             self.faults.clear()
             self.runtime.reset()
 

@@ -22,16 +22,18 @@ from mock_sagemaker_ie.backend.hosting.endpoints import (
     UPDATE_WEIGHTS,
     Endpoint,
 )
+from mock_sagemaker_ie.backend.hosting.events import notices
 from mock_sagemaker_ie.backend.hosting.quotas import exceeded_quota
-from mock_sagemaker_ie.backend.hosting.resources import ENDPOINT, ENDPOINT_CONFIG, MAX_NAME_LENGTH, MODEL, Resource
+from mock_sagemaker_ie.backend.hosting.resources import ENDPOINT, ENDPOINT_CONFIG, MODEL, Resource, free_name
 from mock_sagemaker_ie.backend.store import Store
 from mock_sagemaker_ie.protocol.errors import AWSError, validation_exception
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from mock_sagemaker_ie.backend.event_queue import EventQueue
+    from mock_sagemaker_ie.backend.hosting.events import Notice
     from mock_sagemaker_ie.backend.hosting.guardrails import Phase
     from mock_sagemaker_ie.backend.hosting.metrics import Minutes
     from mock_sagemaker_ie.backend.settings import Settings
@@ -55,6 +57,7 @@ class Hosting:
         self.configs: Store[Resource] = Store(ENDPOINT_CONFIG, arn_prefix, undo)
         self.endpoints: Store[Endpoint] = Store(ENDPOINT, arn_prefix, undo)
         self.alarms = Alarms(metrics, undo)
+        self.notify: Callable[[Notice], None] | None = None  # Gets the events; nobody gets those of a look ahead.
         self._pending_failures: dict[str, str] = {}
         # The endpoints whose deployments got a failure that waited for them.
         self.failed: frozenset[str] = frozenset()
@@ -196,18 +199,9 @@ class Hosting:
 
         It gets another name when somebody has taken its name: an experiment goes on, whatever else is there.
         """
-        name = self._free_config_name(settings["EndpointConfigName"])
+        name = free_name(settings["EndpointConfigName"], self.configs.records)
         self._create(self.configs, {**settings, "EndpointConfigName": name}, now)
         return self._deployment(name, now)
-
-    def _free_config_name(self, name: str) -> str:
-        """Return this name, or one that begins like it and is free."""
-        free, number = name, 1
-        while free in self.configs.records:
-            number += 1
-            ending = f"-{number}"
-            free = name[: MAX_NAME_LENGTH - len(ending)].rstrip("-") + ending
-        return free
 
     def deploy(self, endpoint: str, deployment: Values, now: dt.datetime, takes: dt.timedelta) -> None:
         """Create the endpoint, or update it when it exists. It serves `deployment` after `takes`."""
@@ -244,18 +238,6 @@ class Hosting:
         present = self.find(endpoint)
         if present is not None and present.until == at:
             self._replace(present, present.end_status(self._durations))
-
-    # --- alarms of deployments
-
-    def set_alarm(self, name: str, state: str, at: dt.datetime) -> None:
-        """Set the state of an alarm by hand, from the instant `at` on."""
-        self.alarms.set_by_hand(name, state)
-        self.check_alarms(self.alarms.watchers(name), at)
-
-    def describe_alarm(self, name: str, alarm: Values | None, at: dt.datetime) -> None:
-        """Note what CloudWatch's DescribeAlarms says of an alarm, from the instant `at` on."""
-        self.alarms.describe(name, alarm)
-        self.check_alarms(self.alarms.watchers(name), at)
 
     def check_alarms(self, endpoints: Iterable[str], at: dt.datetime) -> None:
         """Roll deployments back that bake while an alarm is in state ALARM at the instant `at`; else look later."""
@@ -330,6 +312,7 @@ class Hosting:
             tags=labels,
         )
         self._put(endpoint)
+        self._announce(None, endpoint)
         return {"EndpointArn": endpoint.arn}
 
     def _update(
@@ -352,6 +335,13 @@ class Hosting:
             self.endpoints.remove(endpoint.name)
         else:
             self._put(changed)
+            self._announce(endpoint, changed)
+
+    def _announce(self, before: Endpoint | None, after: Endpoint) -> None:
+        """Pass on the events that tell how an endpoint has changed."""
+        if self.notify is not None:
+            for notice in notices(before, after, self.models.records):
+                self.notify(notice)
 
     def _put(self, endpoint: Endpoint) -> None:
         self.endpoints.put(endpoint)
