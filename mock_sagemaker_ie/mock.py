@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from mock_sagemaker_ie import calls
 from mock_sagemaker_ie.backend.experiments.lifecycle import FINISHED, LIFECYCLE, Entry, Status
-from mock_sagemaker_ie.backend.hosting.alarms import STATES
+from mock_sagemaker_ie.backend.hosting.alarms import ALARM, STATES
 from mock_sagemaker_ie.backend.transitions import Call as Called
 from mock_sagemaker_ie.calls import INVOKE_ENDPOINT, Calls, require_operation
 from mock_sagemaker_ie.clock import instant, movable
@@ -326,8 +326,8 @@ class InferenceExperimentMock:
         """Set the state of a CloudWatch alarm by hand: "ALARM", "OK" or "INSUFFICIENT_DATA", from now on.
 
         A deployment with this alarm in its AutoRollbackConfiguration rolls back when the alarm is in state ALARM during
-        a baking period. What `cloudwatch=` says of the alarm does not count any more. Raises ValueError for another
-        state.
+        a baking period. What `cloudwatch=` says of the alarm does not count any more. An alarm in state ALARM that no
+        deployment has watched when the mock ends is reported like an unused fault. Raises ValueError for another state.
         """
         if state not in STATES:
             raise ValueError(f"state={state!r}: expected one of {', '.join(STATES)}")
@@ -337,6 +337,9 @@ class InferenceExperimentMock:
             entry = {"alarm": name, "state": state, "at": now.isoformat(), "region": region, "account": account}
             with self._service.change(**entry):
                 backend.set_alarm(name, state, now)
+            if state == ALARM:
+                what = f"a deployment that watches the alarm {name!r} in {region}"
+                self._service.faults.expect((account, region, "alarm", name), what)
 
         self._service.look(change, region_name or self.region_name, account_id)
 

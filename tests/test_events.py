@@ -417,7 +417,8 @@ def test_events_do_not_depend_on_looks(config, alarm, alarm_at, looks):
     runs = []
     for instants in ([alarm_at, 100_000], sorted({*looks, alarm_at, 100_000})):
         clock, received = MockClock(START, tick=False), []
-        with mock_inference_experiment(clock=clock, durations=DURATIONS, events=received.append) as mock:
+        options = {"clock": clock, "durations": DURATIONS, "events": received.append, "unused_faults": "ignore"}
+        with mock_inference_experiment(**options) as mock:
             client = mock.client()
             serve_old(client)
             update(client, config)

@@ -180,8 +180,9 @@ class SageMakerBackend:
 
     @property
     def met(self) -> set[tuple[str, ...]]:
-        """The arranged failures that have happened: ("endpoint", name) and ("experiment", name, instant)."""
-        return self._met.keys() | {("endpoint", name) for name in self.hosting.failed}
+        """What was arranged and has happened: ("endpoint", name), ("experiment", name, instant) and ("alarm", name)."""
+        alarms = {("alarm", name) for name in self.hosting.alarms.met}
+        return self._met.keys() | {("endpoint", name) for name in self.hosting.failed} | alarms
 
     def fail_experiment(self, name: str, reason: str, at: dt.datetime, now: dt.datetime) -> None:
         """Make what the service does for an experiment fail, now or at a later instant."""

@@ -5,13 +5,18 @@ from __future__ import annotations
 import datetime as dt
 from contextlib import suppress
 
+import boto3
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from moto import mock_aws
 
-from mock_sagemaker_ie import DeliveryWarning, FrozenClock, ModelResponse, mock_inference_experiment
+from mock_sagemaker_ie import DeliveryWarning, FrozenClock, MockClock, ModelResponse, mock_inference_experiment
 from tests.conftest import START
-from tests.guardrails import ALARM, ALL_TRAFFIC, CANARY, MODELS, NEW, OLD, seen, serve_old, update
+from tests.guardrails import ALARM, ALL_TRAFFIC, CANARY, MODELS, NEW, OLD, ROLLING, seen, serve_old, update
 from tests.hosting import endpoint, refused
 from tests.requests import ENDPOINT
+from tests.traffic.shared import KEYS
 
 MINUTE = dt.timedelta(minutes=1)
 ROLLED_BACK, BAKING, DONE = ("InService", OLD), ("Updating", OLD), ("InService", NEW)
@@ -231,6 +236,36 @@ def test_a_definition_that_cannot_be_evaluated_warns(watching, sagemaker, cloudw
     cloudwatch.set_alarm_state(AlarmName=ALARM, StateValue="ALARM", StateReason="test")
 
     assert state(sagemaker) == ROLLED_BACK
+
+
+instants = st.lists(st.integers(0, 900), max_size=8)
+
+
+@settings(max_examples=25)
+@given(st.sampled_from([CANARY, ROLLING]), st.integers(1, 3), instants, instants)
+def test_looks_do_not_change_when_an_alarm_trips(config, periods, invocations, looks):
+    """The metrics alone decide: the endpoint rolls back at the same instant, whoever looks and however often."""
+    last = 7200
+    shown = []
+    with mock_aws():
+        cloudwatch = boto3.client("cloudwatch", **KEYS)
+        put_alarm(cloudwatch, EvaluationPeriods=periods)
+        for others in ([], looks):
+            clock = MockClock(START, tick=False)
+            with mock_inference_experiment(clock=clock, cloudwatch=cloudwatch, unused_faults="ignore") as mock:
+                sagemaker = mock.client()
+                mock.serve(MODELS[NEW], lambda _: ModelResponse("", status=500))
+                serve_old(sagemaker)
+                update(sagemaker, config)
+                for instant in sorted({*invocations, *others, last}):
+                    clock.move_to(START + dt.timedelta(seconds=instant))
+                    if instant in invocations:
+                        invoke(mock, 2)
+                    described = endpoint(sagemaker)
+                shown.append(described)
+
+    assert shown[0] == shown[1]
+    assert shown[0]["EndpointConfigName"] == (OLD if "FailureReason" in shown[0] else NEW)
 
 
 # --- a client that fails

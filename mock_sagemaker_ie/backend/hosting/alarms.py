@@ -50,18 +50,20 @@ class Alarms:
         self._by_hand: dict[str, str] = {}
         self._described: dict[str, Values | None] = {}
         self._watched: dict[str, list[str]] = {}  # By endpoint: the alarms of its deployment.
+        self.met: frozenset[str] = frozenset()  # The alarms that a deployment has watched.
 
     def copy(self, metrics: Minutes, undo: UndoLog) -> Alarms:
         """Return an independent copy, whose alarms are evaluated on other metrics."""
         duplicate = Alarms(metrics, undo)
         duplicate._by_hand, duplicate._described = dict(self._by_hand), dict(self._described)
-        duplicate._watched = dict(self._watched)
+        duplicate._watched, duplicate.met = dict(self._watched), self.met
         return duplicate
 
     def watch(self, endpoint: str, alarms: list[str]) -> None:
         """Note the alarms that the deployment of an endpoint watches; none when there is no deployment."""
         if alarms:
             self._undo.update(self._watched, {endpoint: alarms})
+            self._undo.assign(self, met=self.met.union(alarms))
         elif endpoint in self._watched:
             self._undo.remove(self._watched, endpoint)
 

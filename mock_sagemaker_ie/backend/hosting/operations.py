@@ -74,7 +74,7 @@ class Hosting:
     def copy_of_one(self, endpoint: str, events: EventQueue, metrics: Minutes, undo: UndoLog) -> Hosting:
         """Return a copy that has one endpoint only, to look ahead. It shares the models and adds to `events`."""
         duplicate = Hosting(self._arn_prefix, self._settings, events, metrics, undo)
-        duplicate.models, duplicate.alarms = self.models, self.alarms
+        duplicate.models, duplicate.alarms = self.models, self.alarms.copy(metrics, undo)
         if endpoint in self.endpoints.records:
             duplicate._put(self.endpoints.records[endpoint])
         if endpoint in self._pending_failures:
