@@ -101,13 +101,18 @@ class Run:
     def __init__(self, mock, config, count):
         self.mock, self.sagemaker = mock, mock.client()
         for name in (OLD, NEW):
-            configure(self.sagemaker, name, count)
+            capture = {
+                "InitialSamplingPercentage": 100,
+                "DestinationS3Uri": f"s3://{name}/captured",
+                "CaptureOptions": [{"CaptureMode": "Output"}],
+            }
+            configure(self.sagemaker, name, count, DataCaptureConfig=capture)
         self.sagemaker.create_endpoint(EndpointName=ENDPOINT, EndpointConfigName=OLD)
         update(self.sagemaker, config)
         self.answered = {OLD: 0, NEW: 0}
 
     def check(self, requests):
-        """Invoke the endpoint; what Describe, the answers and the metrics say agrees."""
+        """Invoke the endpoint; what Describe, the answers, the captures, the metrics and the events say agrees."""
         shown = endpoint(self.sagemaker)
         (old,) = shown["ProductionVariants"]
         (new,) = shown.get("PendingDeploymentSummary", {}).get("ProductionVariants", [None])
@@ -127,19 +132,26 @@ class Run:
             if each.name == "Invocations":
                 counted[each.endpoint_config] += each.sum
         assert counted == self.answered
-        return shown
+        destinations = [capture.destination for capture in self.mock.captures]
+        assert {config: destinations.count(f"s3://{config}/captured") for config in MODELS} == self.answered
+        event = self.mock.events[-1]["detail"]
+        assert event["EndpointStatus"].replace("_", "") == shown["EndpointStatus"].upper()
+        assert event["EndpointConfigName"] == shown["EndpointConfigName"]
 
 
 @settings(max_examples=40)
-@given(configs, durations, counts, st.lists(st.tuples(seconds, st.integers(0, 9)), min_size=1, max_size=8))
-def test_describe_answers_and_metrics_agree_at_every_instant(config, lasting, count, steps):
-    """No request is lost, or answered by a fleet without instances; each fleet answers its share."""
+@given(
+    configs, durations, counts, st.lists(st.tuples(seconds, st.integers(0, 9), st.booleans()), min_size=1, max_size=8)
+)
+def test_describe_traffic_metrics_events_and_captures_agree_at_every_instant(config, lasting, count, steps):
+    """No request is lost, or answered by a fleet without instances; each answers its share, until an alarm comes."""
     with mock_inference_experiment(
         clock=MockClock(START, tick=False), durations=lasting, unused_faults="ignore"
     ) as mock:
         run = Run(mock, config, count)
-        for wait, requests in steps:
+        for wait, requests, alarm in steps:
             mock.clock.advance(seconds=wait)
+            mock.alarm(ALARM, state="ALARM" if alarm else "OK")
             run.check(requests)
 
 

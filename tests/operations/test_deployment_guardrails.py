@@ -220,12 +220,16 @@ def test_target_variant_goes_to_both_fleets(guarded, sagemaker):
 
 
 def test_the_shadow_of_the_fleet_that_answers_gets_the_copies(guarded, sagemaker):
-    """Each fleet has its own shadow variant."""
-    configure(sagemaker, "shadowed", ShadowProductionVariants=[deployed(SHADOW)])
+    """Each fleet has its own shadow variant, whose instances become active with those of production."""
+    configure(sagemaker, "shadowed", ShadowProductionVariants=[deployed(SHADOW, InitialInstanceCount=6)])
     update(sagemaker, CANARY, "shadowed")
     guarded.clock.advance(LAUNCHING)
 
     answers(guarded, 30)
+
+    (shadow,) = endpoint(sagemaker)["PendingDeploymentSummary"]["ShadowProductionVariants"]
+    assert shadow["CurrentInstanceCount"] == 2
+    assert shadow["VariantStatus"][0]["Status"] == "Baking"
 
     counted = {each.variant: each.sum for each in guarded.metrics if each.name == "Invocations"}
     assert counted == {ALL_TRAFFIC: 30, SHADOW: 10}

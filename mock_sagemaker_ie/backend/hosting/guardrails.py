@@ -70,7 +70,7 @@ class Phase:
         return {"Status": self.status, **message, "StartTime": self.begins}
 
 
-class Fleets(NamedTuple):
+class Capacity(NamedTuple):
     """The instances of both fleets during a phase, by variant: see Phase."""
 
     old: Counts
@@ -79,7 +79,7 @@ class Fleets(NamedTuple):
 
 
 # A phase without its instants: its status, its length, the fleets, and the messages.
-Step = tuple[str, dt.timedelta, Fleets, dict[str, str]]
+Step = tuple[str, dt.timedelta, Capacity, dict[str, str]]
 
 
 def phases(
@@ -91,7 +91,7 @@ def phases(
     `excluded`: deployment guardrails do not support the endpoint, which shifts all traffic at once, without baking.
     The launch of a fleet or a batch lasts `endpoint_updating`, its termination `endpoint_deleting`.
     """
-    before, after, rolling = instance_counts(old), Fleet.of(new), config.get("RollingUpdatePolicy")
+    before, after, rolling = instance_counts(old), NewFleet.of(new), config.get("RollingUpdatePolicy")
     if rolling is not None and not excluded:
         policy, steps = rolling, _rolling(rolling, before, after, durations)
     else:
@@ -102,7 +102,7 @@ def phases(
     return tuple(_timed(steps, after.production, at, limit))
 
 
-def _blue_green(policy: Values, old: Counts, fleet: Fleet, durations: Durations) -> Iterator[Step]:
+def _blue_green(policy: Values, old: Counts, fleet: NewFleet, durations: Durations) -> Iterator[Step]:
     """Yield the steps of a deployment that launches a whole fleet beside the old one."""
     routing = policy.get("TrafficRoutingConfiguration", {"Type": "ALL_AT_ONCE", _WAIT: 0})
     kind, full = routing["Type"], fleet.full
@@ -111,7 +111,7 @@ def _blue_green(policy: Values, old: Counts, fleet: Fleet, durations: Durations)
         batches = [fleet.batch(routing["CanarySize"], 1), full]
     elif kind == "LINEAR":
         batches = list(fleet.batches(routing["LinearStepSize"]))
-    fleets = Fleets(old, full, dict.fromkeys(full, 0))
+    fleets = Capacity(old, full, dict.fromkeys(full, 0))
     yield CREATING, durations.endpoint_updating, fleets, _messages("Launching {} instance(s).", full)
     for number, active in enumerate(batches, start=1):
         last = number == len(batches)
@@ -121,12 +121,12 @@ def _blue_green(policy: Values, old: Counts, fleet: Fleet, durations: Durations)
     yield DELETING, durations.endpoint_deleting, fleets, _messages("Terminating {} instance(s).", old)
 
 
-def _rolling(policy: Values, old: Counts, fleet: Fleet, durations: Durations) -> Iterator[Step]:
+def _rolling(policy: Values, old: Counts, fleet: NewFleet, durations: Durations) -> Iterator[Step]:
     """Yield the steps of a deployment that replaces the instances of the old fleet batch by batch."""
     present, active = old, dict.fromkeys(fleet.full, 0)
     for following in fleet.batches(policy["MaximumBatchSize"]):
         launched = {name: count - active[name] for name, count in following.items()}
-        fleets = Fleets(present, following, active)
+        fleets = Capacity(present, following, active)
         yield CREATING, durations.endpoint_updating, fleets, _messages("Launching {} instance(s).", launched)
         fleets, active = fleets._replace(active=following), following
         size = "full" if active == fleet.full else "batch"
@@ -137,7 +137,7 @@ def _rolling(policy: Values, old: Counts, fleet: Fleet, durations: Durations) ->
         present = left
 
 
-def _shift(fleets: Fleets, size: str, wait: str, seconds: int) -> Iterator[Step]:
+def _shift(fleets: Capacity, size: str, wait: str, seconds: int) -> Iterator[Step]:
     """Yield the steps that turn on traffic and, unless the wait takes no time, bake."""
     capacity = f"{size} capacity of {{}} instance(s)."
     yield ACTIVATING, ZERO, fleets, _messages(f"Activating traffic on {capacity}", fleets.active)
@@ -158,7 +158,9 @@ def roll_back(phase: Phase, config: Values, old: Values, at: dt.datetime, takes:
     while present != full:
         more = {name: min(instances(size, count), count - present[name]) for name, count in full.items()}
         nothing = dict.fromkeys(phase.new, 0)
-        steps.append((UPDATING, takes, Fleets(present, nothing, nothing), _messages("Launching {} instance(s).", more)))
+        steps.append(
+            (UPDATING, takes, Capacity(present, nothing, nothing), _messages("Launching {} instance(s).", more))
+        )
         present = {name: count + more[name] for name, count in present.items()}
     return tuple(_timed(steps, {}, at, None))
 
@@ -203,14 +205,14 @@ def instances(size: Values, count: int) -> int:
     return min(max(int(part), 1), count)
 
 
-class Fleet(NamedTuple):
+class NewFleet(NamedTuple):
     """The instances that a new fleet will have, of its production and of its shadow variants."""
 
     production: Counts
     shadow: Counts
 
     @classmethod
-    def of(cls, deployment: Values) -> Fleet:
+    def of(cls, deployment: Values) -> NewFleet:
         """Return the fleet of a deployment."""
         counts = instance_counts(deployment)
         production = {variant["VariantName"]: 0 for variant in deployment["ProductionVariants"]}
