@@ -148,7 +148,8 @@ class Runtime:
         kept, invocations = [], []
         for target, outcome, took in outcomes:
             status = outcome.status
-            invocations.append(Invocation(endpoint, target.variant, route.config, at, status, took, target.instances))
+            of_variant = endpoint, target.variant, route.config
+            invocations.append(Invocation(*of_variant, at, status, took, target.instances, scope=route.scope))
             if outcome.response is None or status != OK or route.capture is None:
                 continue  # A failed answer is not captured (inferred).
             kept.append(

@@ -238,6 +238,23 @@ def test_a_definition_that_cannot_be_evaluated_warns(watching, sagemaker, cloudw
     assert state(sagemaker) == ROLLED_BACK
 
 
+def test_the_metrics_of_another_region_do_not_count(failing, sagemaker, cloudwatch):
+    """Endpoints of the same name may be deployed in several regions: one failing model rolls back one endpoint."""
+    put_alarm(cloudwatch)
+    elsewhere = boto3.client("sagemaker", **{**KEYS, "region_name": "eu-west-1"})
+    serve_old(elsewhere)
+    for client in (sagemaker, elsewhere):
+        update(client, CANARY)
+
+    runtime = boto3.client("sagemaker-runtime", **{**KEYS, "region_name": "eu-west-1"})
+    for _ in range(3):
+        with suppress(runtime.exceptions.ModelError):
+            runtime.invoke_endpoint(EndpointName=ENDPOINT, Body=b"1")
+    failing.clock.advance(MINUTE)
+
+    assert (state(sagemaker), state(elsewhere)) == (BAKING, ROLLED_BACK)
+
+
 instants = st.lists(st.integers(0, 900), max_size=8)
 
 

@@ -10,7 +10,7 @@ import datetime as dt
 import operator
 from typing import TYPE_CHECKING, Any
 
-from mock_sagemaker_ie.backend.hosting.metrics import NAMESPACE, Minutes, Series
+from mock_sagemaker_ie.backend.hosting.metrics import NAMESPACE, Minutes, Scope, Series
 from mock_sagemaker_ie.protocol.errors import validation_exception
 
 if TYPE_CHECKING:
@@ -42,9 +42,10 @@ _DIMENSIONS = {"EndpointName": "endpoint", "VariantName": "variant", "EndpointCo
 
 
 class Alarms:
-    """The states of alarms. `metrics`: those of the mock, on which alarms are evaluated."""
+    """The states of alarms of a `scope`. `metrics`: those of the mock, on which alarms are evaluated."""
 
-    def __init__(self, metrics: Minutes, undo: UndoLog) -> None:
+    def __init__(self, scope: Scope, metrics: Minutes, undo: UndoLog) -> None:
+        self._scope = scope
         self._metrics = metrics
         self._undo = undo
         self._by_hand: dict[str, str] = {}
@@ -54,7 +55,7 @@ class Alarms:
 
     def copy(self, metrics: Minutes, undo: UndoLog) -> Alarms:
         """Return an independent copy, whose alarms are evaluated on other metrics."""
-        duplicate = Alarms(metrics, undo)
+        duplicate = Alarms(self._scope, metrics, undo)
         duplicate._by_hand, duplicate._described = dict(self._by_hand), dict(self._described)
         duplicate._watched, duplicate.met = dict(self._watched), self.met
         return duplicate
@@ -107,7 +108,35 @@ class Alarms:
         if name in self._by_hand:
             return self._by_hand[name]
         alarm = self._described.get(name) or {}
-        return ALARM if _breaches(alarm, self._metrics, at) else str(alarm.get("StateValue", "OK"))
+        return ALARM if self._breaches(alarm, at) else str(alarm.get("StateValue", "OK"))
+
+    def _breaches(self, alarm: Values, at: dt.datetime) -> bool:
+        """Return whether an alarm is in state ALARM at the instant `at`, by its definition and the complete minutes."""
+        if not is_evaluated(alarm):
+            return False
+        compare, threshold = _COMPARISONS[alarm["ComparisonOperator"]], alarm["Threshold"]
+        missing: bool = alarm.get("TreatMissingData") == "breaching"
+        values = self._values(alarm, at)
+        breaching: int = sum(missing if value is None else compare(value, threshold) for value in values)
+        needed: int = alarm.get("DatapointsToAlarm") or alarm["EvaluationPeriods"]
+        return breaching >= needed
+
+    def _values(self, alarm: Values, at: dt.datetime) -> Iterator[float | None]:
+        """Yield the value of each evaluation period, the last one first; None for a period without data.
+
+        SageMaker's metrics come by minute, so a shorter period counts as a minute.
+        """
+        dimensions = {each["Name"]: each["Value"] for each in alarm.get("Dimensions", ())}
+        known = dimensions.keys() <= _DIMENSIONS.keys() and {"EndpointName", "VariantName"} <= dimensions.keys()
+        series = Series(**{_DIMENSIONS[name]: value for name, value in dimensions.items()}) if known else None
+        name, minutes = alarm["MetricName"], max(alarm["Period"] // 60, 1)
+        ends = at.replace(second=0, microsecond=0)
+        for _ in range(alarm["EvaluationPeriods"]):
+            starts = [ends - number * MINUTE for number in range(1, minutes + 1)]
+            found = [series and self._metrics.find(self._scope, series, start, name) for start in starts]
+            points = [point for point in found if point is not None]
+            yield _STATISTICS[alarm["Statistic"]](points) if points else None
+            ends -= minutes * MINUTE
 
 
 def next_look(at: dt.datetime) -> dt.datetime:
@@ -123,33 +152,3 @@ def is_evaluated(alarm: Values) -> bool:
         and alarm.get("ComparisonOperator") in _COMPARISONS
         and "Threshold" in alarm
     )
-
-
-def _breaches(alarm: Values, metrics: Minutes, at: dt.datetime) -> bool:
-    """Return whether an alarm is in state ALARM at the instant `at`, by its definition and the complete minutes."""
-    if not is_evaluated(alarm):
-        return False
-    compare, threshold = _COMPARISONS[alarm["ComparisonOperator"]], alarm["Threshold"]
-    missing: bool = alarm.get("TreatMissingData") == "breaching"
-    values = _values(alarm, metrics, at)
-    breaching: int = sum(missing if value is None else compare(value, threshold) for value in values)
-    needed: int = alarm.get("DatapointsToAlarm") or alarm["EvaluationPeriods"]
-    return breaching >= needed
-
-
-def _values(alarm: Values, metrics: Minutes, at: dt.datetime) -> Iterator[float | None]:
-    """Yield the value of each evaluation period, the last one first; None for a period without data.
-
-    SageMaker's metrics come by minute, so a shorter period counts as a minute.
-    """
-    dimensions = {each["Name"]: each["Value"] for each in alarm.get("Dimensions", ())}
-    known = dimensions.keys() <= _DIMENSIONS.keys() and {"EndpointName", "VariantName"} <= dimensions.keys()
-    series = Series(**{_DIMENSIONS[name]: value for name, value in dimensions.items()}) if known else None
-    minutes = max(alarm["Period"] // 60, 1)
-    ends = at.replace(second=0, microsecond=0)
-    for _ in range(alarm["EvaluationPeriods"]):
-        starts = [ends - number * MINUTE for number in range(1, minutes + 1)]
-        found = [] if series is None else [metrics.find(series, start, alarm["MetricName"]) for start in starts]
-        points = [point for point in found if point is not None]
-        yield _STATISTICS[alarm["Statistic"]](points) if points else None
-        ends -= minutes * MINUTE

@@ -56,7 +56,8 @@ class Hosting:
         self.models: Store[Resource] = Store(MODEL, arn_prefix, undo)
         self.configs: Store[Resource] = Store(ENDPOINT_CONFIG, arn_prefix, undo)
         self.endpoints: Store[Endpoint] = Store(ENDPOINT, arn_prefix, undo)
-        self.alarms = Alarms(metrics, undo)
+        _, _, _, region, self._account = arn_prefix.split(":")
+        self.alarms = Alarms((self._account, region), metrics, undo)
         self.notify: Callable[[Notice], None] | None = None  # Gets the events; nobody gets those of a look ahead.
         self._pending_failures: dict[str, str] = {}
         # The endpoints whose deployments got a failure that waited for them.
@@ -163,8 +164,7 @@ class Hosting:
             return ()
         rules.require_same_variants(old, new)
         self.alarms.require(guardrails.alarm_names(config))
-        account = self._arn_prefix.rpartition(":")[2]
-        excluded = guardrails.is_excluded(config, (old, new), self.models.records, account)
+        excluded = guardrails.is_excluded(config, (old, new), self.models.records, self._account)
         if not excluded:
             rules.require_batches_fit(config, new)
         return guardrails.phases(config, old, new, now, self._durations, excluded=excluded)

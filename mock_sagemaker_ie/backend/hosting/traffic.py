@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping, Sequence
 
     from mock_sagemaker_ie.backend.hosting.endpoints import Endpoint
+    from mock_sagemaker_ie.backend.hosting.metrics import Scope
     from mock_sagemaker_ie.backend.hosting.resources import Resource
 
 Values = dict[str, Any]
@@ -70,13 +71,14 @@ class Route(NamedTuple):
     """The variants that receive a request: production answers, and the shadow, if there is one, gets a copy.
 
     `capture`: how to capture the request and the responses of both; None when they are not captured. `config`: the
-    name of the endpoint configuration that has both.
+    name of the endpoint configuration that has both. `scope`: the account and the region of the endpoint.
     """
 
     production: Target
     shadow: Target | None
     capture: CaptureSettings | None
     config: str
+    scope: Scope
 
 
 class TrafficSplitter:
@@ -197,7 +199,9 @@ def route(
         if splitter.sample(("capture", key), share):
             capture = CaptureSettings.of(config)
     copied = None if shadow is None else Target.of(shadow, counts)
-    return Route(Target.of(production[target], counts), copied, capture, serving["EndpointConfigName"])
+    _, _, _, region, account, _ = endpoint.arn.split(":")
+    answering = Target.of(production[target], counts)
+    return Route(answering, copied, capture, serving["EndpointConfigName"], (account, region))
 
 
 def _shadow_share(shadow: Values, production: Values) -> Fraction:
