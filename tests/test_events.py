@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from moto import mock_aws
 
 from mock_sagemaker_ie import DeliveryWarning, MockClock, mock_inference_experiment
+from mock_sagemaker_ie.interception import stack
 from tests.conftest import START
 from tests.guardrails import ALARM, ALL_TRAFFIC, CANARY, DURATIONS, NEW, OLD, ROLLING, blue_green, serve_old, update
 from tests.hosting import ENDPOINT_MINUTES, serve
@@ -441,3 +442,22 @@ def test_events_do_not_depend_on_looks(config, alarm, alarm_at, looks):
         runs.append([{**event, "id": None} for event in received])
 
     assert runs[0] == runs[1]
+
+
+# --- a copied state
+
+
+@mock_inference_experiment(clock=START.isoformat())
+class TestCopiedState:
+    """Each test of a class starts with a copy of what the set-up of the class has made."""
+
+    @classmethod
+    def setup_class(cls):
+        serve(boto3.client("sagemaker", **KEYS))
+
+    @pytest.mark.parametrize("times", range(2))
+    def test_the_events_of_the_set_up_come_first(self, times):
+        """Then come those of the test, which no other test sees."""
+        boto3.client("sagemaker", **KEYS).delete_endpoint(EndpointName=ENDPOINT)
+
+        assert brief(stack.active_mocks()[-1].mock.events) == [*CREATED, (0, "DELETING")]

@@ -518,6 +518,7 @@ class Service:
         for backend in self._backends.values():
             backend.hosting.notify = self._notify
         self._latest = other._latest
+        self._notices.extend(other._notices)
         self.runtime.handlers.update(other.runtime.handlers)
         self.faults.outer = other.faults
 
