@@ -457,17 +457,24 @@ class Service:
 
     def events(self) -> list[Values]:
         """Return the events until now of every account and region, in the order of their instants."""
-        self._changes.whole(self._pass_time)
+        self._pass_time()
         self.publish()
         return [notice.event for notice in sorted(self._notices, key=lambda notice: notice.at)]
 
     def publish(self) -> None:
         """Deliver the events until now of every account and region."""
         if self.publisher is not None and self._left is None:
-            self._changes.whole(self._pass_time)
+            self._pass_time()
             self.publisher.publish()
 
     def _pass_time(self) -> None:
+        """Let time pass in every account and region."""
+        if self.alarm_reader is not None:
+            for account_id, region in self.scopes():
+                self._read_alarms(self.alarm_reader, region, account_id, {})
+        self._changes.whole(self._pass_time_now)
+
+    def _pass_time_now(self) -> None:
         now = self._read_now()
         for backend in list(self._backends.values()):
             backend.as_of(now)

@@ -93,6 +93,21 @@ def test_a_state_counts_from_the_last_look_on_when_the_clocks_differ(watching, s
     assert endpoint(sagemaker)["LastModifiedTime"] == START
 
 
+@pytest.mark.parametrize("region", ["us-east-1", "eu-west-1"])
+def test_a_look_at_the_events_reads_the_alarms_first(watching, cloudwatch, region):
+    """Also those of another region, whose time passes too."""
+    put_alarm(cloudwatch, Namespace="Own", MetricName="Complaints", Dimensions=[])
+    client = boto3.client("sagemaker", **{**KEYS, "region_name": region})
+    if region != "us-east-1":
+        serve_old(client)
+    update(client, CANARY)
+
+    cloudwatch.set_alarm_state(AlarmName=ALARM, StateValue="ALARM", StateReason="test")
+    watching.clock.advance(hours=1)
+
+    assert "ROLLING_BACK" in [event["detail"]["EndpointStatus"] for event in watching.events]
+
+
 def test_a_state_counts_from_its_own_instant_on_when_the_clocks_agree(cloudwatch, sagemaker):
     """With a FrozenClock, which moto sees, StateUpdatedTimestamp says that the alarm came after the deployment."""
     put_alarm(cloudwatch, Namespace="Own", MetricName="Complaints", Dimensions=[])
