@@ -270,8 +270,7 @@ def _replay_failure(service: Service, entry: Entry) -> None:
 
 
 def _replay_change(service: Service, entry: Entry) -> None:
-    now = service.now()
-    backend = service.backend(entry["region"], entry["account"]).as_of(now)
+    backend = service.backend(entry["region"], entry["account"]).as_of(now := service.now())
     if "alarm" in entry:
         backend.set_alarm(entry["alarm"], entry["state"], now)
     else:

@@ -10,7 +10,7 @@ import datetime as dt
 import operator
 from typing import TYPE_CHECKING, Any
 
-from mock_sagemaker_ie.backend.hosting.metrics import NAMESPACE, Minutes, Scope, Series
+from mock_sagemaker_ie.backend.hosting.metrics import NAMESPACE, Minutes, Series
 from mock_sagemaker_ie.protocol.errors import validation_exception
 
 if TYPE_CHECKING:
@@ -42,10 +42,14 @@ _DIMENSIONS = {"EndpointName": "endpoint", "VariantName": "variant", "EndpointCo
 
 
 class Alarms:
-    """The states of alarms of a `scope`. `metrics`: those of the mock, on which alarms are evaluated."""
+    """The states of alarms. `metrics`: those of the mock, on which alarms are evaluated.
 
-    def __init__(self, scope: Scope, metrics: Minutes, undo: UndoLog) -> None:
-        self._scope = scope
+    `arn_prefix`: of the account and the region.
+    """
+
+    def __init__(self, arn_prefix: str, metrics: Minutes, undo: UndoLog) -> None:
+        _, _, _, region, account = arn_prefix.split(":")
+        self._arn_prefix, self._scope = arn_prefix, (account, region)
         self._metrics = metrics
         self._undo = undo
         self._by_hand: dict[str, str] = {}
@@ -55,7 +59,7 @@ class Alarms:
 
     def copy(self, metrics: Minutes, undo: UndoLog) -> Alarms:
         """Return an independent copy, whose alarms are evaluated on other metrics."""
-        duplicate = Alarms(self._scope, metrics, undo)
+        duplicate = Alarms(self._arn_prefix, metrics, undo)
         duplicate._by_hand, duplicate._described = dict(self._by_hand), dict(self._described)
         duplicate._watched, duplicate.met = dict(self._watched), self.met
         return duplicate

@@ -166,9 +166,9 @@ class Endpoint:
         return guardrails.alarm_names(self.deployment_config or {}) if deploying else []
 
     @property
-    def baking(self) -> bool:
-        """True in a baking period, in which an alarm rolls the deployment back."""
-        return self.phase is not None and self.phase.status == guardrails.BAKING
+    def baking(self) -> Phase | None:
+        """The present phase if it is a baking period, in which an alarm rolls the deployment back; else None."""
+        return self.phase if self.phase is not None and self.phase.status == guardrails.BAKING else None
 
     @property
     def deploying(self) -> bool:

@@ -75,8 +75,7 @@ def notices(before: Endpoint | None, after: Endpoint, models: Mapping[str, Resou
     phase_began = after.phase is not None and (before is None or before.phase != after.phase)
     if phase_began or (status_began and after.status is EndpointStatus.UPDATING):
         deployments = [each for each in (after.serving, after.pending) if each is not None]
-        account = after.arn.split(":")[4]
-        if not is_excluded(after.deployment_config or {}, deployments, models, account):
+        if not is_excluded(after.deployment_config or {}, deployments, models, after.arn):
             at = after.modified if after.phase is None else after.phase.begins
             yield Notice(at, DEPLOYMENT_CHANGE, after, str(uuid.uuid4()))
 

@@ -82,21 +82,16 @@ class Capacity(NamedTuple):
 Step = tuple[str, dt.timedelta, Capacity, dict[str, str]]
 
 
-def phases(
-    config: Values, old: Values, new: Values, at: dt.datetime, durations: Durations, *, excluded: bool = False
-) -> tuple[Phase, ...]:
+def phases(config: Values, old: Values, new: Values, at: dt.datetime, durations: Durations) -> tuple[Phase, ...]:
     """Return the phases of a deployment that begins at the instant `at`, if no alarm interrupts it.
 
     `config`: the DeploymentConfig. `old`, `new`: the deployment that serves, and the one that takes its place.
-    `excluded`: deployment guardrails do not support the endpoint, which shifts all traffic at once, without baking.
     The launch of a fleet or a batch lasts `endpoint_updating`, its termination `endpoint_deleting`.
     """
-    before, after, rolling = instance_counts(old), NewFleet.of(new), config.get("RollingUpdatePolicy")
-    if rolling is not None and not excluded:
-        policy, steps = rolling, _rolling(rolling, before, after, durations)
-    else:
-        policy = {} if excluded else config.get("BlueGreenUpdatePolicy", {})
-        steps = _blue_green(policy, before, after, durations)
+    plan = _rolling if "RollingUpdatePolicy" in config else _blue_green
+    policy = config.get("RollingUpdatePolicy") or config.get("BlueGreenUpdatePolicy", {})
+    after = NewFleet.of(new)
+    steps = plan(policy, instance_counts(old), after, durations)
     seconds = policy.get("MaximumExecutionTimeoutInSeconds")
     limit = None if seconds is None else later(at, dt.timedelta(seconds=seconds))
     return tuple(_timed(steps, after.production, at, limit))
@@ -255,11 +250,11 @@ def _messages(text: str, counts: Counts) -> dict[str, str]:
 # --- what deployment guardrails do not support
 
 
-def is_excluded(config: Values, deployments: Collection[Values], models: Mapping[str, Resource], account: str) -> bool:
+def is_excluded(config: Values, deployments: Collection[Values], models: Mapping[str, Resource], arn: str) -> bool:
     """Return whether AWS falls back to all-at-once traffic shifting without baking (AWS: Exclusions).
 
-    That is: ml.inf1 instances, Elastic Inference, Marketplace containers (inferred: a model package of an account that
-    is not `account`); for rolling deployments also several production variants. Serverless variants have no instances
+    That is: ml.inf1 instances, Elastic Inference, Marketplace containers (inferred: a model package of another account
+    than that of `arn`); for rolling deployments also several production variants. Serverless variants have no instances
     by which traffic could shift.
     """
     several = any(len(deployment["ProductionVariants"]) > 1 for deployment in deployments)
@@ -267,13 +262,13 @@ def is_excluded(config: Values, deployments: Collection[Values], models: Mapping
         "InitialInstanceCount" not in variant
         or "AcceleratorType" in variant
         or any(instance_type.startswith("ml.inf1.") for instance_type in instance_types(variant))
-        or any(_is_foreign(each.get("ModelPackageName", ""), account) for each in containers(variant, models))
+        or any(_is_foreign(each.get("ModelPackageName", ""), arn) for each in containers(variant, models))
         for deployment in deployments
         for variant in variants(deployment)
     )
 
 
-def _is_foreign(package: str, account: str) -> bool:
-    """Return whether the ARN of a model package names another account. A plain name is of the same account."""
+def _is_foreign(package: str, arn: str) -> bool:
+    """Return whether the ARN of a model package has another account than `arn`. A plain name is of the same account."""
     parts = package.split(":")
-    return len(parts) > _ACCOUNT and parts[_ACCOUNT] != account
+    return len(parts) > _ACCOUNT and parts[_ACCOUNT] != arn.split(":")[_ACCOUNT]

@@ -56,9 +56,8 @@ class Hosting:
         self.models: Store[Resource] = Store(MODEL, arn_prefix, undo)
         self.configs: Store[Resource] = Store(ENDPOINT_CONFIG, arn_prefix, undo)
         self.endpoints: Store[Endpoint] = Store(ENDPOINT, arn_prefix, undo)
-        _, _, _, region, self._account = arn_prefix.split(":")
-        self.alarms = Alarms((self._account, region), metrics, undo)
-        self.notify: Callable[[Notice], None] | None = None  # Gets the events; nobody gets those of a look ahead.
+        self.alarms = Alarms(arn_prefix, metrics, undo)
+        self.notify: Callable[[Notice], None] | None = None  # Gets the events. A look ahead has none.
         self._pending_failures: dict[str, str] = {}
         # The endpoints whose deployments got a failure that waited for them.
         self.failed: frozenset[str] = frozenset()
@@ -152,22 +151,19 @@ class Hosting:
             deployment = deployments.retain_properties(endpoint.serving, deployment, excluded)
         kept = endpoint.deployment_config if params.get("RetainDeploymentConfig") else None
         takes, config = self._durations.endpoint_updating, params.get("DeploymentConfig", kept)
-        phases = self._phases(config, endpoint.serving or {}, deployment, now)
+        phases = () if config is None else self._phases(config, endpoint.serving or {}, deployment, now)
         self.require_capacity(endpoint.name, deployment, phases=phases)
-        changes = {"deployment_config": config, "phases": phases}
-        self._update(endpoint, UPDATE_ENDPOINT, deployment, now, takes, **changes)
+        self._update(endpoint, UPDATE_ENDPOINT, deployment, now, takes, deployment_config=config, phases=phases)
         return {"EndpointArn": endpoint.arn}
 
-    def _phases(self, config: Values | None, old: Values, new: Values, now: dt.datetime) -> tuple[Phase, ...]:
-        """Return the phases of an update with a DeploymentConfig, else none. Raises AWSError (ValidationException)."""
-        if config is None:
-            return ()
+    def _phases(self, config: Values, old: Values, new: Values, now: dt.datetime) -> tuple[Phase, ...]:
+        """Return the phases of an update with a DeploymentConfig. Raises AWSError (ValidationException)."""
         rules.require_same_variants(old, new)
         self.alarms.require(guardrails.alarm_names(config))
-        excluded = guardrails.is_excluded(config, (old, new), self.models.records, self._account)
-        if not excluded:
-            rules.require_batches_fit(config, new)
-        return guardrails.phases(config, old, new, now, self._durations, excluded=excluded)
+        if guardrails.is_excluded(config, (old, new), self.models.records, self._arn_prefix):
+            config = {}  # All traffic shifts at once, without baking.
+        rules.require_batches_fit(config, new)
+        return guardrails.phases(config, old, new, now, self._durations)
 
     def update_endpoint_weights_and_capacities(self, params: Values, now: dt.datetime) -> Values:
         """Change weights and capacities within the endpoint configuration that serves."""
@@ -242,11 +238,11 @@ class Hosting:
     def check_alarms(self, endpoints: Iterable[str], at: dt.datetime) -> None:
         """Roll deployments back that bake while an alarm is in state ALARM at the instant `at`; else look later."""
         for present in filter(None, map(self.find, endpoints)):
-            if present.phase is None or not present.baking:
+            if (phase := present.baking) is None:
                 continue
             if (alarm := self.alarms.first_in_alarm(present.alarms, at)) is not None:
                 self.fail(present.name, f"The deployment was rolled back because alarm {alarm} was in state ALARM.", at)
-            elif present.alarms and (following := next_look(at)) <= present.phase.ends:
+            elif present.alarms and (following := next_look(at)) <= phase.ends:
                 self._events.add(following, EventKind.ALARMS, present.name)
 
     # --- what a deployment must satisfy
@@ -348,8 +344,8 @@ class Hosting:
         self.alarms.watch(endpoint.name, endpoint.alarms)
         if endpoint.until is not None:
             self._events.add(endpoint.until, EventKind.ENDPOINT, endpoint.name)
-        if endpoint.phase is not None and endpoint.baking:
-            self._events.add(endpoint.phase.begins, EventKind.ALARMS, endpoint.name)
+        if (phase := endpoint.baking) is not None:
+            self._events.add(phase.begins, EventKind.ALARMS, endpoint.name)
 
     def _deployment(self, config: str, now: dt.datetime) -> Values:
         """Return the deployment of an endpoint configuration."""
