@@ -120,6 +120,11 @@ class Changes(UndoLog):
         super().__init__()
         self._lock: Any = new_lock()
 
+    @property
+    def is_under_way(self) -> bool:
+        """True while this thread is inside a change."""
+        return bool(self._lock._is_owned())  # noqa: SLF001 - Condition uses this method too; no other tells
+
     def whole(self, function: Callable[[], T]) -> T:
         """Call `function`, whose changes all happen, or none when it raises. Return its result.
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from mock_sagemaker_ie.timeline import Segment, Timeline
 
@@ -92,6 +92,9 @@ def _bar_widths(segments: Sequence[Segment]) -> list[int]:
 # --- SVG
 
 _LEFT, _TOP, _LANE, _MARGIN, _EDGE = 144, 72, 34, 44, 16
+_TIMES, _NARROW_LANE, _NARROW_TOP = 84, 90, 84  # The widths of the column of times and of a lane, and the first row.
+_LABEL_HEIGHT = 12
+_GREY, _RED, _DOTTED = "#6b7280", "#b91c1c", "2 3"
 # Names are written in a monospaced font, so that the width of a name follows from its length.
 _MONOSPACE, _LETTER, _TITLE_SIZE = "ui-monospace, monospace", 0.62, 14
 _COLOURS = {
@@ -119,24 +122,18 @@ def svg_chart(timeline: Timeline) -> str:
     title = _title(timeline)
     total = max(edges[-1] + _MARGIN, 2 * _EDGE + len(title) * _LETTER * _TITLE_SIZE)
 
-    lanes: list[tuple[str, Callable[[Segment], str]]] = [
-        (timeline.name, lambda segment: str(segment.status)),
-        (timeline.production, lambda segment: segment.variants[timeline.production]),
-        (timeline.shadow, lambda segment: segment.variants[timeline.shadow]),
-    ]
+    lanes = _lanes(timeline)
+    bottom = _TOP + len(lanes) * _LANE
     # SVG draws in order: texts come last, so that no line hides them.
-    shapes, texts = [_svg_head(total, title)], []
+    shapes = [_svg_head(total, bottom + 22, title)]
+    texts = [_text(_EDGE, 22, title, size=_TITLE_SIZE, weight=600, family=_MONOSPACE)]
     for number, (label, status_of) in enumerate(lanes):
         top = _TOP + number * _LANE
         weight = 600 if number == 0 else 400
         texts.append(_text(_LEFT - 8, top + 18, _clip(label, 18), anchor="end", weight=weight, family=_MONOSPACE))
-        for status, group in groupby(zip(drawn, edges, widths, strict=False), key=lambda item: status_of(item[0])):
-            members = list(group)
-            left, right = members[0][1], members[-1][1] + members[-1][2]
-            future = members[0][0].begin > timeline.now
-            shapes.append(_box(left, top, right - left, status, faded=future))
+        for status, left, right, future in _groups(timeline, drawn, edges, status_of):
+            shapes.append(_box(left + 1, top, right - left - 2, _LANE - 8, status, faded=future))
             texts.append(_text((left + right) / 2, top + 18, status, anchor="middle"))
-    bottom = _TOP + len(lanes) * _LANE
     for segment, left in zip(drawn, edges, strict=False):
         texts.append(_text(left + 2, bottom + 13, f"{segment.begin:%m-%d %H:%M}", size=10))
     for row, (label, when) in enumerate((("start", timeline.start_time), ("end", timeline.end_time))):
@@ -144,15 +141,72 @@ def svg_chart(timeline: Timeline) -> str:
         beyond = when > timeline.now and x == edges[-1]
         text = f"schedule {label} {when:%m-%d %H:%M}" if beyond else f"schedule {label}"
         anchor = "end" if beyond else "middle"
-        shapes.append(_marker(x, row, bottom, text, colour="#6b7280", dash="2 3", anchor=anchor))
-    shapes.append(
-        _marker(_x(timeline.now, timeline.now, drawn, edges), 2, bottom, "now", colour="#b91c1c", dash="none")
-    )
+        shapes.append(_marker(x, row, bottom, text, colour=_GREY, dash=_DOTTED, anchor=anchor))
+    shapes.append(_marker(_x(timeline.now, timeline.now, drawn, edges), 2, bottom, "now", colour=_RED))
     return "\n".join([*shapes, *texts, "</svg>"])
 
 
+def narrow_svg_chart(timeline: Timeline) -> str:
+    """Return what `svg_chart` shows for a narrow screen: 358 pixels wide, and time goes down."""
+    drawn = [segment for segment in timeline.segments if segment.begin != segment.end]
+    edges: list[float] = [_NARROW_TOP]
+    for segment in drawn:
+        edges.append(edges[-1] + 30 + 5 * _magnitude(segment))
+    right = _TIMES + 3 * _NARROW_LANE
+    shapes = [_svg_head(right + 4, edges[-1] + 16, _title(timeline))]
+    texts = [
+        _text(4, 20, _clip(timeline.name, 38), size=_TITLE_SIZE, weight=600, family=_MONOSPACE),
+        _text(4, 38, f"{timeline.present.status} at {timeline.now:%Y-%m-%d %H:%M:%S} UTC"),
+    ]
+    for number, (label, status_of) in enumerate(_lanes(timeline)):
+        left = _TIMES + number * _NARROW_LANE
+        middle = left + _NARROW_LANE / 2
+        name = "experiment" if number == 0 else _clip(label, 13)
+        texts.append(_text(middle, 62, name, anchor="middle", size=10, family=_MONOSPACE))
+        for status, top, bottom, future in _groups(timeline, drawn, edges, status_of):
+            shapes.append(_box(left + 2, top + 1, _NARROW_LANE - 4, bottom - top - 2, status, faded=future))
+            texts.append(_text(middle, (top + bottom) / 2 + 4, status, anchor="middle"))
+    for segment, top in zip(drawn, edges, strict=False):
+        texts.append(_text(4, top + 13, f"{segment.begin:%m-%d %H:%M}", size=10))
+    marks = (
+        ("start", timeline.start_time, _GREY, _DOTTED),
+        ("end", timeline.end_time, _GREY, _DOTTED),
+        ("now", timeline.now, _RED, "none"),
+    )
+    labels: dict[float, str] = {}  # By the height of the first of the marks that lie too near for a label each.
+    for y, label, colour, dash in sorted(
+        (_x(when, timeline.now, drawn, edges), label, colour, dash) for label, when, colour, dash in marks
+    ):
+        shapes.append(_line(_TIMES - 8, right, y, y, colour=colour, dash=dash))
+        near = next((each for each in labels if y - each < _LABEL_HEIGHT), y)
+        labels[near] = ", ".join([*filter(None, [labels.get(near)]), label])
+    for y, label in labels.items():
+        colour = _RED if "now" in label else _GREY
+        texts.append(_text(_TIMES - 4, y - 3, label, anchor="end", size=10, colour=colour))
+    return "\n".join([*shapes, *texts, "</svg>"])
+
+
+def _lanes(timeline: Timeline) -> list[tuple[str, Callable[[Segment], str]]]:
+    """Return the label of each lane, and the function that gives its status in a segment."""
+    return [
+        (timeline.name, lambda segment: str(segment.status)),
+        (timeline.production, lambda segment: segment.variants[timeline.production]),
+        (timeline.shadow, lambda segment: segment.variants[timeline.shadow]),
+    ]
+
+
+def _groups(
+    timeline: Timeline, drawn: Sequence[Segment], edges: Sequence[float], status_of: Callable[[Segment], str]
+) -> Iterator[tuple[str, float, float, bool]]:
+    """Yield each status of a lane with the edges of its box, and whether it lies in the future."""
+    placed = zip(drawn, edges, edges[1:], strict=False)
+    for status, group in groupby(placed, key=lambda item: status_of(item[0])):
+        members = list(group)
+        yield status, members[0][1], members[-1][2], members[0][0].begin > timeline.now
+
+
 def _x(when: dt.datetime, now: dt.datetime, drawn: Sequence[Segment], edges: Sequence[float]) -> float:
-    """Return the x coordinate of an instant. Instants before all segments, and after the last, are at the edges."""
+    """Return the coordinate of an instant. Instants before all segments, and after the last, are at the edges."""
     for segment, left, right in zip(drawn, edges, edges[1:], strict=False):
         if segment.duration is None or segment.end is None:
             if when <= segment.begin:
@@ -164,31 +218,36 @@ def _x(when: dt.datetime, now: dt.datetime, drawn: Sequence[Segment], edges: Seq
     return edges[-1]
 
 
-def _svg_head(width: float, title: str) -> str:
-    height = _TOP + 3 * _LANE + 22
-    heading = _text(_EDGE, 22, title, size=_TITLE_SIZE, weight=600, family=_MONOSPACE)
+def _svg_head(width: float, height: float, title: str) -> str:
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height}" width="{width:.0f}" '
-        f'height="{height}" role="img">\n<title>{escape(_printable(title))}</title>\n'
-        f'<rect width="100%" height="100%" fill="#ffffff"/>\n{heading}'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" '
+        f'height="{height:.0f}" role="img">\n<title>{escape(_printable(title))}</title>\n'
+        '<rect width="100%" height="100%" fill="#ffffff"/>'
     )
 
 
-def _box(x: float, y: float, width: float, status: str, *, faded: bool) -> str:
+def _box(x: float, y: float, width: float, height: float, status: str, *, faded: bool) -> str:
     border = ' stroke-dasharray="4 3"' if faded else ""
     return (
-        f'<rect x="{x + 1:.1f}" y="{y}" width="{width - 2:.1f}" height="{_LANE - 8}" rx="4" '
+        f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" rx="4" '
         f'fill="{_COLOURS.get(status, "#f3f4f6")}" fill-opacity="{0.45 if faded else 1}" stroke="#6b7280"{border}/>'
     )
 
 
-def _marker(x: float, row: int, bottom: float, label: str, *, colour: str, dash: str, anchor: str = "middle") -> str:
+def _line(x1: float, x2: float, y1: float, y2: float, *, colour: str, dash: str) -> str:
+    return (
+        f'<line x1="{x1:.1f}" x2="{x2:.1f}" y1="{y1:.1f}" y2="{y2:.1f}" stroke="{colour}" stroke-width="1.5" '
+        f'stroke-dasharray="{dash}"/>'
+    )
+
+
+def _marker(
+    x: float, row: int, bottom: float, label: str, *, colour: str, dash: str = "none", anchor: str = "middle"
+) -> str:
     """Return a vertical line below its label. The label is in its own row (0, 1, 2) above the lanes."""
     top = _TOP - 6 - 12 * row
-    return (
-        f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{top}" y2="{bottom}" stroke="{colour}" stroke-width="1.5" '
-        f'stroke-dasharray="{dash}"/>\n{_text(x, top - 2, label, anchor=anchor, size=10, colour=colour)}'
-    )
+    text = _text(x, top - 2, label, anchor=anchor, size=10, colour=colour)
+    return f"{_line(x, x, top, bottom, colour=colour, dash=dash)}\n{text}"
 
 
 def _text(

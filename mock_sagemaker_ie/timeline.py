@@ -77,12 +77,13 @@ class Timeline:
         statuses = ", ".join(segment.status for segment in self.segments)
         return f"<Timeline of {self.name}, {self.present.status} at {self.now:%Y-%m-%d %H:%M:%S}: {statuses}>"
 
-    def to_svg(self) -> str:
+    def to_svg(self, *, narrow: bool = False) -> str:
         """Return the timeline as an SVG 1.1 image.
 
         It has 3 lanes (the experiment and its two variants), and marks the start and end of the schedule, and `now`.
+        Time goes to the right. `narrow`: it goes down, and the image is 358 pixels wide, for a phone.
         """
-        return charts.svg_chart(self)
+        return charts.narrow_svg_chart(self) if narrow else charts.svg_chart(self)
 
     def _repr_svg_(self) -> str:
         return self.to_svg()  # Notebooks call this method to display the object.

@@ -29,7 +29,7 @@ _PAGE = """<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title>
 <style>
-:root {{ color-scheme: light dark; }}
+:root {{ color-scheme: light dark; --bad: #b91c1c; }}
 body {{ font: 15px/1.45 system-ui, sans-serif; margin: 0 auto; max-width: 70rem; padding: 1rem; }}
 h1 {{ font-size: 1.2rem; overflow-wrap: anywhere; }}
 h2 {{ font-size: 1.05rem; margin-top: 1.5rem; }}
@@ -38,12 +38,19 @@ details {{ border-top: 1px solid #8884; padding: .25rem 0; }}
 summary {{ cursor: pointer; overflow-wrap: anywhere; }}
 table {{ border-collapse: collapse; }}
 td, th {{ padding: .2rem 1.2rem .2rem 0; text-align: left; }}
-.bad {{ color: #b91c1c; }}
-.picture {{ background: #fff; overflow-x: auto; }}
+.bad {{ color: var(--bad); }}
+.picture {{ overflow-x: auto; }}
+.narrow {{ display: none; }}
+@media (max-width: 45rem) {{ .wide {{ display: none; }} .narrow {{ display: block; }} }}
+@media (prefers-color-scheme: dark) {{
+  :root {{ --bad: #fca5a5; }}
+  body {{ background: #121212; }}
+  .picture svg {{ filter: invert(.9) hue-rotate(180deg); }}
+}}
 </style>
 </head>
 <body>
-<h1>{title}</h1>
+<h1>{heading}</h1>
 <p>{outcome}</p>
 {body}
 </body>
@@ -60,9 +67,14 @@ def write(folder: Path, test: str, outcome: str, services: Iterable[Service]) ->
     if not parts:
         return None
     path = folder / f"{re.sub('[^A-Za-z0-9_.-]+', '-', test)[:150].strip('-')}.html"
-    page = _PAGE.format(title=escape(test), outcome=escape(outcome), body="\n".join(parts))
+    page = _PAGE.format(title=escape(test), heading=_breakable(test), outcome=escape(outcome), body="\n".join(parts))
     path.write_text(page, encoding="utf-8", errors="replace")
     return path
+
+
+def _breakable(test: str) -> str:
+    """Return the node id of a test as HTML that may break after each part and each word."""
+    return re.sub("(::|[/_])", r"\1<wbr>", escape(test))
 
 
 def _of_mock(service: Service) -> Iterator[str]:
@@ -81,7 +93,8 @@ def _of_scope(mock: InferenceExperimentMock, account: str, region: str) -> Itera
     timelines = [*mock.timelines_in(region, account).values()][-MAX_RECORDS:]
     for timeline in timelines:
         yield f"<h2>{escape(timeline.name)}: {timeline.present.status}, {escape(where)}</h2>"
-        yield f'<div class="picture">{timeline.to_svg()}</div>'
+        for kind in ("wide", "narrow"):  # The stylesheet shows one.
+            yield f'<div class="picture {kind}">{timeline.to_svg(narrow=kind == "narrow")}</div>'
     service = mock._service  # noqa: SLF001 - of the same package
     records = service.look(lambda backend, _: [*backend.hosting.configs.records.values()], region, account)
     configs = [config.settings for config in records][-MAX_RECORDS:]
@@ -89,20 +102,9 @@ def _of_scope(mock: InferenceExperimentMock, account: str, region: str) -> Itera
         yield f"<h2>Endpoint configurations {escape(where)}</h2>"
         for config in configs:
             yield _details(escape(str(config["EndpointConfigName"])), config)
-    counts = _traffic(mock)
-    if counts:
-        rows = "".join(f"<tr><td>{escape(name)}</td><td>{count:g}</td></tr>" for name, count in counts.items())
+    if counts := service.runtime.invocations:
+        rows = "".join(f"<tr><td>{escape('/'.join(name))}</td><td>{count}</td></tr>" for name, count in counts.items())
         yield f"<h2>Traffic</h2><table><tr><th>endpoint/variant</th><th>Invocations</th></tr>{rows}</table>"
-
-
-def _traffic(mock: InferenceExperimentMock) -> dict[str, float]:
-    """Return the number of invocations of each variant."""
-    counts: dict[str, float] = {}
-    for point in mock.metrics:
-        if point.name == "Invocations":
-            variant = f"{point.endpoint}/{point.variant}"
-            counts[variant] = counts.get(variant, 0) + point.sum
-    return counts
 
 
 def _call(call: Call) -> str:

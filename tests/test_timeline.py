@@ -294,21 +294,22 @@ def test_the_chart_shows_begin_duration_and_progress(scheduled):
 # --- SVG
 
 
-def parsed_svg(timeline):
+def parsed_svg(timeline, *, narrow=False):
     """Return the root element of the SVG image, and its children by tag. Raises ParseError for invalid XML."""
-    root = ET.fromstring(timeline.to_svg())  # noqa: S314 - our own
+    root = ET.fromstring(timeline.to_svg(narrow=narrow))  # noqa: S314 - our own
     assert root.tag == f"{SVG}svg"
     return root, {tag: root.findall(f"{SVG}{tag}") for tag in ("text", "rect", "line", "title")}
 
 
+@pytest.mark.parametrize("narrow", [False, True])
 @bounded
-@given(histories())
-def test_everything_is_drawn_within_the_svg_image(history):
+@given(history=histories())
+def test_everything_is_drawn_within_the_svg_image(narrow, history):
     """Lanes, texts and marks for the schedule and now are within the width and height of the image."""
     mock, name = history
     timeline = mock.timeline(name)
 
-    root, drawn = parsed_svg(timeline)
+    root, drawn = parsed_svg(timeline, narrow=narrow)
 
     width, height = (float(root.get(size)) for size in ("width", "height"))
     boxes = [rect for rect in drawn["rect"] if "%" not in rect.get("width")]
@@ -319,8 +320,9 @@ def test_everything_is_drawn_within_the_svg_image(history):
         left = float(text.get("x")) - {"start": 0, "middle": length / 2, "end": length}[text.get("text-anchor")]
         assert 0 <= left <= width - length
     texts = [text.text for text in drawn["text"]]
-    assert {"now", PRODUCTION, SHADOW, str(timeline.present.status)} <= {*texts}
-    assert all(any(text.startswith(f"schedule {end}") for text in texts) for end in ("start", "end"))
+    marks = [mark.removeprefix("schedule ").split()[0] for text in texts for mark in text.split(", ")]
+    assert {PRODUCTION, SHADOW, str(timeline.present.status)} <= {*texts}
+    assert {"now", "start", "end"} <= {*marks}
     assert drawn["title"][0].text == str(timeline).splitlines()[0]
 
 
@@ -352,6 +354,15 @@ def test_the_end_of_the_schedule_is_drawn_before_now_when_it_is_past(mock, sagem
     assert start < end < now
 
 
+def test_marks_at_one_height_share_a_label(mock, sagemaker):
+    """In the narrow image an experiment that has just begun has one label for its start and for now."""
+    sagemaker.create_inference_experiment(**create())
+
+    _, drawn = parsed_svg(mock.timeline(NAME), narrow=True)
+
+    assert {"now, start", "end"} <= {text.text for text in drawn["text"]}
+
+
 def test_notebooks_show_the_svg_image(scheduled):
     """A notebook calls _repr_svg_ to display an object."""
     timeline = scheduled.timeline(NAME)
@@ -372,13 +383,14 @@ HOSTILE = [
 ]
 
 
+@pytest.mark.parametrize("narrow", [False, True])
 @pytest.mark.parametrize("hostile", HOSTILE, ids=repr)
-def test_names_are_escaped_in_the_svg_image(hostile):
+def test_names_are_escaped_in_the_svg_image(hostile, narrow):
     """With any characters in a name, the image is well-formed and contains no other elements."""
     segments = (Segment(Status.RUNNING, START, None, hostile, {hostile: "InService", SHADOW: "InService"}),)
     timeline = Timeline(hostile, START, START, START + DAY, hostile, SHADOW, segments)
 
-    root, drawn = parsed_svg(timeline)
+    root, drawn = parsed_svg(timeline, narrow=narrow)
 
     assert {element.tag.removeprefix(SVG) for element in root.iter()} == {"svg", *drawn}
     if hostile.isprintable() and len(hostile) < 18:

@@ -17,6 +17,7 @@ from mock_sagemaker_ie.interception.stack import ActiveMock
 from mock_sagemaker_ie.interception.virtual_time import VirtualTime
 from mock_sagemaker_ie.mock import InferenceExperimentMock
 from mock_sagemaker_ie.service.alarm_reader import AlarmReader
+from mock_sagemaker_ie.service.call_log import log
 from mock_sagemaker_ie.service.clients import partitions
 from mock_sagemaker_ie.service.delivery import Delivery
 from mock_sagemaker_ie.service.event_publisher import EventPublisher
@@ -186,7 +187,9 @@ def _activate(options: Options, origin: ActiveMock | None = None, **entry: Any) 
         **entry,
     )
     exits = active.exits
+    activation = Activation(options)
     with exits:
+        exits.callback(log.info, "%r has ended", activation)
         if isinstance(service.clock, FrozenClock):
             exits.enter_context(service.clock)
         for _ in range(2):  # An interrupt, for example of a signal, may come at any line of the first.
@@ -196,6 +199,7 @@ def _activate(options: Options, origin: ActiveMock | None = None, **entry: Any) 
         exits.callback(active.mock._clients.give_back)  # noqa: SLF001 - not for users
         exits.callback(service.leave)
         exits.callback(service.publish)
+        log.info("%r is active", activation)
         yield active
     report_unused(service, options["unused_faults"])
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import shlex
 import signal
 import sys
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mock_sagemaker_ie.backend.settings import Durations
+from mock_sagemaker_ie.service.call_log import log
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -71,6 +73,7 @@ def parser() -> argparse.ArgumentParser:
         help="region of the printed environment and of control requests without one (default: the process's)",
     )
     serve.add_argument("--state", type=Path, metavar="FILE", help="keep the state of the mock in a file over restarts")
+    serve.add_argument("--verbose", action="store_true", help="print each call and each HTTP request to stderr")
     serve.set_defaults(run=_serve)
 
     journal = commands.add_parser("journal", help="check or repair a file of serve --state")
@@ -180,6 +183,7 @@ def _serve(options: argparse.Namespace) -> int:
         from mock_sagemaker_ie.server.app import running_server  # noqa: PLC0415 - needs the extra
     except ModuleNotFoundError as error:
         raise RuntimeError(f"{error.name} is missing: pip install 'mock-sagemaker-ie[server]'") from None
+    _print_log(logging.DEBUG if options.verbose else logging.WARNING)
     for number in (signal.SIGINT, signal.SIGTERM):  # A shell starts background jobs with SIGINT ignored.
         signal.signal(number, _interrupt)
     with (
@@ -204,6 +208,13 @@ def _serve(options: argparse.Namespace) -> int:
         server.http.serve_forever(poll_interval=0.1)  # Until a KeyboardInterrupt.
     print("Ended.", flush=True)  # noqa: T201
     return 0
+
+
+def _print_log(level: int) -> None:
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    log.addHandler(handler)
+    log.setLevel(level)
 
 
 def _interrupt(*_: Any) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from werkzeug.wrappers import Request, Response
 
-from mock_sagemaker_ie.server.documents import call_document, plain, timeline_document
+from mock_sagemaker_ie.server.documents import plain, timeline_document, whole_call
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -61,7 +61,7 @@ class Control:
         """Return all calls; with ?version=, only the call with this version in the state."""
         if "version" in arguments:
             return _json_list([self._state.call(_number("version", arguments["version"]))])
-        return _json_list(map(call_document, self._mock.calls))
+        return _json_list(map(whole_call, self._mock.calls))
 
     def experiments(self, _arguments: dict[str, Any]) -> Response:
         """Return what DescribeInferenceExperiment returns for each experiment."""
@@ -77,10 +77,10 @@ class Control:
         )
 
     def timeline_svg(self, arguments: dict[str, Any]) -> Response:
-        """Return the timeline of one experiment as an SVG image: ?name=, and optional region= and account=."""
+        """Return the timeline of one experiment as an SVG image: ?name=; optional region=, account=, and narrow=1."""
         scope = {key: arguments[key] for key in _SCOPE if key in arguments}
         timeline = self._mock.timeline(arguments.get("name", ""), **_scope(scope))
-        return Response(timeline.to_svg(), content_type="image/svg+xml")
+        return Response(timeline.to_svg(narrow=arguments.get("narrow") == "1"), content_type="image/svg+xml")
 
     # --- steer
 

@@ -54,8 +54,13 @@ def timeline_document(account: str, region: str, timeline: Timeline) -> Document
     return {"name": timeline.name, "region": region, "account": account, "segments": segments}
 
 
+def whole_call(call: Call) -> Document:
+    """Return a call with its answer."""
+    return {**call_document(call), "response": call.response}
+
+
 def call_document(call: Call) -> Document:
-    """Return a call."""
+    """Return a call without its answer."""
     error = call.error
     return {
         "operation": call.operation,
@@ -72,7 +77,7 @@ def call_document(call: Call) -> Document:
 
 
 def shortened_call(call: Call, version: int) -> Document:
-    """Return a call whose params and error fit the limit. A shortened one says under "whole" where all of it is."""
+    """Return a call whose params and error fit the limit. "whole" is the path of all of it, with the answer."""
     document = call_document(call)
     room = _Room(limits.CALL_SIZE.value)
     document["error"], document["params"] = room.fit(document["error"]), room.fit(call.params)
@@ -81,7 +86,7 @@ def shortened_call(call: Call, version: int) -> Document:
         room = _Room(limits.CALL_SIZE.value)
         document["error"] = room.fit(document["error"], MAX_MESSAGE_SIZE)
         document["params"] = room.fit(call.params, MAX_TEXT_SIZE)
-        document["whole"] = f"/_mock/calls?version={version}"
+    document["whole"] = f"/_mock/calls?version={version}"
     return document
 
 

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+MAX_LOGGED = 300  # Bytes of a request line in the log.
+
 
 class Application:
     """The WSGI application. `control` answers the requests that are not AWS's; it returns None for the others.
@@ -66,7 +68,7 @@ class Application:
         except BrokenConnection:
             raise
         except Exception as error:  # noqa: BLE001 - any error becomes an answer, the server runs on
-            _log.exception("%s %s", environ["REQUEST_METHOD"], environ["PATH_INFO"])
+            _log.exception("%s %s", environ["REQUEST_METHOD"], ascii(environ["REQUEST_URI"]))
             answered = self.refuse(common_error("InternalFailure", f"{type(error).__name__}: {error}"))
         start_response(_status(answered.status), list(answered.headers.items()))
         return [answered.body]
@@ -158,6 +160,7 @@ class _Handler(WSGIRequestHandler):
     def handle_one_request(self) -> None:
         """Read and answer one request."""
         self._input.expect_request()
+        self._line_of_request = ""
         try:
             head = self._head()
         except AWSError as error:
@@ -187,6 +190,7 @@ class _Handler(WSGIRequestHandler):
             return []
         if not _REQUEST_LINE.fullmatch(line):
             raise _malformed("The request line has a line break or a control character inside.")
+        self._line_of_request = line[:MAX_LOGGED].decode("latin-1").strip()
         lines, size = [line], len(line)
         while line.strip(b"\r\n"):
             line = self._line(limits.HEADER_LINE, 431)
@@ -284,6 +288,9 @@ class _Handler(WSGIRequestHandler):
         """Send an answer in one write."""
         self.connection.settimeout(limits.ANSWER_TIME.value)
         self.wfile.write(_encoded(status, headers, body, close=self.close_connection))
+        if _log.isEnabledFor(logging.INFO) and not self._line_of_request.startswith("GET /_mock/state?"):
+            # The page asks for the state each second.
+            _log.info("%s %s %s, %d bytes", self.client_address[0], ascii(self._line_of_request), status, len(body))
 
     def _refuse(self, error: AWSError) -> None:
         """Answer a request that was not read to its end, and close the connection."""
@@ -307,7 +314,7 @@ class _Handler(WSGIRequestHandler):
         self._refuse(_malformed(message or _status(code), code))
 
     def log(self, kind: str, message: str, *args: Any) -> None:
-        """Write no log: the page and /_mock/calls show the calls."""
+        """Write nothing: `_send` has its own line for each answer."""
 
 
 def _too_much(limit: Limit, status: int) -> AWSError:

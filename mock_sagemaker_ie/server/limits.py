@@ -36,7 +36,9 @@ SHUTDOWN_TIME = Limit("Answers in progress when the server ends", 3, "seconds", 
 
 ROWS = Limit("Experiments in `/_mock/state`", 100, "experiments", "`offset=` and `filter=` select others")
 CALLS = Limit("Calls in `/_mock/state`", 200, "calls", "`/_mock/calls` has all")
-CALL_SIZE = Limit("Params and error of a call in `/_mock/state`", 240, "bytes", "shortened; `whole` has its path")
+CALL_SIZE = Limit(
+    "Params and error of a call in `/_mock/state`", 240, "bytes", "shortened; `whole` has the path of all of it"
+)
 
 LIMITS = (
     REQUEST_LINE,

@@ -14,7 +14,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mock_sagemaker_ie.server import limits
-from mock_sagemaker_ie.server.documents import call_document, experiment_document, shortened_call
+from mock_sagemaker_ie.server.documents import experiment_document, shortened_call, whole_call
 from mock_sagemaker_ie.timeline import timeline
 
 if TYPE_CHECKING:
@@ -81,6 +81,8 @@ class State:
         self._listed: list[Experiment] = []
         self._rows: dict[str, _Row] = {}
         self._next_change: str | None = None
+        self._traffic: dict[tuple[str, str], int] = {}
+        self._traffic_version = self._version
         self._calls: deque[_Seen] = deque(maxlen=limits.CALLS.value)
 
     def changes(self, since: int = 0, offset: int = 0, filter: str = "") -> Document:  # noqa: A002 - a name of the API
@@ -105,16 +107,17 @@ class State:
                 "experiment_count": len(self._listed),
                 "match_count": len(matching),
                 "next_change": self._next_change,
+                "traffic": self._traffic_of(page) if self._traffic_version > since else None,
                 "calls": [seen.document for seen in self._calls if seen.version > since],
                 "call_count": call_count,
             }
 
     def call(self, version: int) -> Document:
-        """Return a whole call that `changes` has shortened. Raises LookupError when it is not one of the latest."""
+        """Return one of the latest calls with its answer. Raises LookupError for any other version."""
         with self._lock:
             for seen in self._calls:
                 if seen.version == version:
-                    return call_document(seen.call)
+                    return whole_call(seen.call)
         raise LookupError(f"none of the latest calls has version {version}; /_mock/calls has all calls")
 
     def snapshots(self) -> dict[tuple[str, str], Snapshot]:
@@ -136,6 +139,10 @@ class State:
             known = {each.arn for each in listed}
             self._rows = {arn: row for arn, row in self._rows.items() if arn in known}
             self._next_change = self._find_next_change()
+        traffic = self._service.runtime.invocations
+        if traffic != self._traffic:
+            self._version += 1
+            self._traffic, self._traffic_version = traffic, self._version
         return self._refresh_calls()
 
     def _take_snapshots(self) -> Iterator[tuple[tuple[str, str], Snapshot]]:
@@ -160,6 +167,14 @@ class State:
                 row = _Row(snapshot.number, causes, self._version, document)
         self._rows[experiment.arn] = row = row._replace(snapshot=snapshot.number, causes=causes)
         return row
+
+    def _traffic_of(self, experiments: list[Experiment]) -> dict[str, dict[str, int]]:
+        """Return the number of invocations by endpoint and variant, for the endpoints of these experiments."""
+        counts: dict[str, dict[str, int]] = {each.endpoint: {} for each in experiments}
+        for (endpoint, variant), count in self._traffic.items():
+            if endpoint in counts:
+                counts[endpoint][variant] = count
+        return {endpoint: variants for endpoint, variants in counts.items() if variants}
 
     def _find_next_change(self) -> str | None:
         """Return the instant at which the next experiment changes its status by itself."""

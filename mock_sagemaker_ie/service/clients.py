@@ -12,6 +12,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import botocore
+from botocore.endpoint_provider import RuleSetStandardLibrary
 
 from mock_sagemaker_ie.changes import locked
 from mock_sagemaker_ie.forks import new_lock
@@ -239,3 +240,10 @@ def _session(handlers: int) -> Any:  # noqa: ARG001 - part of the cache's key
     session = Session(session_vars={**defaults, "config_file": no_file, "credentials_file": no_file})
     session.register_component("data_loader", _loader())
     return session
+
+
+@lru_cache(maxsize=64)
+def partition(region: str) -> str:
+    """Return the partition of a region by botocore's own data: aws, aws-cn, aws-us-gov and so on."""
+    library = RuleSetStandardLibrary(partitions())
+    return str(library.aws_partition(region)["name"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -9,14 +10,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from botocore.exceptions import ClientError
 
 from mock_sagemaker_ie.changes import Changes
+from mock_sagemaker_ie.clock import MockClock, movable
 from mock_sagemaker_ie.protocol.errors import COMMON_ERRORS, AWSError, shown, suggestion
 from mock_sagemaker_ie.protocol.limits import check_error_status, check_times
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Callable
 
     from botocore.model import OperationModel
+
+    from mock_sagemaker_ie.clock import Clock
 
 
 ARRANGED = "as arranged by the test"
@@ -96,10 +99,6 @@ class Faults:
             return False
         return is_longer(delays[0][0].delay, read_timeout)
 
-    def has_delay(self, operation: str) -> bool:
-        """Return whether a delay is arranged for the next call of the operation."""
-        return bool(self._delays.get(operation))
-
     def next_error(self, operation: str) -> Exception | None:
         """Return the next error of the operation, which stays; None when there is none."""
         queue = self._errors.get(operation)
@@ -116,10 +115,35 @@ class Faults:
         # One exception may be raised several times; without this its traceback would grow each time.
         return None if fault is None or fault.error is None else fault.error.with_traceback(None)
 
-    def take_delay(self, operation: str) -> dt.timedelta | None:
-        """Remove the next delay of the operation and return it; None when there is none."""
+    def wait(self, clock: Clock, operation: str, read_timeout: float | None = None) -> bool:
+        """Move the clock by the next delay of the operation, at most by the seconds that the caller waits.
+
+        Return whether the delay is longer than that. Raises the error of a clock that cannot be moved.
+        """
+        if not self._delays.get(operation):
+            return False
+        delay, is_late, error = self._changes.whole(partial(self._pass_delay, clock, operation, read_timeout))
+        if error is not None:
+            raise error
+        if not isinstance(clock, MockClock) and delay is not None:  # Nobody knows what other clocks do.
+            movable(clock, "sleep")(delay.total_seconds())
+        return is_late
+
+    def _pass_delay(
+        self, clock: Clock, operation: str, read_timeout: float | None
+    ) -> tuple[dt.timedelta | None, bool, Exception | None]:
         fault = self._take(self._delays, operation)
-        return None if fault is None else fault.delay
+        delay = None if fault is None else fault.delay
+        is_late = read_timeout is not None and is_longer(delay, read_timeout)
+        if is_late and read_timeout is not None:
+            delay = dt.timedelta(seconds=read_timeout)
+        if isinstance(clock, MockClock) and delay is not None:
+            self._changes.note(clock.undoing(delay))
+            try:
+                clock.sleep(delay.total_seconds())
+            except (ValueError, RuntimeError) as error:  # The next call need not fail because of this delay too.
+                return delay, is_late, error
+        return delay, is_late, None
 
     def _take(self, queues: dict[str, Queue], operation: str) -> Fault | None:
         if not queues.get(operation):

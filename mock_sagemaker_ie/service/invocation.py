@@ -70,6 +70,11 @@ class Runtime:
         return self.changes.whole(lambda: Metrics(replace(datapoint) for datapoint in self._metrics))
 
     @property
+    def invocations(self) -> dict[tuple[str, str], int]:
+        """The number of invocations of each variant, by the names of its endpoint and of itself."""
+        return self.changes.whole(self._metrics.invocations)
+
+    @property
     def captured(self) -> tuple[Capture, ...]:
         """The captures, oldest first, as copies."""
         return self.changes.whole(

@@ -65,6 +65,36 @@ def test_serve_passes_its_options_to_the_mock():
     assert experiment["next"] == {"status": "Running", "at": "2026-01-01T09:01:00+00:00"}
 
 
+def test_verbose_prints_each_call_and_each_request():
+    """One line says what the mock made of a call; the access log has every request except those of the open page."""
+    with (
+        server_process("--verbose", "--clock", "2026-01-01T09:00:00Z") as server,
+        closing(HTTPClient(server.url)) as http,
+    ):
+        http.call("ListModels", NameContains="ranker")
+        http.send("POST", "/nowhere/%0Aforged")
+        http.get("/_mock/state?since=0")
+        http.get("/_mock/calls")
+        _, output = server.end(signal.SIGTERM)
+
+    lines = [re.sub(r"^\S+ \S+ ", "", line) for line in output.splitlines() if re.match(r"\d{4}-", line)]
+    call, listed, unknown, calls = lines
+    assert call == "ListModels(NameContains='ranker') in 123456789012/us-east-1 at 2026-01-01 09:00:00+00:00: ok"
+    assert listed == "127.0.0.1 'POST / HTTP/1.1' 200 OK, 13 bytes"
+    assert unknown.startswith("127.0.0.1 'POST /nowhere/%0Aforged HTTP/1.1' 404 Not Found, ")
+    assert calls.startswith("127.0.0.1 'GET /_mock/calls HTTP/1.1' 200 OK, ")
+
+
+def test_a_quiet_server_prints_no_request():
+    """Without --verbose, only the address, the environment and problems are printed."""
+    with server_process() as server, closing(HTTPClient(server.url)) as http:
+        http.call("ListModels")
+        _, output = server.end(signal.SIGTERM)
+
+    assert "ListModels" not in output
+    assert "POST" not in output
+
+
 def test_remote_allows_a_host_that_other_machines_can_reach():
     """With --remote, the server listens on all addresses."""
     with server_process("--host", "0.0.0.0", "--remote") as server:  # noqa: S104

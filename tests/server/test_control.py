@@ -72,10 +72,10 @@ def test_state_shows_the_latest_calls_and_the_number_of_calls(http):
     state, calls = http.get("/_mock/state").values, http.get("/_mock/calls").values
 
     assert state["call_count"] == len(calls) == 250
-    assert state["calls"] == calls[-200:]
+    assert [call["params"] for call in state["calls"]] == [call["params"] for call in calls[-200:]]
 
 
-def test_calls_show_operation_instant_scope_and_parameters(http, experiment):
+def test_calls_show_operation_instant_scope_parameters_and_answer(http, experiment):
     """The parameters are the members of the request. Bytes become text."""
     http.send("POST", f"/endpoints/{create()['EndpointName']}/invocations", b"\xff text")
 
@@ -88,6 +88,7 @@ def test_calls_show_operation_instant_scope_and_parameters(http, experiment):
         "account": "123456789012",
         "params": create(),
         "error": None,
+        "response": {"InferenceExperimentArn": f"arn:aws:sagemaker:us-east-1:123456789012:inference-experiment/{NAME}"},
     }
     assert invoked["params"]["Body"] == "\ufffd text"
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from typing import Any
 
 import pytest
 
-from mock_sagemaker_ie import Durations
+from mock_sagemaker_ie import Durations, mock_inference_experiment, trace
 from tests.conftest import START
 from tests.requests import create
 
@@ -21,6 +22,21 @@ pytestmark = [
 ]
 
 DESKTOP, PHONE = (1200, 800), (390, 844)
+
+# The words of the page, parts of compound words too, that need more than one line.
+BROKEN_WORDS = """(() => {
+  const broken = [], texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), range = new Range();
+  while (texts.nextNode()) {
+    const text = texts.currentNode;
+    if (!text.parentElement.checkVisibility() || text.parentElement.closest(".params")) continue;
+    for (const word of text.data.matchAll(/[A-Za-z0-9]{2,}/g)) {
+      range.setStart(text, word.index);
+      range.setEnd(text, word.index + word[0].length);
+      if (new Set([...range.getClientRects()].map(box => Math.round(box.top))).size > 1) broken.push(word[0]);
+    }
+  }
+  return broken;
+})()"""
 
 
 @pytest.fixture(scope="module")
@@ -42,10 +58,14 @@ class Page:
 
     def open(self, size: tuple[int, int] = DESKTOP) -> None:
         """Open the page on a screen of this size, and wait until the page shows the time."""
-        metrics = {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": size == PHONE}
-        self._browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+        self.resize(size)
         self._browser.get(self._url)
         self.until(lambda: self.text("#now") != "…")
+
+    def resize(self, size: tuple[int, int]) -> None:
+        """Change the size of the screen."""
+        metrics = {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": size == PHONE}
+        self._browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
 
     def until(self, condition: Any) -> None:
         """Wait until a condition is true. Raises TimeoutException after 10 seconds."""
@@ -68,6 +88,14 @@ class Page:
     def find(self, selector: str) -> Any:
         """Return an element, to click on it or to type into it."""
         return self._browser.find_element("css selector", selector)
+
+    def all(self, selector: str) -> Any:
+        """Return all elements that match a CSS selector."""
+        return self._browser.find_elements("css selector", selector)
+
+    def grant(self, *permissions: str) -> None:
+        """Give the page permissions of the browser."""
+        self._browser.execute_cdp_cmd("Browser.grantPermissions", {"origin": self._url, "permissions": permissions})
 
     def press(self, *keys: str) -> None:
         """Press keys; the focused element gets them."""
@@ -127,9 +155,9 @@ def test_the_page_shows_experiments_with_their_status(page, http, launch):
 
     page.open()
 
-    assert page.texts("summary b") == ["third", "second", "first"]
+    assert page.texts("#experiments summary b") == ["third", "second", "first"]
     assert page.texts(".status") == ["Creating", "Running", "Cancelled"]
-    assert page.texts(".status + span") == ["Running in 6m", "Stopping in 6d 23h", ""]
+    assert page.texts(".status + span") == ["becomes Running in 6m", "becomes Stopping in 6d 23h", ""]
 
 
 def test_the_page_follows_changes_without_a_reload(page, http, launch):
@@ -172,7 +200,7 @@ def test_an_open_experiment_shows_its_timeline_and_variants(page, http, launch):
     http.post("/_mock/failures", {"experiment": "first", "reason": "no capacity"})
     page.until(lambda: "Reason: no capacity" in page.texts(".inside p"))
     assert page.find(".picture img").get_attribute("alt").startswith("Timeline of first: Cancelled")
-    assert page.texts("details[open] summary b") == ["first"]
+    assert page.texts("#experiments [open] summary b") == ["first"]
 
 
 def test_a_hundred_experiments_can_be_filtered(page, http, launch):
@@ -184,7 +212,7 @@ def test_a_hundred_experiments_can_be_filtered(page, http, launch):
 
     page.find("#filter").send_keys("-7 CANCELLED")
 
-    assert page.texts("summary b") == ["experiment-7"]
+    assert page.texts("#experiments summary b") == ["experiment-7"]
     assert page.text("#count") == "1 of 100"
 
 
@@ -194,23 +222,23 @@ def test_more_than_a_hundred_experiments_are_shown_by_pages(page, http, launch):
     http.post("/_mock/clock", {"advance": 60})
     launch(*(f"experiment-{number}" for number in range(120)))
     page.open()
-    assert page.texts("summary b")[::99] == ["experiment-119", "experiment-20"]
+    assert page.texts("#experiments summary b")[::99] == ["experiment-119", "experiment-20"]
     assert (page.text("#count"), page.text("#range")) == ("121", "1 to 100 of 121, the newest first")
 
     page.find("#older").click()
-    page.until(lambda: page.texts("summary b")[::20] == ["experiment-19", "oldest"])
+    page.until(lambda: page.texts("#experiments summary b")[::20] == ["experiment-19", "oldest"])
     assert not page.find("#older").is_enabled()
     page.find("#newer").click()
-    page.until(lambda: len(page.texts("summary b")) == 100)
+    page.until(lambda: len(page.texts("#experiments summary b")) == 100)
 
     page.find("#filter").send_keys("oldest")
-    page.until(lambda: page.texts("summary b") == ["oldest"])
+    page.until(lambda: page.texts("#experiments summary b") == ["oldest"])
     assert page.text("#count") == "1 of 121"
     page.find("#next").click()
     page.until(lambda: page.texts(".status") == ["Running"])
     page.find("#filter").clear()
     page.find("#filter").send_keys("running")
-    page.until(lambda: page.texts("summary b") == ["oldest"])
+    page.until(lambda: page.texts("#experiments summary b") == ["oldest"])
 
 
 def test_a_page_follows_deletions(page, http, launch):
@@ -218,39 +246,122 @@ def test_a_page_follows_deletions(page, http, launch):
     launch(*(f"experiment-{number}" for number in range(102)))
     page.open()
     page.find("#older").click()
-    page.until(lambda: page.texts("summary b") == ["experiment-1", "experiment-0"])
+    page.until(lambda: page.texts("#experiments summary b") == ["experiment-1", "experiment-0"])
     page.find("#newer").click()
-    page.until(lambda: page.texts("summary b")[::99] == ["experiment-101", "experiment-2"])
+    page.until(lambda: page.texts("#experiments summary b")[::99] == ["experiment-101", "experiment-2"])
 
     http.post("/_mock/failures", {"experiment": "experiment-50", "reason": "to be deleted"})
     assert http.call("DeleteInferenceExperiment", Name="experiment-50").status == 200
 
-    page.until(lambda: page.texts("summary b")[::99] == ["experiment-101", "experiment-1"])
+    page.until(lambda: page.texts("#experiments summary b")[::99] == ["experiment-101", "experiment-1"])
     http.post("/_mock/reset", {})
     page.until(lambda: page.texts("details, li") == [])
 
 
-def test_a_shortened_call_leads_to_the_whole_call(page, http):
-    """The page shows the beginning of a long call, and a link to all of it."""
+def test_a_call_can_be_opened(page, http, launch):
+    """It shows all of the request, however long, and the answer or the error. A new call does not close it."""
     http.call("DescribeInferenceExperiment", Name="x" * 100_000)
+    launch("first")
+    page.open()
+    assert len(page.text("li:last-child")) < 500
+
+    page.find("li:first-child summary").click()
+    page.find("li:last-child summary").click()
+    page.until(lambda: len(page.texts("pre")) == 4)
+    request, answer, long_request, error = page.texts("pre")
+    assert json.loads(request) == create("first")
+    assert json.loads(answer)["InferenceExperimentArn"].endswith("/first")
+    assert json.loads(long_request) == {"Name": "x" * 100_000}
+    assert json.loads(error)["code"] == "ValidationException"
+
+    launch("second")
+    page.until(lambda: page.text("#calls-count") == "3")
+    assert len(page.texts("pre")) == 4
+
+
+def test_a_request_and_an_answer_can_be_copied(page, launch):
+    """The button puts the JSON into the clipboard."""
+    launch("first")
+    page.open()
+    page.grant("clipboardReadWrite", "clipboardSanitizedWrite")
+    page.find("li summary").click()
+    page.until(lambda: len(page.texts("pre")) == 2)
+
+    page.find("[aria-label='Copy the request']").click()
+
+    page.until(lambda: page.texts("[aria-label='Copy the request']") == ["Copied"])
+    assert json.loads(page.run("navigator.clipboard.readText()")) == create("first")
+
+
+def test_a_call_that_the_server_does_not_have_any_more_says_so(page, http, launch):
+    """After a reset in another window, an open page shows the reason instead of the call."""
+    launch("first")
+    page.open()
+    page.run("window.fetch = () => Promise.reject(new Error('not on this server'))")
+
+    page.find("li summary").click()
+
+    page.until(lambda: page.texts("li .inside") == ["The call cannot be read: not on this server"])
+
+
+def test_an_open_experiment_shows_its_traffic(page, http, launch):
+    """The number of invocations of each variant appears with the first request, and follows."""
+    launch("first")
+    http.post("/_mock/clock", {"until": {"name": "first", "status": "Running"}})
+    page.open()
+    page.find("#experiments summary").click()
+    page.until(lambda: page.texts("thead th") == ["Variant", "Model", "Status"])
+
+    for _ in range(4):
+        http.send("POST", f"/endpoints/{create('first')['EndpointName']}/invocations", b"1")
+
+    page.until(lambda: page.texts("thead th")[3:] == ["Invocations"])
+    page.until(lambda: page.texts("tbody td:last-child") == ["4", "2"])
+
+
+def test_a_url_does_not_break_on_a_phone(page):
+    """The lines that tell how to begin can be read and copied."""
+    page.open(PHONE)
+
+    assert page.run("[...document.querySelectorAll('.origin')].map(each => each.getClientRects().length)") == [1, 1]
+
+
+def test_the_headings_and_lists_of_both_columns_align(page, launch):
+    """On a desktop, both headings stand at the same height, and both lists; also below a header of two lines."""
+    launch("first")
     page.open()
 
-    assert len(page.text("li")) < 500
-    page.find("li a").click()
-
-    page.until(lambda: "x" * 100_000 in page.text("body"))
+    tops = "[...document.querySelectorAll(arguments[0])].map(each => Math.round(each.getBoundingClientRect().top))"
+    for selector in ("h2", "main details:first-child"):
+        first, second = page.run(tops, selector)
+        assert first == second
 
 
 @pytest.mark.parametrize("number", [0, 3, 100])
 def test_the_page_fits_a_phone(page, launch, number):
-    """It does not scroll sideways with long names, an open timeline and calls."""
+    """It does not scroll sideways with long names, an open timeline and calls. The timeline is whole and readable."""
     launch(*(f"{index}{'-long' * 20}" for index in range(number)))
     page.open(PHONE)
 
     if number:
         page.find("summary").click()
-        page.until(lambda: page.texts(".picture img") == [""])
+        page.find("li summary").click()
+        page.until(lambda: page.run("document.querySelector('.picture img').naturalWidth") > 0)
+        image = page.run("(image => [image.naturalWidth, image.width])(document.querySelector('.picture img'))")
+        assert image[0] <= image[1] * 1.1
     assert not page.scrolls_sideways
+
+
+def test_no_word_breaks_on_a_phone(page, http, launch):
+    """Words of usual length stand in one line: a status, an operation, a code, the next change, a heading, a button."""
+    launch("ranker-v2", "a-very-long-name-of-a-shadow-test-of-the-ranking-service")
+    http.call("UpdateEndpointWeightsAndCapacities", EndpointName="missing")
+    page.open(PHONE)
+    for experiment in page.all("summary"):
+        experiment.click()
+    page.until(lambda: len(page.texts("pre")) > 0)
+
+    assert page.run(BROKEN_WORDS) == []
 
 
 def test_the_page_shows_that_the_server_does_not_answer(page, sagemaker_ie_server):
@@ -260,6 +371,27 @@ def test_the_page_shows_that_the_server_does_not_answer(page, sagemaker_ie_serve
     sagemaker_ie_server.http.shutdown()
 
     page.until(lambda: page.text("#message") == "The server does not answer.")
+
+
+# --- the trace of a test, which needs no server
+
+
+@pytest.mark.parametrize(("size", "shown"), [(DESKTOP, "wide"), (PHONE, "narrow")])
+def test_a_trace_opens_from_a_file(chromium, tmp_path, size, shown):
+    """It shows one picture for the width of the screen, and its calls can be opened. It does not scroll sideways."""
+    with mock_inference_experiment() as mock:
+        mock.client().create_inference_experiment(**create("first"))
+        path = trace.write(tmp_path, f"tests/test_it.py::{'test_a_long_name' * 10}", "passed", [mock._service])
+    page = Page(chromium, path.as_uri())
+    page.resize(size)
+    chromium.get(path.as_uri())
+
+    page.find("details:last-of-type summary").click()
+
+    visible = "[...document.querySelectorAll('.picture')].filter(each => each.checkVisibility())"
+    assert page.run(f"{visible}.map(each => each.className)") == [f"picture {shown}"]
+    assert json.loads(page.texts("pre")[0]) == create("first")
+    assert not page.scrolls_sideways
 
 
 # --- the page steers the mock
@@ -311,7 +443,7 @@ def test_the_page_can_be_used_with_the_keyboard(page, launch):
     while "first" not in page.focused:
         page.press(keys.TAB)
     page.press(keys.ENTER)
-    page.until(lambda: page.texts("details[open] summary b") == ["first"])
+    page.until(lambda: page.texts("#experiments [open] summary b") == ["first"])
     launch("second")
-    page.until(lambda: page.texts("summary b") == ["second", "first"])
+    page.until(lambda: page.texts("#experiments summary b") == ["second", "first"])
     assert "first" in page.focused

@@ -91,11 +91,14 @@ def test_a_shortened_call_has_the_beginnings_of_its_params(http, state):
     assert http.get(call["whole"]).values[0]["params"] == {"Name": "abc" * 1000}
 
 
-def test_a_short_call_is_complete(http, state):
-    """It has no path to a whole call."""
-    http.call("DescribeInferenceExperiment", Name="missing")
+def test_a_short_call_is_complete_without_its_answer(http, state):
+    """Its path leads to the whole call."""
+    http.call("ListModels", NameContains="ranker")
 
-    assert state()["calls"] == http.get("/_mock/calls").values
+    (call,) = state()["calls"]
+    (whole,) = http.get(call.pop("whole")).values
+    assert http.get("/_mock/calls").values == [whole]
+    assert whole == {**call, "response": {"Models": []}}
 
 
 @pytest.mark.parametrize(
@@ -107,6 +110,24 @@ def test_a_whole_call_with_another_version_is_refused(http, version, status):
 
     assert answer.status == status
     assert "version" in answer.values["error"]
+
+
+# --- traffic
+
+
+def test_the_state_has_the_traffic_of_each_variant(http, state, launch):
+    """The number of invocations of each variant of the experiments' endpoints; None after a version with the same."""
+    launch(NAME)
+    http.post("/_mock/clock", {"until": {"name": NAME, "status": "Running"}})
+    before = state()
+    for _ in range(4):
+        http.send("POST", INVOKE, b"1")
+
+    after = state(since=before["version"])
+
+    assert before["traffic"] == {}
+    assert after["traffic"] == {create()["EndpointName"]: {"prod": 4, "shadow": 2}}
+    assert state(since=after["version"])["traffic"] is None
 
 
 # --- only what changed

@@ -149,6 +149,15 @@ class Minutes:
         if self._keep is not None and (surplus := len(self._data) - self._keep * len(both)) > 0:
             self._undo.assign(self, _data=dict(islice(self._data.items(), surplus, None)))
 
+    def invocations(self) -> dict[tuple[str, str], int]:
+        """Return the number of invocations of each variant, by the names of its endpoint and of itself."""
+        counts: dict[tuple[str, str], int] = {}
+        for (series, _, _), minute in self._data.items():
+            if series.endpoint_config is None:
+                name = series.endpoint, series.variant
+                counts[name] = counts.get(name, 0) + minute["Invocations"].sample_count
+        return counts
+
     def clear(self) -> None:
         """Forget every datapoint."""
         self._undo.assign(self, _data={})
