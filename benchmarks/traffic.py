@@ -1,4 +1,4 @@
-"""Rows about traffic: what copies for the shadow and captures add to InvokeEndpoint, and what a stream costs."""
+"""Rows about traffic: what copies, captures and a canary add to InvokeEndpoint, and what a stream costs."""
 
 from __future__ import annotations
 
@@ -87,7 +87,25 @@ def whole_answer():
         yield call
 
 
+@contextmanager
+def invoke_during_canary():
+    size = {"Type": "INSTANCE_COUNT", "Value": 1}
+    routing = {"Type": "CANARY", "CanarySize": size, "WaitIntervalInSeconds": 3600}
+    alarms = {"AutoRollbackConfiguration": {"Alarms": [{"AlarmName": "errors"}]}}
+    canary = {"BlueGreenUpdatePolicy": {"TrafficRoutingConfiguration": routing}, **alarms}
+    with mock_inference_experiment(keep=KEPT):
+        sagemaker = client()
+        for config in ("config", "new-config"):
+            variant = {**VARIANT, "InitialInstanceCount": 3}
+            sagemaker.create_endpoint_config(EndpointConfigName=config, ProductionVariants=[variant])
+        sagemaker.create_endpoint(EndpointName=ENDPOINT, EndpointConfigName="config")
+        sagemaker.update_endpoint(EndpointName=ENDPOINT, EndpointConfigName="new-config", DeploymentConfig=canary)
+        yield partial(runtime().invoke_endpoint, EndpointName=ENDPOINT, Body=BODY, ContentType="application/json")
+        assert sagemaker.describe_endpoint(EndpointName=ENDPOINT)["EndpointStatus"] == "Updating"
+
+
 ROWS = (
     Row("InvokeEndpoint captured and copied at 100 % vs on a plain endpoint", invoke_under_test, invoke_plain, 2.0),
     Row("A stream of 1 MB in 100 chunks vs InvokeEndpoint with the same body", stream, whole_answer, 2.0),
+    Row("InvokeEndpoint during a canary deployment vs on a plain endpoint", invoke_during_canary, invoke_plain, 1.3),
 )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from mock_sagemaker_ie import calls
 from mock_sagemaker_ie.backend.experiments.lifecycle import FINISHED, LIFECYCLE, Entry, Status
+from mock_sagemaker_ie.backend.hosting.alarms import ALARM, STATES
 from mock_sagemaker_ie.backend.transitions import Call as Called
 from mock_sagemaker_ie.calls import INVOCATIONS, Calls, require_operation
 from mock_sagemaker_ie.clock import instant, movable
@@ -191,6 +192,15 @@ class InferenceExperimentMock:
         """
         return self._service.runtime.metrics
 
+    @property
+    def events(self) -> tuple[Mapping[str, Any], ...]:
+        """The events that SageMaker sends to EventBridge, as dicts, in the order of their instants: of every region.
+
+        They are "SageMaker Endpoint State Change" and "SageMaker Endpoint Deployment State Change". With `keep=`, only
+        the last ones.
+        """
+        return tuple(self._service.events())
+
     def fail_next(
         self,
         operation: str,
@@ -333,6 +343,56 @@ class InferenceExperimentMock:
                 self._expect(backend, ("endpoint", name), "the failure of the next deployment")
 
         self._look(fail, "endpoints", name, region_name, account_id)
+
+    def alarm(self, name: str, *, state: str, region_name: str | None = None, account_id: str | None = None) -> None:
+        """Set the state of a CloudWatch alarm by hand: "ALARM", "OK" or "INSUFFICIENT_DATA", from now on.
+
+        A deployment with this alarm in its AutoRollbackConfiguration rolls back when the alarm is in state ALARM during
+        a baking period. What `cloudwatch=` says of the alarm does not count any more. An alarm in state ALARM that no
+        deployment has watched when the mock ends is reported like an unused fault. Raises ValueError for another state.
+        """
+        if state not in STATES:
+            raise ValueError(f"state={state!r}: expected one of {', '.join(STATES)}")
+
+        def change(backend: SageMakerBackend, now: dt.datetime) -> None:
+            account, region = backend.scope
+            entry = {"alarm": name, "state": state, "at": now.isoformat(), "region": region, "account": account}
+            with self._service.change(**entry):
+                backend.set_alarm(name, state, now)
+            if state == ALARM:
+                what = f"a deployment that watches the alarm {name!r} in {region}"
+                self._service.faults.expect((account, region, "alarm", name), what)
+
+        self._service.look(change, region_name or self.region_name, account_id)
+
+    def scale(
+        self,
+        endpoint: str,
+        variant: str,
+        count: int,
+        *,
+        region_name: str | None = None,
+        account_id: str | None = None,
+    ) -> None:
+        """Change the number of instances of a variant to `count`, as Application Auto Scaling does.
+
+        It has the effect of UpdateEndpointWeightsAndCapacities, also while an experiment uses the endpoint, but is no
+        call of the code under test: `mock.calls` does not have it. Raises LookupError for an unknown endpoint,
+        ValueError for an unknown variant or one without instances, for an endpoint that is being changed, for an
+        exceeded quota, and for a count that is not a whole number from 0 on.
+        """
+        if not isinstance(count, int) or isinstance(count, bool) or count < 0:
+            raise ValueError(f"count={count!r}: expected a number of instances")
+
+        def change(backend: SageMakerBackend, now: dt.datetime) -> None:
+            if backend.hosting.find(endpoint) is None:
+                raise LookupError(f"Endpoint {endpoint} does not exist.")
+            account, region = backend.scope
+            entry = {"scale": endpoint, "variant": variant, "count": count, "at": now.isoformat()}
+            with self._service.change(**entry, region=region, account=account):
+                backend.scale(endpoint, variant, count, now)
+
+        self._look(change, "endpoints", endpoint, region_name, account_id)
 
     def _change(
         self, kind: str, name: str, reason: str, backend: SageMakerBackend, now: dt.datetime, **more: str

@@ -16,9 +16,11 @@ from mock_sagemaker_ie.interception import botocore_hook, name_lookup, requests_
 from mock_sagemaker_ie.interception.stack import ActiveMock
 from mock_sagemaker_ie.interception.virtual_time import VirtualTime
 from mock_sagemaker_ie.mock import InferenceExperimentMock
+from mock_sagemaker_ie.service.alarm_reader import AlarmReader
 from mock_sagemaker_ie.service.call_log import log
 from mock_sagemaker_ie.service.clients import partitions
 from mock_sagemaker_ie.service.delivery import Delivery
+from mock_sagemaker_ie.service.event_publisher import EventPublisher
 from mock_sagemaker_ie.service.faults import UnusedFaultError, UnusedFaultWarning
 from mock_sagemaker_ie.service.invocation import Runtime
 from mock_sagemaker_ie.service.service import Service
@@ -164,6 +166,10 @@ def make_service(options: Options) -> tuple[Service, Delivery]:
     delivery, keep = Delivery(options["s3"], options["cloudwatch"]), options["keep"]
     service = Service(as_clock(options["clock"]), settings, options["account_id"], Runtime(delivery, keep), keep)
     service.denied = tuple(options["denied"])
+    if hasattr(options["cloudwatch"], "describe_alarms"):
+        service.alarm_reader = AlarmReader(options["cloudwatch"])
+    if options["events"] is not None:
+        service.publisher = EventPublisher(options["events"], delivery.changes)
     return service, delivery
 
 
@@ -199,6 +205,7 @@ def _activate(options: Options, origin: ActiveMock | None = None, **entry: Any) 
         exits.callback(service.runtime.close)
         exits.callback(active.mock._clients.give_back)  # noqa: SLF001 - not for users
         exits.callback(service.leave)
+        exits.callback(service.publish)
         log.info("%r is active", activation)
         yield active
     report_unused(service, options["unused_faults"])

@@ -63,10 +63,15 @@ class Options(TypedDict, total=False):
         The client that writes captured traffic to S3, or the folder for the capture files. With None, captures are
         only in `mock.captures`.
     `cloudwatch` (boto3 CloudWatch client; default: None):
-        The client that sends the metrics of the variants to CloudWatch. With None, they are only in `mock.metrics`.
+        The client that sends the metrics of the variants to CloudWatch, and reads the alarms that a DeploymentConfig
+        names. With None, metrics are only in `mock.metrics`, and alarms are set with `mock.alarm()`.
+    `events` (boto3 EventBridge client, or function; default: None):
+        The client that puts the events of endpoints and their deployments into EventBridge, or a function that takes
+        each event as a dict. They are delivered at the first call or look after their instant. With None, they are only
+        in `mock.events`.
     `keep` (int or None; default: None):
-        The maximum number of calls, of captures, and of minutes of the metrics of variants that the mock keeps; it
-        drops the oldest. None keeps all.
+        The maximum number of calls, of events, of captures, and of minutes of the metrics of variants that the mock
+        keeps; it drops the oldest. None keeps all.
     `unused_faults` ("warn", "error" or "ignore"; default: "warn"):
         The reaction when the mock ends and something that the test arranged was never met: a fault that no call got, a
         failure of an experiment or endpoint that did not happen, a served model that no request reached. "warn" warns
@@ -104,6 +109,7 @@ class Options(TypedDict, total=False):
     polling_forever: Literal["error", "ignore"]
     s3: Any
     cloudwatch: Any
+    events: Any
     keep: int | None
     unused_faults: Literal["warn", "error", "ignore"]
     passthrough: Collection[str]
@@ -225,6 +231,14 @@ def _cloudwatch(cloudwatch: Any) -> Any:
     return _client("cloudwatch", cloudwatch, "put_metric_data")
 
 
+def _events(events: Any) -> Any:
+    if callable(events) and not hasattr(events, "put_events"):
+        if inspect.iscoroutinefunction(events):
+            raise TypeError(f"events={events!r}: expected a plain function, not a coroutine function")
+        return events
+    return _client("events", events, "put_events")
+
+
 def _client(option: str, client: Any, method: str) -> Any:
     if client is not None and (not hasattr(client, method) or _is_asynchronous(client, method)):
         raise TypeError(f"{option}={client!r}: expected a boto3 client with {method}()")
@@ -328,6 +342,7 @@ _OPTIONS: dict[str, tuple[Any, Callable[[Any], Any]]] = {
     "polling_forever": ("error", _one_of("polling_forever", POLLING_FOREVER)),
     "s3": (None, _s3),
     "cloudwatch": (None, _cloudwatch),
+    "events": (None, _events),
     "keep": (None, _keep),
     "unused_faults": ("warn", _one_of("unused_faults", UNUSED_FAULTS)),
     "passthrough": ((), _passthrough),

@@ -19,7 +19,9 @@ class Durations:
 
     `creating`, `starting`, `updating` and `stopping` are the statuses of an experiment; its endpoint takes the same
     time. `endpoint_creating`, `endpoint_updating`, `endpoint_rolling_back` and `endpoint_deleting` are the statuses of
-    an endpoint that CreateEndpoint, UpdateEndpoint, UpdateEndpointWeightsAndCapacities or DeleteEndpoint changes.
+    an endpoint that CreateEndpoint, UpdateEndpoint, UpdateEndpointWeightsAndCapacities or DeleteEndpoint changes. With
+    a DeploymentConfig the new fleet, or each batch of it, launches for `endpoint_updating`, and the old one terminates
+    for `endpoint_deleting`.
 
     With `timedelta.max` a status never ends. Raises TypeError for a value that is not a timedelta, ValueError for a
     negative one and for one longer than 7030 years.

@@ -187,10 +187,9 @@ class Runtime:
         endpoint, request = params["EndpointName"], captures.Message(params["Body"], params.get("ContentType"))
         kept, invocations = [], []
         for target, outcome, latency, first_chunk, failure in answers:
-            status, of_stream = outcome.status, (first_chunk, failure is not None)
-            invocations.append(
-                Invocation(endpoint, target.variant, route.config, at, status, latency, target.instances, *of_stream)
-            )
+            status, of_variant = outcome.status, (endpoint, target.variant, route.config)
+            of_stream = first_chunk, failure is not None
+            invocations.append(Invocation(*of_variant, at, status, latency, target.instances, route.scope, *of_stream))
             if outcome.response is None or status != OK or route.capture is None:
                 continue  # A failed answer is not captured (inferred).
             kept.append(

@@ -112,12 +112,19 @@ class Service(State):
         """Answer a call as `answer` does. For an asynchronous caller handlers of models may be coroutine functions."""
         account_id = account_id or self.account_id
         self.watch.raise_if_forever(model.name)
+        if self.alarm_reader is not None:
+            self._read_alarms(self.alarm_reader, region, account_id, self.alarm_reader.read_of(model, request))
         call = model, request, region, account_id
+        outcome: Answer | AWSError | None
         if model.name in INVOCATIONS:
-            return _raise_error(self._log(call, (yield from self._invoke(*call, asynchronous=asynchronous))))
-        if model.name not in OPERATIONS:
+            outcome = yield from self._invoke(*call, asynchronous=asynchronous)
+        elif model.name in OPERATIONS:
+            outcome = self._changes.whole(partial(self._answer_and_record, *call))
+        else:
             return None
-        return _raise_error(self._log(call, self._changes.whole(partial(self._answer_and_record, *call))))
+        self._log(call, outcome)
+        self.publish()
+        return _raise_error(outcome)
 
     # --- faults
 

@@ -18,12 +18,13 @@ from botocore.exceptions import ClientError
 from mock_sagemaker_ie import Durations, MockClock, mock_inference_experiment
 from mock_sagemaker_ie.calls import INVOCATIONS, INVOKE_ENDPOINT, INVOKE_STREAM
 from mock_sagemaker_ie.report import report
+from tests import guardrails
 from tests import requests as valid
 from tests.attack.interrupting import count_lines, differences, future, interrupt, locks_are_free, state, time_limit
 from tests.attack.size import LARGE
 from tests.conftest import START
 from tests.every_operation import PREPARATIONS, REQUESTS
-from tests.requests import ENDPOINT, NAME, PRODUCTION, SHADOW
+from tests.requests import CONFIG, ENDPOINT, NAME, PRODUCTION, SHADOW
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::mock_sagemaker_ie.UnusedFaultWarning"),
@@ -93,6 +94,16 @@ INVOKE = requested(INVOKE_ENDPOINT, EndpointName=TESTED, Body=b"1,2", ContentTyp
 STOP = requested("StopInferenceExperiment", **valid.stop(Reason="Enough"))
 DESCRIBE = requested("DescribeInferenceExperiment", Name=NAME)
 STOPPED = both(STOP, pass_days(1))
+CANARY = requested(
+    "UpdateEndpoint",
+    EndpointName=ENDPOINT,
+    EndpointConfigName=CONFIG,
+    DeploymentConfig=guardrails.blue_green("CANARY", CanarySize=guardrails.percent(10)),
+)
+
+
+def ALARM(mock: Any) -> None:  # noqa: N802 - like the other steps
+    mock.alarm(guardrails.ALARM, state="ALARM")
 
 
 def slow(operation: str) -> Any:
@@ -159,6 +170,11 @@ CASES = {
     "time: an endpoint that is deleted": Case(
         DESCRIBE, both(requested("DeleteEndpoint", EndpointName=ENDPOINT), pass_days(1))
     ),
+    "time: a canary deployment": Case(DESCRIBE, both(CANARY, pass_days(0.5))),
+    "time: an alarm rolls back": Case(DESCRIBE, both(ALARM, CANARY, pass_days(0.5))),
+    "invoke: during a canary deployment": Case(
+        requested(INVOKE_ENDPOINT, EndpointName=ENDPOINT, Body=b""), both(CANARY, pass_days(0.001))
+    ),
     "invoke: captured and copied": Case(INVOKE, both(run, handled)),
     "invoke: keep": Case(INVOKE, both(run, handled, INVOKE, INVOKE), {"keep": 3}),
     "invoke: the model fails": Case(
@@ -185,6 +201,9 @@ CASES = {
     "mock.fail_experiment": Case(lambda mock: mock.fail_experiment(NAME, "Broken"), run),
     "mock.fail_experiment later": Case(lambda mock: mock.fail_experiment(NAME, "Broken", at=START + 2 * DAY), run),
     "mock.fail_endpoint": Case(lambda mock: mock.fail_endpoint(TESTED, "Broken"), run),
+    "mock.alarm": Case(ALARM, both(CANARY, pass_days(0.001))),
+    "mock.scale": Case(lambda mock: mock.scale(ENDPOINT, PRODUCTION, 3)),
+    "mock.events": Case(lambda mock: mock.events, both(CANARY, pass_days(0.5))),
     "mock.serve": Case(lambda mock: mock.serve(f"model-{SHADOW}", lambda request: b""), both(run, handled, INVOKE)),
     "mock.fail_next": Case(lambda mock: mock.fail_next("ListModels", "ThrottlingException", times=2), run),
     "mock.reset": Case(lambda mock: mock.reset(), both(run, handled, INVOKE)),

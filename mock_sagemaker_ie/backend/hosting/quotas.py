@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 from mock_sagemaker_ie.backend.hosting.deployment import variants
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
     from mock_sagemaker_ie.backend.hosting.endpoints import Endpoint
+    from mock_sagemaker_ie.backend.hosting.guardrails import Phase
 
 Values = dict[str, Any]
 
@@ -20,15 +21,19 @@ def exceeded_quota(
     present: Endpoint | None,
     deployment: Values,
     *,
-    in_place: bool,
+    in_place: bool = False,
+    phases: Sequence[Phase] = (),
 ) -> str | None:
     """Return AWS's message for a quota that is exceeded when the endpoint `present` gets `deployment`, or None.
 
     `quotas`: the most instances of a type that all endpoints together may use. `present` is None for a new endpoint.
     `in_place`: whether the instances that `present` has stay, as when only capacities change. Otherwise a second
-    fleet is made beside the one that serves.
+    fleet is made beside the one that serves; with the `phases` of a rolling deployment only as much as it needs.
     """
-    for instance_type, count in _instances(deployment).items():
+    needed = _instances(deployment)
+    if phases and present is not None:
+        needed = _additional(phases, present.serving, deployment)
+    for instance_type, count in needed.items():
         if instance_type not in quotas:
             continue
         used = sum(_usage(endpoint, instance_type) for endpoint in endpoints)
@@ -43,14 +48,29 @@ def exceeded_quota(
     return None
 
 
-def _instances(deployment: Values | None) -> dict[str, int]:
-    """Count the instances of each type that a deployment uses."""
+def _instances(deployment: Values | None, present: Mapping[str, int] | None = None) -> dict[str, int]:
+    """Count the instances of each type that a deployment uses. `present`: their numbers by variant, if they differ."""
     counts: dict[str, int] = {}
     for variant in variants(deployment):
         if "InstanceType" in variant:
-            instance_type = variant["InstanceType"]
-            counts[instance_type] = counts.get(instance_type, 0) + variant.get("InitialInstanceCount", 0)
+            count = variant.get("InitialInstanceCount", 0) if present is None else present[variant["VariantName"]]
+            counts[variant["InstanceType"]] = counts.get(variant["InstanceType"], 0) + count
     return counts
+
+
+def _in_phase(phase: Phase, old: Values | None, new: Values | None, instance_type: str) -> int:
+    """Count the instances of a type that both fleets have during a phase."""
+    fleets = _instances(old, phase.old), _instances(new, phase.new)
+    return sum(fleet.get(instance_type, 0) for fleet in fleets)
+
+
+def _additional(phases: Sequence[Phase], old: Values | None, new: Values) -> dict[str, int]:
+    """Count the instances of each type that a deployment needs at most beside those that the old fleet has."""
+    return {
+        instance_type: max(_in_phase(phase, old, new, instance_type) for phase in phases)
+        - _instances(old).get(instance_type, 0)
+        for instance_type in _instances(new)
+    }
 
 
 def _usage(endpoint: Endpoint, instance_type: str) -> int:
@@ -61,5 +81,7 @@ def _usage(endpoint: Endpoint, instance_type: str) -> int:
     """
     if endpoint.failed_for_good:
         return 0
+    if endpoint.phase is not None:
+        return _in_phase(endpoint.phase, endpoint.serving, endpoint.pending, instance_type)
     fleets = [_instances(deployment).get(instance_type, 0) for deployment in (endpoint.serving, endpoint.pending)]
     return max(fleets) if endpoint.rescaling else sum(fleets)
