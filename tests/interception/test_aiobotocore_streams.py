@@ -12,7 +12,7 @@ from mock_sagemaker_ie import InternalStreamFailure, ModelResponse, mock_inferen
 from tests.interception.test_aiobotocore_runtime import make_client
 from tests.requests import ENDPOINT, PRODUCTION, SHADOW
 from tests.traffic.shared import create_experiment, metric_sums
-from tests.traffic.test_streams import CAPTURED, PROD_MODEL, SHADOW_MODEL, chunks, outputs
+from tests.traffic.streams import CAPTURED, PROD_MODEL, SHADOW_MODEL, chunks, outputs
 
 pytestmark = pytest.mark.asyncio
 

@@ -10,10 +10,10 @@ import pytest
 from botocore.eventstream import EventStreamBuffer
 from botocore.exceptions import EventStreamError
 
-from tests.requests import PRODUCTION, SHADOW
+from tests.requests import ENDPOINT, PRODUCTION, SHADOW
 from tests.server.http_client import connected, head
 from tests.traffic.shared import create_experiment
-from tests.traffic.test_streams import CAPTURED, ENDPOINT, PROD_MODEL, SHADOW_MODEL, chunks, outputs, parts, start
+from tests.traffic.streams import CAPTURED, PROD_MODEL, SHADOW_MODEL, chunks, outputs, parts, start
 
 TIMEOUT = 20  # Seconds after which a test stops waiting.
 PATH = f"/endpoints/{ENDPOINT}/invocations-response-stream"

@@ -11,7 +11,7 @@ from botocore.exceptions import EventStreamError
 
 from tests.requests import ENDPOINT, PRODUCTION
 from tests.traffic.shared import KEYS, metric_sums
-from tests.traffic.test_streams import PROD_MODEL, chunks, start
+from tests.traffic.streams import PROD_MODEL, chunks, start
 
 # Lines of JSON that end where no part ends: a model server sends them so.
 LINES = [{"outputs": [word]} for word in (" a", " shadow", " test")]
