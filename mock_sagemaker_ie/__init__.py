@@ -29,10 +29,12 @@ if TYPE_CHECKING:
     from mock_sagemaker_ie.orders import Orders, each_order
     from mock_sagemaker_ie.scenario import Delays, Interferes, Raises, Scenario
     from mock_sagemaker_ie.server.app import RunningServer as RunningServer
+    from mock_sagemaker_ie.service.chunks import InternalStreamFailure, ModelStreamError
     from mock_sagemaker_ie.service.delivery import DeliveryWarning
     from mock_sagemaker_ie.service.faults import UnusedFaultError, UnusedFaultWarning
     from mock_sagemaker_ie.service.invocation import HandlerWarning
     from mock_sagemaker_ie.service.models import HandlerError, ModelRequest, ModelResponse
+    from mock_sagemaker_ie.service.permissions import Policy
     from mock_sagemaker_ie.service.polling import PollingForeverError
     from mock_sagemaker_ie.timeline import Segment, Timeline
 
@@ -56,12 +58,15 @@ __all__ = [
     "HandlerWarning",
     "InferenceExperimentMock",
     "Interferes",
+    "InternalStreamFailure",
     "Metrics",
     "MockClock",
     "ModelRequest",
     "ModelResponse",
+    "ModelStreamError",
     "Options",
     "Orders",
+    "Policy",
     "PollingForeverError",
     "Raises",
     "Scenario",
@@ -97,12 +102,15 @@ _HOMES = {
     "HandlerWarning": "service.invocation",
     "InferenceExperimentMock": "mock",
     "Interferes": "scenario",
+    "InternalStreamFailure": "service.chunks",
     "Metrics": "backend.hosting.metrics",
     "MockClock": "clock",
     "ModelRequest": "service.models",
     "ModelResponse": "service.models",
+    "ModelStreamError": "service.chunks",
     "Options": "activation.options",
     "Orders": "orders",
+    "Policy": "service.permissions",
     "PollingForeverError": "service.polling",
     "Raises": "scenario",
     "RunningServer": "server.app",

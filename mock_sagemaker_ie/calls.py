@@ -7,7 +7,7 @@ import weakref
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from types import CodeType, FunctionType, TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from mock_sagemaker_ie.backend.operations import OPERATIONS
 from mock_sagemaker_ie.protocol.errors import error_code, suggestion
@@ -19,14 +19,22 @@ if TYPE_CHECKING:
 
 Values = dict[str, Any]
 
-INVOKE_ENDPOINT = "InvokeEndpoint"
-ANSWERED = (*OPERATIONS, INVOKE_ENDPOINT)
+INVOKE_ENDPOINT, INVOKE_STREAM = "InvokeEndpoint", "InvokeEndpointWithResponseStream"
+INVOCATIONS = (INVOKE_ENDPOINT, INVOKE_STREAM)  # The operations of SageMaker's runtime.
+ANSWERED = (*OPERATIONS, *INVOCATIONS)
 
 
 def require_operation(operation: str) -> None:
     """Raise ValueError for an operation that the mock does not answer."""
     if operation not in ANSWERED:
         raise ValueError(f"{operation!r} is not an operation that the mock answers{suggestion(operation, ANSWERED)}")
+
+
+class ErrorRecord(Protocol):
+    """The error of a call, which a stream may get later."""
+
+    def get(self) -> Exception | None:
+        """Return the error; None while there is none."""
 
 
 class RecordedError:
@@ -107,7 +115,8 @@ class Call:
     `__cause__` of a ModelError is the exception that the handler of the model raised. `shadow_error`: the ModelError of
     the shadow variant, which no caller gets. `lost`: the error that the caller got although the service acted, because
     a test arranged it: `response` or `error` is the answer that the caller did not get. `arranged`: a test arranged
-    `error`, by `fail_next` or by a delay of `slow_next` beyond the caller's timeout, so the service did not act.
+    `error`, by `fail_next` or by a delay of `slow_next` beyond the caller's timeout, so the service did not act. A
+    stream that breaks has both a `response`, whose Body is what the caller has read so far, and an `error`.
     """
 
     operation: str
@@ -115,7 +124,7 @@ class Call:
     account_id: str
     region: str
     at: dt.datetime
-    _error: RecordedError | None = None
+    _error: ErrorRecord | None = None
     _values: Values | None = None
     _read: Callable[[Values], Values] = copy_values
     _shadow_error: RecordedError | None = None
@@ -152,8 +161,9 @@ class Call:
     def __reduce__(self) -> tuple[type[Call], tuple[Any, ...]]:
         # A copy in another process has the response itself: how to read it belongs to a client of this process.
         request = self.operation, self.params, self.account_id, self.region, self.at
+        error = None if self.error is None else RecordedError(self.error)
         errors = self._shadow_error, self._lost, self.arranged
-        return Call, (*request, self._error, self.response, copy_values, *errors)
+        return Call, (*request, error, self.response, copy_values, *errors)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Call:
         # Both share the errors: a traceback, which a cause has, cannot be copied.

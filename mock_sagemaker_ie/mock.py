@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from mock_sagemaker_ie import calls
 from mock_sagemaker_ie.backend.experiments.lifecycle import FINISHED, LIFECYCLE, Entry, Status
+from mock_sagemaker_ie.backend.hosting.alarms import ALARM, STATES
 from mock_sagemaker_ie.backend.transitions import Call as Called
-from mock_sagemaker_ie.calls import INVOKE_ENDPOINT, Calls, require_operation
+from mock_sagemaker_ie.calls import INVOCATIONS, Calls, require_operation
 from mock_sagemaker_ie.clock import instant, movable
 from mock_sagemaker_ie.protocol.limits import LATEST, check_reason, check_seconds
 from mock_sagemaker_ie.protocol.wire import MILLISECOND, copy_values, whole_milliseconds
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from mock_sagemaker_ie.backend.store import Store
     from mock_sagemaker_ie.calls import Call
     from mock_sagemaker_ie.service.models import AsyncHandler, Handler
+    from mock_sagemaker_ie.service.permissions import Policy
     from mock_sagemaker_ie.service.service import Service
     from mock_sagemaker_ie.timeline import Timeline
 
@@ -113,6 +115,24 @@ class InferenceExperimentMock:
         """
         return Calls(self._service.recorded())
 
+    def required_policy(self) -> Policy:
+        """Return the least IAM policy that allows every call so far: a dict, whose `str()` is JSON.
+
+        It has the actions and the ARNs of the resources, `iam:PassRole` with its condition for each role that was
+        passed, and `sagemaker:AddTags` for tags in a Create request. It is what AWS's Service Authorization Reference
+        says; conditions, resource policies and service control policies are outside of it. A call that lacks the name
+        of its resource, which AWS refuses in any case, does not count. With `keep=`, only the last calls count.
+        """
+        from mock_sagemaker_ie.service.permissions import least_policy, needed  # noqa: PLC0415 - few tests need it
+        from mock_sagemaker_ie.service.service import arn_prefix  # noqa: PLC0415 - few tests need it
+
+        return least_policy(
+            permission
+            for call in self.calls
+            for permission in needed(call.operation, call.params, arn_prefix(call.region, call.account_id))
+            if call.operation.startswith("List") or not permission.resource.endswith("*")
+        )
+
     def assert_called_once(self, operation: str, /, **params: Any) -> Call:
         """Return the only call of an operation. It has these params, and may have others.
 
@@ -174,9 +194,11 @@ class InferenceExperimentMock:
         """Let `handler` answer for a model, on every endpoint of every account and region.
 
         It gets a ModelRequest (the body as bytes, with the content type and more as attributes) and returns bytes, a
-        str, a value that `json.dumps` accepts, or a ModelResponse, whose `status` can be that of an error. If it
-        raises, the caller gets a ModelError; the exception is the `__cause__` of the error in `mock.calls`. For
-        callers of aiobotocore it may be a coroutine function. A model without a handler returns the request body. The
+        str, a value that `json.dumps` accepts, an iterator of chunks, or a ModelResponse, whose `status` can be that of
+        an error. A generator yields the parts of InvokeEndpointWithResponseStream. If a handler raises, the caller gets
+        a ModelError, or in the middle of a stream a ModelStreamError; the exception is the `__cause__` of the error in
+        `mock.calls`. For callers of aiobotocore it may be a coroutine function or an asynchronous generator function.
+        A model without a handler returns the request body. The
         caller waits while a handler runs, also a shadow's handler: use ModelResponse(latency=) for a slow model.
         A model that no request has reached when the mock ends is reported like an unused fault. Raises TypeError for a
         handler that cannot be called.
@@ -198,6 +220,15 @@ class InferenceExperimentMock:
         """
         return self._service.runtime.metrics
 
+    @property
+    def events(self) -> tuple[Mapping[str, Any], ...]:
+        """The events that SageMaker sends to EventBridge, as dicts, in the order of their instants: of every region.
+
+        They are "SageMaker Endpoint State Change" and "SageMaker Endpoint Deployment State Change". With `keep=`, only
+        the last ones.
+        """
+        return tuple(self._service.events())
+
     def fail_next(
         self,
         operation: str,
@@ -211,7 +242,8 @@ class InferenceExperimentMock:
         """Make the next `times` calls of an operation fail, or attempts when the client retries.
 
         `error`: the code of an AWS error of this operation or common to all operations; or a connection error, for
-        example botocore's ConnectTimeoutError. `message`, `status`: of an AWS error; by default those of its code.
+        example botocore's ConnectTimeoutError. `message`, `status`: of an AWS error; by default those of its code. An
+        error that comes as an event of a stream (ModelStreamError, InternalStreamFailure) is the only event of one.
         `after`: False: the call has no effect. True: the service acts, its answer is lost, and the caller gets this
         error: one of a connection that was made, for example ReadTimeoutError, or of the service with an HTTP status of
         500 or more, for example InternalFailure. `mock.calls` has the answer, and the error as `lost`.
@@ -256,7 +288,7 @@ class InferenceExperimentMock:
     def _meta(self, operation: str) -> Any:
         """Return the metadata of a client for the service of an operation."""
         require_operation(operation)
-        return self.client("sagemaker-runtime" if operation == INVOKE_ENDPOINT else "sagemaker").meta
+        return self.client("sagemaker-runtime" if operation in INVOCATIONS else "sagemaker").meta
 
     def advance_until(
         self, name: str, status: str, *, region_name: str | None = None, account_id: str | None = None
@@ -354,6 +386,56 @@ class InferenceExperimentMock:
                 self._expect(backend, ("endpoint", name), "the failure of the next deployment")
 
         self._look(fail, "endpoints", name, region_name, account_id)
+
+    def alarm(self, name: str, *, state: str, region_name: str | None = None, account_id: str | None = None) -> None:
+        """Set the state of a CloudWatch alarm by hand: "ALARM", "OK" or "INSUFFICIENT_DATA", from now on.
+
+        A deployment with this alarm in its AutoRollbackConfiguration rolls back when the alarm is in state ALARM during
+        a baking period. What `cloudwatch=` says of the alarm does not count any more. An alarm in state ALARM that no
+        deployment has watched when the mock ends is reported like an unused fault. Raises ValueError for another state.
+        """
+        if state not in STATES:
+            raise ValueError(f"state={state!r}: expected one of {', '.join(STATES)}")
+
+        def change(backend: SageMakerBackend, now: dt.datetime) -> None:
+            account, region = backend.scope
+            entry = {"alarm": name, "state": state, "at": now.isoformat(), "region": region, "account": account}
+            with self._service.change(**entry):
+                backend.set_alarm(name, state, now)
+            if state == ALARM:
+                what = f"a deployment that watches the alarm {name!r} in {region}"
+                self._service.faults.expect((account, region, "alarm", name), what)
+
+        self._service.look(change, region_name or self.region_name, account_id)
+
+    def scale(
+        self,
+        endpoint: str,
+        variant: str,
+        count: int,
+        *,
+        region_name: str | None = None,
+        account_id: str | None = None,
+    ) -> None:
+        """Change the number of instances of a variant to `count`, as Application Auto Scaling does.
+
+        It has the effect of UpdateEndpointWeightsAndCapacities, also while an experiment uses the endpoint, but is no
+        call of the code under test: `mock.calls` does not have it. Raises LookupError for an unknown endpoint,
+        ValueError for an unknown variant or one without instances, for an endpoint that is being changed, for an
+        exceeded quota, and for a count that is not a whole number from 0 on.
+        """
+        if not isinstance(count, int) or isinstance(count, bool) or count < 0:
+            raise ValueError(f"count={count!r}: expected a number of instances")
+
+        def change(backend: SageMakerBackend, now: dt.datetime) -> None:
+            if backend.hosting.find(endpoint) is None:
+                raise LookupError(f"Endpoint {endpoint} does not exist.")
+            account, region = backend.scope
+            entry = {"scale": endpoint, "variant": variant, "count": count, "at": now.isoformat()}
+            with self._service.change(**entry, region=region, account=account):
+                backend.scale(endpoint, variant, count, now)
+
+        self._look(change, "endpoints", endpoint, region_name, account_id)
 
     def _change(
         self, kind: str, name: str, reason: str, backend: SageMakerBackend, now: dt.datetime, **more: str

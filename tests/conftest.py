@@ -10,6 +10,7 @@ import pytest
 from hypothesis import settings
 
 from mock_sagemaker_ie import MockClock, mock_inference_experiment
+from tests import guardrails
 
 # No test depends on the speed of the machine.
 settings.register_profile("any speed", deadline=None)
@@ -46,3 +47,11 @@ def frequent_thread_switches():
     sys.setswitchinterval(1e-6)
     yield
     sys.setswitchinterval(interval)
+
+
+@pytest.fixture
+def guarded(clock, sagemaker):
+    """Yield a mock with an InService endpoint of 3 instances. Launching takes 2 minutes, terminating 1."""
+    with mock_inference_experiment(clock=clock, durations=guardrails.DURATIONS) as mock:
+        guardrails.serve_old(sagemaker, Tags=[{"Key": "team", "Value": "ranking"}])
+        yield mock

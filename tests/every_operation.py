@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
-from mock_sagemaker_ie.calls import INVOKE_ENDPOINT
+from mock_sagemaker_ie.calls import INVOKE_ENDPOINT, INVOKE_STREAM
 from tests.conftest import START
 from tests.requests import CONFIG, ENDPOINT, MODEL, NAME, PRODUCTION, create, deployed, endpoint_config, model, stop
 
@@ -69,4 +69,5 @@ REQUESTS = {
     "ListTags": {"ResourceArn": ARN},
     "DeleteTags": {"ResourceArn": ARN, "TagKeys": ["team"]},
     INVOKE_ENDPOINT: {"EndpointName": ENDPOINT, "Body": b"1,2", "ContentType": "text/csv"},
+    INVOKE_STREAM: {"EndpointName": ENDPOINT, "Body": b"1,2", "ContentType": "text/csv"},
 }

@@ -9,6 +9,7 @@ import pytest
 from botocore.exceptions import ReadTimeoutError
 
 from mock_sagemaker_ie import UnusedFaultError, UnusedFaultWarning, mock_inference_experiment
+from tests import guardrails
 from tests.activation.test_entering import by_async_with, by_with, every_way
 from tests.aws import ON_AWS, client, seen
 from tests.conftest import START
@@ -201,3 +202,24 @@ def test_the_fixture_reports_unused_faults_after_a_test(pytester, choice, end, o
     pytester.makepyfile(MODULE.format(choice=choice, end=end))
 
     pytester.runpytest_inprocess("-Wdefault", "-p", "no:hypothesispytest").assert_outcomes(**outcomes)
+
+
+def test_an_alarm_that_no_deployment_watches_is_reported():
+    """Its name may be misspelt."""
+    message = "1 arranged fault: a deployment that watches the alarm 'eror' in us-east-1$"
+    with pytest.warns(UnusedFaultWarning, match=message), mock_inference_experiment(region_name="us-east-1") as mock:
+        mock.alarm("eror", state="ALARM")
+
+
+def test_an_alarm_in_another_state_is_not_reported():
+    """It would roll nothing back."""
+    with mock_inference_experiment(unused_faults="error") as mock:
+        mock.alarm("latency", state="OK")
+
+
+def test_an_alarm_that_a_deployment_watches_is_not_reported():
+    """Whether it comes before the deployment or during it."""
+    with mock_inference_experiment(region_name="us-east-1", unused_faults="error") as mock:
+        guardrails.serve_old(client())
+        mock.alarm(guardrails.ALARM, state="ALARM")
+        guardrails.update(client(), guardrails.CANARY)

@@ -20,9 +20,11 @@ from mock_sagemaker_ie.interception import botocore_hook, name_lookup, requests_
 from mock_sagemaker_ie.interception.stack import ActiveMock
 from mock_sagemaker_ie.mock import InferenceExperimentMock
 from mock_sagemaker_ie.scenario import Scenario
+from mock_sagemaker_ie.service.alarm_reader import AlarmReader
 from mock_sagemaker_ie.service.call_log import log
 from mock_sagemaker_ie.service.clients import partitions
 from mock_sagemaker_ie.service.delivery import Delivery
+from mock_sagemaker_ie.service.event_publisher import EventPublisher
 from mock_sagemaker_ie.service.faults import UnusedFaultError, UnusedFaultWarning
 from mock_sagemaker_ie.service.invocation import Runtime
 from mock_sagemaker_ie.service.service import Service
@@ -172,12 +174,19 @@ def make_service(options: Options) -> tuple[Service, Delivery]:
     scenario, clock, keep = options["scenario"] or Scenario(), options["clock"], options["keep"]
     durations = scenario.durations if scenario.durations != Durations() else options["durations"] or Durations()
     assumptions = options["assumptions"] or Assumptions()
-    settings = Settings(durations, options["strict"], options["quotas"], assumptions, scenario.failures)
+    settings = Settings(
+        durations, options["strict"], options["quotas"], assumptions, scenario.failures, tuple(options["role_denied"])
+    )
     if clock is None and options["scenario"] is not None:
         clock = MockClock(tick=False)  # Where time runs, no order of instants is the same twice.
     delivery = Delivery(options["s3"], options["cloudwatch"])
     runtime = Runtime(delivery, keep, assumptions)
     service = Service(as_clock(clock), settings, options["account_id"], runtime, keep, plan=scenario.plan())
+    service.denied = tuple(options["denied"])
+    if hasattr(options["cloudwatch"], "describe_alarms"):
+        service.alarm_reader = AlarmReader(options["cloudwatch"])
+    if options["events"] is not None:
+        service.publisher = EventPublisher(options["events"], delivery.changes)
     return service, delivery
 
 
@@ -219,8 +228,10 @@ def _activate(options: Options, origin: ActiveMock | None = None, **entry: Any) 
         if origin is not None:
             exits.callback(service.unused)  # So that the origin learns what was met here, also after an exception.
         exits.callback(delivery.close)
+        exits.callback(service.runtime.close)
         exits.callback(active.mock._clients.give_back)  # noqa: SLF001 - not for users
         exits.callback(service.leave)
+        exits.callback(service.publish)
         log.info("%r is active", activation)
         yield active
     report_unused(service, options["unused_faults"])

@@ -13,12 +13,14 @@ from mock_sagemaker_ie.backend.assumptions import Assumptions
 from mock_sagemaker_ie.backend.settings import Durations
 from mock_sagemaker_ie.clock import as_clock
 from mock_sagemaker_ie.documentation import Page
+from mock_sagemaker_ie.protocol.permissions import ROLE_ACTIONS, is_denied
 from mock_sagemaker_ie.scenario import Scenario
 from mock_sagemaker_ie.service.clients import ANSWERED_SERVICES, sagemaker_services, service_model
+from mock_sagemaker_ie.service.permissions import ACTIONS
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
     from typing import Literal
 
     from mock_sagemaker_ie.clock import Clock
@@ -72,10 +74,15 @@ class Options(TypedDict, total=False):
         The client that writes captured traffic to S3, or the folder for the capture files. With None, captures are
         only in `mock.captures`.
     `cloudwatch` (boto3 CloudWatch client; default: None):
-        The client that sends the metrics of the variants to CloudWatch. With None, they are only in `mock.metrics`.
+        The client that sends the metrics of the variants to CloudWatch, and reads the alarms that a DeploymentConfig
+        names. With None, metrics are only in `mock.metrics`, and alarms are set with `mock.alarm()`.
+    `events` (boto3 EventBridge client, or function; default: None):
+        The client that puts the events of endpoints and their deployments into EventBridge, or a function that takes
+        each event as a dict. They are delivered at the first call or look after their instant. With None, they are only
+        in `mock.events`.
     `keep` (int or None; default: None):
-        The maximum number of calls, of captures, and of minutes of the metrics of variants that the mock keeps; it
-        drops the oldest. None keeps all.
+        The maximum number of calls, of events, of captures, and of minutes of the metrics of variants that the mock
+        keeps; it drops the oldest. None keeps all.
     `unused_faults` ("warn", "error" or "ignore"; default: "warn"):
         The reaction when the mock ends and something that the test arranged was never met: a fault that no call got, a
         failure of an experiment or endpoint that did not happen, a served model that no request reached. "warn" warns
@@ -86,6 +93,15 @@ class Options(TypedDict, total=False):
         operations of these, for example `["sagemaker-edge:GetDevices"]`. Such a call goes on to other mocks or to AWS.
         A call of a single operation must come from botocore, aiobotocore or `requests`: other libraries only look up
         the address of the host, which names no operation, and are refused.
+    `denied` (collection of str; default: empty):
+        The IAM actions that the caller may not do, for example `["sagemaker:StopInferenceExperiment"]`; `*` and `?` are
+        wildcards, as in `"sagemaker:Delete*"`. A call that needs one is answered with AccessDeniedException. The
+        actions of a call are those of `mock.required_policy()`, with `iam:PassRole` and, for tags in a Create request,
+        `sagemaker:AddTags`.
+    `role_denied` (collection of str; default: empty):
+        The IAM actions that the RoleArn of an experiment may not do: `sagemaker:CreateEndpoint`,
+        `sagemaker:UpdateEndpoint`, or a pattern that matches one. An experiment that needs one becomes Cancelled, with
+        the reason in StatusReason (inferred: role_denied).
     `wire` (bool; default: False):
         With True, every call of a botocore or aiobotocore client travels as far as the event `before-send`: botocore
         signs it, emits every event and retries it, and a `before-send` handler that answers takes precedence over the
@@ -106,9 +122,12 @@ class Options(TypedDict, total=False):
     polling_forever: Literal["error", "ignore"]
     s3: Any
     cloudwatch: Any
+    events: Any
     keep: int | None
     unused_faults: Literal["warn", "error", "ignore"]
     passthrough: Collection[str]
+    denied: Collection[str]
+    role_denied: Collection[str]
     wire: bool
 
 
@@ -243,6 +262,14 @@ def _cloudwatch(cloudwatch: Any) -> Any:
     return _client("cloudwatch", cloudwatch, "put_metric_data")
 
 
+def _events(events: Any) -> Any:
+    if callable(events) and not hasattr(events, "put_events"):
+        if inspect.iscoroutinefunction(events):
+            raise TypeError(f"events={events!r}: expected a plain function, not a coroutine function")
+        return events
+    return _client("events", events, "put_events")
+
+
 def _client(option: str, client: Any, method: str) -> Any:
     if client is not None and (not hasattr(client, method) or _is_asynchronous(client, method)):
         raise TypeError(f"{option}={client!r}: expected a boto3 client with {method}(); {Page.CLOUDS}")
@@ -309,6 +336,26 @@ def _passing(name: str) -> str:
     return operation if operation and services[0] in ANSWERED_SERVICES else name
 
 
+def _actions(option: str, known: Sequence[str]) -> Callable[[Any], tuple[str, ...]]:
+    """Return the check of an option that lists patterns of IAM actions."""
+
+    def check(value: Any) -> tuple[str, ...]:
+        expected = f"expected a list of IAM actions, e.g. [{known[-1]!r}]"
+        if isinstance(value, (str, Mapping)) or not isinstance(value, Iterable):
+            raise TypeError(f"{option}={value!r}: {expected}")
+        patterns = tuple(value)
+        for pattern in patterns:
+            if not isinstance(pattern, str):
+                raise TypeError(f"{option}={value!r}: {expected}")
+            if not any(is_denied(action, [pattern]) for action in known):
+                from mock_sagemaker_ie.protocol.errors import suggestion  # noqa: PLC0415 - needed for errors only
+
+                raise ValueError(f"{option}: {pattern!r} matches no action{suggestion(pattern, known)}")
+        return patterns
+
+    return check
+
+
 def _refuse_name(problem: str, name: str, known: Collection[str]) -> NoReturn:
     import difflib  # noqa: PLC0415 - large, and needed for errors only
 
@@ -331,8 +378,11 @@ _OPTIONS: dict[str, tuple[Any, Callable[[Any], Any]]] = {
     "polling_forever": ("error", _one_of("polling_forever", POLLING_FOREVER)),
     "s3": (None, _s3),
     "cloudwatch": (None, _cloudwatch),
+    "events": (None, _events),
     "keep": (None, _keep),
     "unused_faults": ("warn", _one_of("unused_faults", UNUSED_FAULTS)),
     "passthrough": ((), _passthrough),
+    "denied": ((), _actions("denied", ACTIONS)),
+    "role_denied": ((), _actions("role_denied", ROLE_ACTIONS)),
     "wire": (False, _flag("wire")),
 }

@@ -12,16 +12,18 @@ from typing import TYPE_CHECKING, Any
 from mock_sagemaker_ie.backend import pages, tags
 from mock_sagemaker_ie.backend.event_queue import EventKind, EventQueue
 from mock_sagemaker_ie.backend.experiments.operations import Experiments
+from mock_sagemaker_ie.backend.hosting.deployment import variant_named
 from mock_sagemaker_ie.backend.hosting.endpoints import DEPLOYING, EndpointStatus
+from mock_sagemaker_ie.backend.hosting.metrics import Minutes
 from mock_sagemaker_ie.backend.hosting.operations import Hosting
-from mock_sagemaker_ie.backend.hosting.traffic import TrafficSplitter, require_invocable, route
+from mock_sagemaker_ie.backend.hosting.traffic import TrafficSplitter, choose_fleet, require_invocable, route
 from mock_sagemaker_ie.backend.transitions import END, NEVER
 from mock_sagemaker_ie.changes import UndoLog
-from mock_sagemaker_ie.protocol.errors import AWSError
+from mock_sagemaker_ie.protocol.errors import AWSError, validation_exception
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from mock_sagemaker_ie.backend.assumptions import Assumptions
     from mock_sagemaker_ie.backend.experiments.record import Experiment
@@ -40,7 +42,14 @@ class SageMakerBackend:
     """
 
     def __init__(
-        self, partition: str, region: str, account_id: str, settings: Settings, undo: UndoLog | None = None
+        self,
+        partition: str,
+        region: str,
+        account_id: str,
+        settings: Settings,
+        undo: UndoLog | None = None,
+        *,
+        metrics: Minutes | None = None,
     ) -> None:
         self._identity = partition, region, account_id
         self._settings = settings
@@ -48,28 +57,29 @@ class SageMakerBackend:
         arn_prefix = f"arn:{partition}:sagemaker:{region}:{account_id}"
         self._events = EventQueue(self._undo)
         self._traffic = TrafficSplitter(self._undo)
-        self.hosting = Hosting(arn_prefix, settings, self._events, self._undo)
+        self._metrics = Minutes(None) if metrics is None else metrics  # On which alarms are evaluated.
+        self.hosting = Hosting(arn_prefix, settings, self._events, self._metrics, self._undo)
         self.experiments = Experiments(arn_prefix, settings, self._events, self.hosting, self._undo)
         self._met: dict[tuple[str, ...], None] = {}
         self.version = 0  # Counts the changes, so that a cached answer can be checked.
 
-    def copy(self, undo: UndoLog | None = None) -> SageMakerBackend:
+    def copy(self, undo: UndoLog | None = None, metrics: Minutes | None = None) -> SageMakerBackend:
         """Return an independent backend with the same records. Records are immutable, so they are shared.
 
-        `undo`: what notes its changes.
+        `undo`: what notes its changes. `metrics`: its metrics; by default it shares them, to look ahead.
         """
-        duplicate = SageMakerBackend(*self._identity, self._settings, undo)
+        duplicate = SageMakerBackend(*self._identity, self._settings, undo, metrics=metrics or self._metrics)
         undo = duplicate._undo
         duplicate._events, duplicate._traffic = self._events.copy(undo), self._traffic.copy(undo)
-        duplicate.hosting = self.hosting.copy(duplicate._events, undo)
+        duplicate.hosting = self.hosting.copy(duplicate._events, duplicate._metrics, undo)
         duplicate.experiments = self.experiments.copy(duplicate._events, duplicate.hosting, undo)
         return duplicate
 
     def _copy_of_one(self, name: str) -> SageMakerBackend:
         """Return a backend with one experiment and its endpoint only."""
-        duplicate = SageMakerBackend(*self._identity, self._settings)
+        duplicate = SageMakerBackend(*self._identity, self._settings, metrics=self._metrics)
         endpoint, events, undo = self.experiments.store.get(name).endpoint, duplicate._events, duplicate._undo
-        duplicate.hosting = self.hosting.copy_of_one(endpoint, events, undo)
+        duplicate.hosting = self.hosting.copy_of_one(endpoint, events, self._metrics, undo)
         duplicate.experiments = self.experiments.copy_of_one(name, events, duplicate.hosting, undo)
         return duplicate
 
@@ -95,7 +105,7 @@ class SageMakerBackend:
 
     def _may_happen(self, kind: EventKind, name: str) -> bool:
         """Return whether an event of this kind may still change the resource with this name."""
-        if kind is EventKind.ENDPOINT:
+        if kind in (EventKind.ENDPOINT, EventKind.ALARMS):
             endpoint = self.hosting.find(name)
             return endpoint is not None and endpoint.until is not None
         experiment = self.experiments.store.records.get(name)
@@ -110,7 +120,9 @@ class SageMakerBackend:
         alone = self._undo.mark == 0
         for at, kind, name in self._events.take_until(now):
             self.changing()
-            if kind is EventKind.ENDPOINT:
+            if kind is EventKind.ALARMS:
+                self.hosting.check_alarms([name], at)
+            elif kind is EventKind.ENDPOINT:
                 self._end_endpoint_status(name, at)
             elif kind is EventKind.EXPERIMENT:
                 self.experiments.pass_deadline(name, at)
@@ -160,7 +172,8 @@ class SageMakerBackend:
         """
         for at, kind, name in self._events.copy(UndoLog()).take_until(NEVER):
             experiments = self.experiments
-            user = experiments.user_of(name) if kind is EventKind.ENDPOINT else experiments.store.records.get(name)
+            hosting = kind in (EventKind.ENDPOINT, EventKind.ALARMS)
+            user = experiments.user_of(name) if hosting else experiments.store.records.get(name)
             if user is not None and not user.finished:
                 yield at, user
 
@@ -174,8 +187,9 @@ class SageMakerBackend:
 
     @property
     def met(self) -> set[tuple[str, ...]]:
-        """The arranged failures that have happened: ("endpoint", name) and ("experiment", name, instant)."""
-        return self._met.keys() | {("endpoint", name) for name in self.hosting.failed}
+        """What was arranged and has happened: ("endpoint", name), ("experiment", name, instant) and ("alarm", name)."""
+        alarms = {("alarm", name) for name in self.hosting.alarms.met}
+        return self._met.keys() | {("endpoint", name) for name in self.hosting.failed} | alarms
 
     def fail_experiment(self, name: str, reason: str, at: dt.datetime, now: dt.datetime) -> None:
         """Make what the service does for an experiment fail, now or at a later instant."""
@@ -193,6 +207,40 @@ class SageMakerBackend:
         else:
             self.experiments.fail(user, reason, now)
 
+    def set_alarm(self, name: str, state: str, now: dt.datetime) -> None:
+        """Set the state of a CloudWatch alarm by hand, from now on."""
+        self.changing()
+        self.hosting.alarms.set_by_hand(name, state)
+        self.hosting.check_alarms(self.hosting.alarms.watchers(name), now)
+
+    def scale(self, endpoint: str, variant: str, count: int, now: dt.datetime) -> None:
+        """Change the number of instances of a variant. Raises AWSError (ValidationException, ResourceLimitExceeded)."""
+        self.changing()
+        present = variant_named(self.hosting.endpoints.get(endpoint).serving, variant)
+        if present and "InitialInstanceCount" not in present:
+            raise validation_exception(f'Variant "{variant}" of endpoint "{endpoint}" has no instances to scale.')
+        desired = [{"VariantName": variant, "DesiredInstanceCount": count}]
+        request = {"EndpointName": endpoint, "DesiredWeightsAndCapacities": desired}
+        self.hosting.update_endpoint_weights_and_capacities(request, now)
+
+    def note_alarms(self, described: Mapping[str, Values | None], since: dt.datetime, now: dt.datetime) -> None:
+        """Note what CloudWatch says of alarms.
+
+        The state of an alarm counts from its StateUpdatedTimestamp on if that is after `since`, the last call or look,
+        and not after `now`; else from `since` on, because CloudWatch may have another clock.
+        """
+
+        def instant(name: str) -> dt.datetime:
+            updated = (described[name] or {}).get("StateUpdatedTimestamp")
+            return updated if updated is not None and since < updated <= now else since
+
+        news = [name for name, alarm in described.items() if self.hosting.alarms.is_new(name, alarm)]
+        for name in sorted(news, key=instant):
+            at = instant(name)
+            self.as_of(at).changing()
+            self.hosting.alarms.describe(name, described[name])
+            self.hosting.check_alarms(self.hosting.alarms.watchers(name), at)
+
     # --- traffic
 
     def route(self, params: Values) -> Route:
@@ -202,7 +250,8 @@ class SageMakerBackend:
         if endpoint is None or endpoint.serving is None or endpoint.status is EndpointStatus.DELETING:
             _, _, account_id = self._identity
             raise AWSError("ValidationError", f"Endpoint {name} of account {account_id} not found.")
-        require_invocable(endpoint.serving, params, self.hosting.models.records)
+        fleet = choose_fleet(endpoint, self._traffic)
+        require_invocable(fleet.deployment, params, self.hosting.models.records)
         user = self.experiments.user_of(name)
         if user is None:
             # A roll-back that removes the shadow comes from a failed test, whose traffic is no longer copied.
@@ -211,7 +260,7 @@ class SageMakerBackend:
             copies = user.copies
         reaches_shadow = self.assumptions.target_shadow == "Invoked"
         target = params.get("TargetVariant")
-        return route(endpoint, self._traffic, target, copies=copies, reaches_shadow=reaches_shadow)
+        return route(endpoint, fleet, self._traffic, target, copies=copies, reaches_shadow=reaches_shadow)
 
     # --- tags, of every kind of resource
 

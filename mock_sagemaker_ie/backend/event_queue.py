@@ -17,12 +17,14 @@ if TYPE_CHECKING:
 class EventKind(IntEnum):
     """Which resource an event is about. At the same instant, lower numbers come first.
 
-    A deployment ends before the experiment that waits for it moves on.
+    An alarm is looked at before the baking period ends, and a deployment ends before the experiment that waits for it
+    moves on.
     """
 
-    ENDPOINT = 0
-    EXPERIMENT = 1
-    EXPERIMENT_FAILURE = 2
+    ALARMS = 0
+    ENDPOINT = 1
+    EXPERIMENT = 2
+    EXPERIMENT_FAILURE = 3
 
 
 Event = tuple["dt.datetime", EventKind, str]

@@ -94,7 +94,8 @@ RULES: dict[str, tuple[Rule, ...]] = {
         hosting_rules.variant_names_differ,
         tags.broken_rules,
     ),
-    "CreateEndpoint": (tags.broken_rules,),
+    "CreateEndpoint": (hosting_rules.deployment_config_fits, tags.broken_rules),
+    "UpdateEndpoint": (hosting_rules.deployment_config_fits,),
     "AddTags": (tags.broken_rules,),
 }
 

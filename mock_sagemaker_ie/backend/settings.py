@@ -38,7 +38,9 @@ class Durations:
 
     `creating`, `starting`, `updating` and `stopping` are the statuses of an experiment; its endpoint takes the same
     time. `endpoint_creating`, `endpoint_updating`, `endpoint_rolling_back` and `endpoint_deleting` are the statuses of
-    an endpoint that CreateEndpoint, UpdateEndpoint, UpdateEndpointWeightsAndCapacities or DeleteEndpoint changes.
+    an endpoint that CreateEndpoint, UpdateEndpoint, UpdateEndpointWeightsAndCapacities or DeleteEndpoint changes. With
+    a DeploymentConfig the new fleet, or each batch of it, launches for `endpoint_updating`, and the old one terminates
+    for `endpoint_deleting`.
 
     With `timedelta.max` a status never ends. Raises TypeError for a value that is not a timedelta, ValueError for a
     negative one and for one longer than 7030 years.
@@ -129,6 +131,7 @@ class Settings:
     `assumptions`: what is assumed of AWS where nothing is known.
     `failures`: what fails by itself, as a scenario says: rows of the classes Fails and FailsDeployment. Each happens
     once in every account and region.
+    `role_denied`: patterns of the actions that the RoleArn of an experiment may not do.
     """
 
     durations: Durations = field(default_factory=Durations)
@@ -136,3 +139,4 @@ class Settings:
     quotas: Mapping[str, int] = field(default_factory=dict)
     assumptions: Assumptions = field(default_factory=Assumptions)
     failures: Sequence[Any] = ()
+    role_denied: tuple[str, ...] = ()

@@ -15,13 +15,13 @@ from mock_sagemaker_ie.backend.experiments.operations import EXPERIMENT
 from mock_sagemaker_ie.backend.experiments.record import Experiment
 from mock_sagemaker_ie.backend.history import History
 from mock_sagemaker_ie.backend.hosting.endpoints import Endpoint, EndpointStatus
+from mock_sagemaker_ie.backend.hosting.guardrails import Phase
 from mock_sagemaker_ie.backend.hosting.resources import ENDPOINT, ENDPOINT_CONFIG, MODEL, Resource
 from mock_sagemaker_ie.backend.store import ResourceKind
 from mock_sagemaker_ie.backend.transitions import After, At, ByExperiment, Call, Failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from enum import Enum
 
     from mock_sagemaker_ie.backend.backend import SageMakerBackend
     from mock_sagemaker_ie.backend.store import Store
@@ -35,6 +35,7 @@ def take(backend: SageMakerBackend) -> Iterator[Values]:
     yield {"created": {kind: store._created for kind, store in stores.items()}}
     for name, reason in backend.hosting._pending_failures.items():
         yield {"endpoint": name, "fails": reason}
+    yield from ({"alarm": name, "state": state} for name, state in backend.hosting.alarms.by_hand.items())
     yield from ({"record": record} for store in stores.values() for record in store.records.values())
     for name, failures in backend.experiments._pending_failures.items():
         yield from ({"experiment": name, "at": at.isoformat(), "fails": reason} for at, reason in failures.items())
@@ -48,6 +49,8 @@ def restore(backend: SageMakerBackend, values: Values) -> None:
                 store._created = created[kind]
         case {"endpoint": name, "fails": reason}:
             backend.hosting.fail_next(name, reason)
+        case {"alarm": name, "state": state}:
+            backend.hosting.alarms.set_by_hand(name, state)
         case {"experiment": name, "at": at, "fails": reason}:
             backend.experiments.store.get(name)
             backend.experiments._fail_later(name, reason, dt.datetime.fromisoformat(at))
@@ -78,7 +81,19 @@ def _stores(backend: SageMakerBackend) -> dict[str, Store[Any]]:
 # --- the records as JSON: each value of another type is an object with one member, $ and the name of the type. AWS
 # permits no tag and no key of a map that begins with $. Statuses are strings.
 
-_TYPES: tuple[type[Any], ...] = (Experiment, Life, Entry, Endpoint, Resource, Call, After, At, Failure, ByExperiment)
+_TYPES: tuple[type[Any], ...] = (
+    Experiment,
+    Life,
+    Entry,
+    Endpoint,
+    Phase,
+    Resource,
+    Call,
+    After,
+    At,
+    Failure,
+    ByExperiment,
+)
 _FIELDS = {kind: [field.name for field in dataclasses.fields(kind)] for kind in _TYPES}
 _KINDS = {kind.type: kind for kind in (MODEL, ENDPOINT_CONFIG, ENDPOINT, EXPERIMENT)}
 
@@ -107,13 +122,12 @@ def from_json(members: Values) -> Any:
     return members
 
 
-def _of(kind: Callable[..., Any], **enums: type[Enum]) -> Callable[[Values], Any]:
-    """Return the function that makes a record of its fields. `enums`: the types of fields whose values are statuses."""
+def _of(kind: Callable[..., Any], **types: Callable[[Any], Any]) -> Callable[[Values], Any]:
+    """Return the function that makes a record of its fields. `types`: of the fields that are statuses or tuples."""
 
     def make(fields: Values) -> Any:
-        for name, enum in enums.items():
-            fields[name] = enum(fields[name])
-        return kind(**fields)
+        converted = {name: type_of(fields[name]) for name, type_of in types.items() if name in fields}
+        return kind(**{**fields, **converted})
 
     return make
 
@@ -125,5 +139,6 @@ _FROM_JSON: dict[str, Callable[[Any], Any]] = {
     **{f"${kind.__name__}": _of(kind) for kind in _TYPES},
     "$Entry": _of(Entry, status=Status),
     "$Life": _of(Life, desired_state=Status),
-    "$Endpoint": _of(Endpoint, status=EndpointStatus),
+    "$Endpoint": _of(Endpoint, status=EndpointStatus, phases=tuple),
+    "$Phase": _of(Phase, weights=tuple),
 }

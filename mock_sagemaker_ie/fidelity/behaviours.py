@@ -176,6 +176,76 @@ BEHAVIOURS = (
         "quotas_of_capacities", "A change of capacities counts the larger number of instances against quotas", "I", NONE
     ),
     Behaviour(
+        "guardrails",
+        "**DeploymentConfig.** All at once, canary, linear, rolling; baking; an alarm during baking rolls back; "
+        "variants keep their names; ml.inf1, Elastic Inference and Marketplace, and rolling with several variants, "
+        "fall back to all at once without baking",
+        "D",
+        GUARDRAILS,
+    ),
+    Behaviour(
+        "guardrail_exclusions",
+        "A container is of the Marketplace when its model package belongs to another account",
+        "I",
+        NONE,
+    ),
+    Behaviour(
+        "whole_instances",
+        "A batch has whole instances, rounded down, at least one; the share of the new fleet is that of its active "
+        "instances",
+        "I",
+        GUARDRAILS,
+    ),
+    Behaviour(
+        "variant_statuses",
+        'VariantStatus and its messages; "step" and "batch capacity" for linear and rolling (I)',
+        "D, I",
+        "API: VariantStatus",
+    ),
+    Behaviour(
+        "deployment_limits",
+        "Exceeding MaximumExecutionTimeoutInSeconds rolls back; a limit that the waits exceed, a CanarySize above 50 %, "
+        "a LinearStepSize outside 10 to 50 % and a MaximumBatchSize outside 5 to 50 % are refused: `ValidationException`",
+        "I",
+        "API: BlueGreenUpdatePolicy; API: RollingUpdatePolicy; API: TrafficRoutingConfig",
+    ),
+    Behaviour(
+        "roll_back",
+        "A roll-back takes all traffic back at once; a rolling deployment then launches its old instances again by "
+        "RollbackMaximumBatchSize",
+        "D, I",
+        f"{GUARDRAILS}; API: RollingUpdatePolicy",
+    ),
+    Behaviour(
+        "unknown_alarms", "An alarm that CloudWatch does not have is refused; the text of FailureReason", "I", NONE
+    ),
+    Behaviour(
+        "alarm_evaluation",
+        "Alarms are evaluated each minute, on complete minutes; missing data never trips an alarm unless "
+        "TreatMissingData is breaching",
+        "D, I",
+        "CloudWatch guide: Alarms",
+    ),
+    Behaviour(
+        "endpoint_events",
+        "**Events** of endpoints and of their deployments, with AWS's payloads; none of experiments, and none of "
+        "deployments that guardrails do not support",
+        "D",
+        "guide: EventBridge",
+    ),
+    Behaviour(
+        "event_edges",
+        "CreateEndpoint has no deployment event; a deleted endpoint's last event is DELETING",
+        "I",
+        "guide: EventBridge",
+    ),
+    Behaviour(
+        "scaling_messages",
+        '"Scaling out desired instance count to 3."; "Scaling in" (I)',
+        "D, I",
+        "API: VariantStatus",
+    ),
+    Behaviour(
         "either_or",
         "A variant has either an instance type or a serverless configuration; a model either PrimaryContainer or "
         "Containers; provisioned concurrency is at most MaxConcurrency; variant names differ",
@@ -227,6 +297,34 @@ BEHAVIOURS = (
         RESPONSES,
     ),
     Behaviour(
+        "streams",
+        "**Streams**: events PayloadPart, ModelStreamError, InternalStreamFailure; errors before the first chunk are "
+        "`ModelError`",
+        "D, I",
+        "API: InvokeEndpointWithResponseStream",
+    ),
+    Behaviour(
+        "stream_parts",
+        "A chunk of the model is a PayloadPart, at most 1 MiB long; an empty answer is one empty part",
+        "I",
+        NONE,
+    ),
+    Behaviour(
+        "streams_under_test",
+        "The shadow gets copies of streamed requests; a capture has what was sent, also of a stream that broke or was "
+        "not read to its end",
+        "I",
+        NONE,
+    ),
+    Behaviour(
+        "stream_metrics",
+        "FirstChunkLatency, FirstChunkModelLatency, FirstChunkOverheadLatency and MidStreamErrors, which AWS documents "
+        "for bidirectional streams; a broken stream counts as MidStreamErrors only; ModelLatency is the time that the "
+        "model ran until the last chunk",
+        "I",
+        "guide: CloudWatch metrics",
+    ),
+    Behaviour(
         "silence",
         "Silence counts as InvocationModelErrors only; a call that timed out has no effect",
         "I",
@@ -237,6 +335,26 @@ BEHAVIOURS = (
         "The caller waits for handlers, also for the shadow's: use `latency=` for a slow model",
         "I",
         "the mock's own",
+    ),
+    Behaviour(
+        "permissions",
+        "**Permissions.** The actions, resources and `iam:PassRole` of each operation; "
+        "InvokeEndpointWithResponseStream has an action of its own, which the API reference does not say",
+        "D",
+        "service authorization reference",
+    ),
+    Behaviour(
+        "access_denied",
+        "`AccessDeniedException` in AWS's words (`denied=`), before validation and before the existence of a resource",
+        "O, I",
+        RESPONSES,
+    ),
+    Behaviour(
+        "role_denied",
+        "A role without rights on the endpoint (`role_denied=`): the test is Cancelled when it would deploy, and the "
+        "endpoint stays as it is",
+        "I",
+        NONE,
     ),
     Behaviour("delete_finished", "**Delete** from Completed and Cancelled; it removes the record only", "I, D", DELETE),
     Behaviour(

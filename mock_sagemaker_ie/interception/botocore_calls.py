@@ -18,13 +18,27 @@ from mock_sagemaker_ie.interception.botocore_http import (
     async_streaming_body,
     streaming_body,
 )
+from mock_sagemaker_ie.interception.botocore_streams import (
+    async_event_stream,
+    error_response,
+    event_stream,
+    stream_response,
+)
 from mock_sagemaker_ie.protocol.errors import AWSError
-from mock_sagemaker_ie.protocol.wire import WireRequest, encode, error_body, error_headers, response_headers
+from mock_sagemaker_ie.protocol.event_stream import in_stream
+from mock_sagemaker_ie.protocol.wire import (
+    WireRequest,
+    answer_headers,
+    encode,
+    error_body,
+    error_headers,
+    response_headers,
+)
 from mock_sagemaker_ie.service.faults import BrokenConnection, ReadTimeout
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable, Generator
+    from collections.abc import Generator
 
     from botocore.model import OperationModel
 
@@ -52,7 +66,7 @@ def before_call(active: ActiveMock, arguments: Arguments, *, asynchronous: bool)
         return _parsed_error(model, error, error.at or active.service.now())
     except BrokenConnection as broken:  # Arranged by another thread since this call began.
         raise broken.error from broken.error.__cause__
-    return None if answer is None else _parsed_answer(answer, async_streaming_body if asynchronous else streaming_body)
+    return None if answer is None else _parsed_answer(answer, asynchronous=asynchronous)
 
 
 def _uses_wire(active: ActiveMock, model: OperationModel, arguments: Arguments, *, asynchronous: bool) -> bool:
@@ -190,13 +204,16 @@ def _explicit_account(signer: Any) -> str | None:
 # --- answers, as values and as HTTP
 
 
-def _parsed_answer(answer: Answer, stream: Callable[[bytes], Any]) -> Parsed:
+def _parsed_answer(answer: Answer, *, asynchronous: bool) -> Parsed:
     values = answer.values
     body = None  # Nobody reads the body of a JSON answer here, so it is not encoded.
-    if answer.model.has_streaming_output:
+    if answer.model.has_event_stream_output:
+        stream = async_event_stream if asynchronous else event_stream
+        values["Body"] = stream(values["Body"], answer.model.name)
+    elif answer.model.has_streaming_output:
         payload = answer.model.output_shape.serialization["payload"]
         body = values[payload]
-        values[payload] = stream(body)
+        values[payload] = (async_streaming_body if asynchronous else streaming_body)(body)
     return _parsed(200, response_headers(answer.headers, answer.at, body), values)
 
 
@@ -219,11 +236,15 @@ def _parsed(status: int, headers: dict[str, str], values: dict[str, Any]) -> Par
 
 
 def _http_answer(answer: Answer, url: str) -> HTTPResponse:
+    if answer.stream is not None:
+        return stream_response(answer.stream, answer.model, url, response_headers(answer.headers, answer.at))
     body, headers = answer.wire
     return HTTPResponse(url, 200, response_headers(headers, answer.at, body), body)
 
 
 def _http_error(model: OperationModel, error: AWSError, at: dt.datetime, url: str) -> HTTPResponse:
+    if in_stream(model, error.code):
+        return error_response(error, model, url, response_headers(answer_headers(model, {}), at))
     body = encode(error_body(error, model.service_model))
     headers = response_headers(error_headers(error, model.service_model), at, body)
     return HTTPResponse(url, error.status, headers, body)

@@ -51,8 +51,10 @@ class ImmediateResponse(AWSResponse):  # type: ignore[misc]  # botocore is untyp
 class HTTPResponse(AWSResponse):  # type: ignore[misc]  # botocore is untyped
     """The response to an HTTP request that the mock answered in place of the network."""
 
-    def __init__(self, url: str, status: int, headers: Mapping[str, str], body: bytes) -> None:
-        super().__init__(url, status, headers, Raw(body, headers))
+    def __init__(
+        self, url: str, status: int, headers: Mapping[str, str], body: bytes = b"", raw: object = None
+    ) -> None:
+        super().__init__(url, status, headers, Raw(body, headers) if raw is None else raw)
         self._body = body
 
     @property
@@ -67,6 +69,11 @@ class _AwaitableBytes(bytes):
         yield  # Never reached; it makes this method a generator, as `await` needs.
 
 
+def raw_headers(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    """Return the headers as older versions of aiobotocore read them."""
+    return [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
+
+
 class Raw(io.BytesIO):
     """The raw response: the part of urllib3's interface that botocore uses, and of aiohttp's that aiobotocore uses."""
 
@@ -75,7 +82,7 @@ class Raw(io.BytesIO):
     def __init__(self, body: bytes, headers: Mapping[str, str]) -> None:
         super().__init__(body)
         self._stream: asyncio.StreamReader | None = None
-        self.raw_headers = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
+        self.raw_headers = raw_headers(headers)
 
     def read(self, size: int | None = -1, /) -> bytes:
         """Read `size` bytes, by default all that are left; the result can be awaited too.

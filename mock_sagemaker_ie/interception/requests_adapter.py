@@ -93,7 +93,7 @@ def _response(request: Any, answered: HTTPAnswer) -> Any:
     canned = responses.Response(
         request.method,
         request.url,
-        body=answered.body,
+        body=answered.body if answered.messages is None else b"".join(answered.messages),
         status=answered.status,
         headers=headers,
         content_type=answered.headers.get("content-type"),

@@ -16,8 +16,8 @@ def unanswered(service: str, operation: str) -> UnansweredCallError:
     return UnansweredCallError(
         f"{operation} ({service}) was called while mock_inference_experiment is active, and nobody "
         "answered it; it was not sent to AWS. The mock answers inference experiments, models, endpoint configurations, "
-        "endpoints, InvokeEndpoint, and tags of these. For the rest, run moto's mock_aws alongside, stub the call with "
-        "botocore.stub.Stubber, or let it through to AWS with "
+        "endpoints, InvokeEndpoint (also WithResponseStream), and tags of these. For the rest, run moto's mock_aws "
+        "alongside, stub the call with botocore.stub.Stubber, or let it through to AWS with "
         f"mock_inference_experiment(passthrough=[{name!r}]); {Page.INTERCEPTION}.",
     )
 

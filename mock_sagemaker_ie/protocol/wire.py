@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 UTC = dt.timezone.utc
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=UTC)
 JSON_CONTENT_TYPE = "application/x-amz-json-1.1"
+EVENT_STREAM_CONTENT_TYPE = "application/vnd.amazon.eventstream"
 MILLISECOND = dt.timedelta(milliseconds=1)
 _END = (dt.datetime.max.replace(tzinfo=UTC) - EPOCH) // MILLISECOND + 1  # The first millisecond after the calendar.
 
@@ -86,7 +87,8 @@ def answer_headers(model: OperationModel, values: Values) -> dict[str, str]:
     """Return the headers of an answer that describe its body or carry its members."""
     if not _is_rest(model):
         return {"content-type": JSON_CONTENT_TYPE}
-    return {
+    stream = {"content-type": EVENT_STREAM_CONTENT_TYPE} if model.has_event_stream_output else {}
+    return stream | {
         member.serialization["name"].lower(): values[name]
         for name, member in model.output_shape.members.items()
         if member.serialization.get("location") == "header" and name in values
@@ -215,6 +217,8 @@ def _copier(shape: Shape, time: Copier) -> Copier:
     A function per shape makes answers fast: the shape is walked once and not for each answer.
     """
     kind = shape.type_name
+    if shape.serialization.get("eventstream"):
+        return same
     if kind == "structure":
         members = [(name, _copier(member, time)) for name, member in shape.members.items()]
         return lambda value: {

@@ -125,6 +125,7 @@ def running_server(
     service, delivery = make_service(complete_options)
     with ExitStack() as stack:
         stack.callback(delivery.close)
+        stack.callback(service.runtime.close)
         if state is not None:
             journal = Journal(state, service, settings_of(complete_options))
             stack.callback(journal.close)

@@ -23,7 +23,14 @@ from werkzeug.wrappers import Request, Response
 from mock_sagemaker_ie.protocol.errors import AWSError, common_error
 from mock_sagemaker_ie.server import limits
 from mock_sagemaker_ie.server.access import PROTECTION, Access
-from mock_sagemaker_ie.service.aws_http import HTTPRequest, NotAnswered, answer, error_answer
+from mock_sagemaker_ie.server.streaming import write_messages
+from mock_sagemaker_ie.service.aws_http import (
+    HTTPRequest,
+    Messages,
+    NotAnswered,
+    answer,
+    error_answer,
+)
 from mock_sagemaker_ie.service.clients import service_model
 from mock_sagemaker_ie.service.faults import BrokenConnection
 
@@ -72,7 +79,7 @@ class Application:
             _log.exception("%s %s", environ["REQUEST_METHOD"], ascii(environ["REQUEST_URI"]))
             answered = self.refuse(common_error("InternalFailure", f"{type(error).__name__}: {error}"))
         start_response(_status(answered.status), list(answered.headers.items()))
-        return [answered.body]
+        return [answered.body] if answered.messages is None else answered.messages
 
     def refuse(self, error: AWSError) -> HTTPAnswer:
         """Return the answer with an error to a request whose operation is not known."""
@@ -279,11 +286,23 @@ class _Handler(WSGIRequestHandler):
             head[:] = status, headers
 
         try:
-            body = b"".join(self.server.app(environ, start_response))
+            body = self.server.app(environ, start_response)
+            if isinstance(body, Messages):
+                self._stream(head[0], head[1], body)
+            else:
+                self._send(head[0], head[1], b"".join(body))
         except BrokenConnection:
             self.close_connection = True
-        else:
-            self._send(head[0], head[1], body)
+
+    def _stream(self, status: str, headers: list[tuple[str, str]], messages: Messages) -> None:
+        """Send an answer that is an event stream."""
+        chunked = self.request_version >= "HTTP/1.1"
+        self.close_connection |= not chunked
+        try:
+            self._send(status, [*headers, ("transfer-encoding", "chunked")] if chunked else headers, b"")
+            write_messages(self.wfile.write, messages, chunked=chunked)
+        finally:
+            messages.close()
 
     def _send(self, status: str, headers: Iterable[tuple[str, str]], body: bytes) -> None:
         """Send an answer in one write."""

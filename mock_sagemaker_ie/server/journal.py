@@ -194,6 +194,8 @@ def settings_of(options: Mapping[str, Any]) -> dict[str, Any]:
         "durations": repr(options["durations"]),
         "strict": options["strict"],
         **assumed,
+        # Files of version 0.1.0 do not have these.
+        **{name: [*options[name]] for name in ("denied", "role_denied") if options.get(name)},
     }
 
 
@@ -254,6 +256,9 @@ def _replay(service: Service, clock: Clock, replay_clock: ReplayClock, entry: En
     elif "failure" in entry:
         replay_clock.at = instant(entry["at"])
         _replay_failure(service, entry)
+    elif "at" in entry and ("alarm" in entry or "scale" in entry):
+        replay_clock.at = instant(entry["at"])
+        _replay_change(service, entry)
     else:
         snapshot.restore(service.backend(entry["region"], entry["account"]), entry)
 
@@ -266,6 +271,14 @@ def _replay_failure(service: Service, entry: Entry) -> None:
         backend.fail_experiment(name, reason, instant(when), now)
     else:
         backend.fail_endpoint(name, reason, now)
+
+
+def _replay_change(service: Service, entry: Entry) -> None:
+    backend = service.backend(entry["region"], entry["account"]).as_of(now := service.now())
+    if "alarm" in entry:
+        backend.set_alarm(entry["alarm"], entry["state"], now)
+    else:
+        backend.scale(entry["scale"], entry["variant"], entry["count"], now)
 
 
 class ReplayClock:

@@ -9,25 +9,29 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from mock_sagemaker_ie.protocol.errors import AWSError, common_error
+from mock_sagemaker_ie.protocol.errors import AWSError, common_error, error_text
+from mock_sagemaker_ie.protocol.event_stream import encode_error, encoded, in_stream, stream_shape
 from mock_sagemaker_ie.protocol.wire import (
     WireRequest,
+    answer_headers,
     encode,
     error_body,
     error_headers,
     response_headers,
 )
+from mock_sagemaker_ie.service.chunks import InternalStreamFailure
 from mock_sagemaker_ie.service.clients import partitions, service_model, services_by_host
 from mock_sagemaker_ie.service.faults import BrokenConnection
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from botocore.model import OperationModel, ServiceModel
 
     from mock_sagemaker_ie.service.faults import ReadTimeout
     from mock_sagemaker_ie.service.service import Service
+    from mock_sagemaker_ie.service.streams import StreamReader
 
 DEFAULT_REGION = "us-east-1"
 # In bytes: the 25 MB of an invocation, with space for JSON. AWS documents no limit for the other operations.
@@ -44,12 +48,31 @@ class HTTPRequest(NamedTuple):
     body: bytes
 
 
+class Messages:
+    """The body of an answer that is an event stream: the bytes of each event, made when they are read.
+
+    `close`: ends the stream.
+    """
+
+    def __init__(self, stream: StreamReader, model: OperationModel) -> None:
+        self._stream, self._shape = stream, stream_shape(model)
+        self.close = stream.close
+
+    def __iter__(self) -> Iterator[bytes]:
+        return encoded(self._stream.events, self._shape)
+
+    def failure(self, error: Exception) -> bytes:
+        """Return the message for an error of the mock itself or of the test."""
+        return encode_error(self._shape, InternalStreamFailure(f"{type(error).__name__}: {error_text(error)}"))
+
+
 class HTTPAnswer(NamedTuple):
-    """The HTTP answer to an HTTPRequest. Header names are in lower case."""
+    """The HTTP answer to an HTTPRequest. Header names are in lower case. `messages`: the body when it is a stream."""
 
     status: int
     headers: dict[str, str]
-    body: bytes
+    body: bytes = b""
+    messages: Messages | None = None
 
 
 class NotAnswered(Exception):  # noqa: N818 - not an error: another mock or AWS may answer the request
@@ -74,7 +97,7 @@ def answer(
     an arranged error of the connection, and HandlerError for a faulty handler of a model.
     """
     name = "sagemaker-runtime" if request.path.startswith("/endpoints/") else "sagemaker"
-    model = service_model(name)
+    model, operation = service_model(name), None
     try:
         operation = _operation(model, request)
         if operation.name in passthrough:
@@ -90,7 +113,13 @@ def answer(
         if answered is None:
             raise NotAnswered(name, operation.name)
     except AWSError as error:
-        return error_answer(error, model, error.at or service.now())
+        at = error.at or service.now()
+        if operation is None or not in_stream(operation, error.code):
+            return error_answer(error, model, at)
+        message = encode_error(stream_shape(operation), error)
+        return HTTPAnswer(200, response_headers(answer_headers(operation, {}), at, message), message)
+    if (stream := answered.stream) is not None:
+        return HTTPAnswer(200, response_headers(answered.headers, answered.at), messages=Messages(stream, operation))
     body, headers = answered.wire
     return HTTPAnswer(200, response_headers(headers, answered.at, body), body)
 

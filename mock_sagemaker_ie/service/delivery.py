@@ -31,7 +31,7 @@ MAX_LINES_PER_FILE = 100
 
 
 class DeliveryWarning(UserWarning):
-    """Captures or metrics could not be delivered."""
+    """Captures, metrics or events could not be delivered, or alarms could not be read or evaluated."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""One InvokeEndpoint from its route to its answer, and the captures and metrics that it leaves."""
+"""One invocation of an endpoint from its route to its answer, and the captures and metrics that it leaves."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from mock_sagemaker_ie.backend.hosting import captures
 from mock_sagemaker_ie.backend.hosting.metrics import Invocation, Metrics, Minutes
 from mock_sagemaker_ie.protocol.errors import AWSError
 from mock_sagemaker_ie.protocol.wire import copy_values
+from mock_sagemaker_ie.service.chunks import Chunks
 from mock_sagemaker_ie.service.models import (
     OK,
     HandlerError,
@@ -23,6 +24,7 @@ from mock_sagemaker_ie.service.models import (
     as_timedelta,
     echo,
 )
+from mock_sagemaker_ie.service.streams import Answered, Stream, StreamedResponse
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -37,10 +39,21 @@ if TYPE_CHECKING:
 Values = dict[str, Any]
 
 
+class Clocks(NamedTuple):
+    """Two functions that return the present instant.
+
+    `now`: of the service, which never goes back. `read`: of the clock itself, four times as fast, for each chunk.
+    """
+
+    now: Callable[[], dt.datetime]
+    read: Callable[[], dt.datetime]
+
+
 class Invoked(NamedTuple):
     """The result of an invocation: the members of its answer, or the ModelError that the caller gets.
 
-    `shadow_error`: the ModelError of the shadow, which no caller gets. `captures`, `invocations`: what it leaves.
+    `shadow_error`: the error of the shadow, which no caller gets. `captures`, `invocations`: what it leaves. `stream`:
+    the Body of the answer is its reader; it leaves captures and metrics at its end.
     """
 
     values: Values | None = None
@@ -48,6 +61,7 @@ class Invoked(NamedTuple):
     shadow_error: AWSError | None = None
     captures: tuple[Capture, ...] = ()
     invocations: tuple[Invocation, ...] = ()
+    stream: Stream | None = None
 
 
 class Runtime:
@@ -65,10 +79,12 @@ class Runtime:
         self.captures: deque[Capture] = deque(maxlen=keep)
         self._metrics = Minutes(keep, self.changes)
         self._delivery = delivery
+        self._open: dict[Stream, None] = {}  # The streams that have not ended.
 
     @property
     def metrics(self) -> Metrics:
         """Every minute of every metric of every variant so far, in the order of the first samples."""
+        self._end_unread()
         return self.changes.whole(lambda: Metrics(replace(datapoint) for datapoint in self._metrics))
 
     @property
@@ -79,6 +95,7 @@ class Runtime:
     @property
     def captured(self) -> tuple[Capture, ...]:
         """The captures, oldest first, as copies."""
+        self._end_unread()
         return self.changes.whole(
             lambda: tuple(replace(each, record=copy_values(each.record)) for each in self.captures)
         )
@@ -94,7 +111,7 @@ class Runtime:
         self.changes.whole(self._reset)
 
     def _reset(self) -> None:
-        self.changes.assign(self, captures=deque(maxlen=self.captures.maxlen))
+        self.changes.assign(self, captures=deque(maxlen=self.captures.maxlen), _open={})
         self._metrics.clear()
         self._delivery.reset()
 
@@ -110,30 +127,46 @@ class Runtime:
         route: Route,
         params: Values,
         at: dt.datetime,
-        now: Callable[[], dt.datetime],
+        clocks: Clocks,
         log_group: str,
         *,
         asynchronous: bool,
+        streaming: bool = False,
     ) -> Steps[Invoked]:
         """Call production and, if the route has one, the shadow; return the result, which `keep` then keeps.
 
-        Raises HandlerError when the handler of the production model is wrong.
+        With `streaming` the caller reads the answer of production as a stream; the shadow is called when its first
+        chunk has come. Raises HandlerError when the handler of the production model is wrong.
         """
-        answer, took = yield from self._call_model(route.production, params, now, asynchronous=asynchronous)
+        how = partial(self._call_model, params=params, now=clocks.now, asynchronous=asynchronous, streaming=streaming)
+        answers = [(yield from how(route.production))]
+        answer = answers[0].outcome
         if isinstance(answer.error, HandlerError):
             raise answer.error
-        outcomes = [(route.production, answer, took)]
         if route.shadow is not None:
-            copied = yield from self._call_model(route.shadow, params, now, asynchronous=asynchronous)
-            outcomes.append((route.shadow, *copied))
-        left = self._left(route, params, at, outcomes)
-        errors = [_model_error(outcome, params["EndpointName"], log_group) for _, outcome, _ in outcomes]
+            copied = yield from how(route.shadow)
+            whole = _streamed(copied, clocks)
+            answers.append(copied if whole is None else (yield from whole.drain()))
+        errors = [each.failure or _model_error(each.outcome, params["EndpointName"], log_group) for each in answers]
+        shadow_error = errors[1] if len(errors) > 1 else None
         values = None if answer.response is None else _answer_values(answer.response, route.production)
-        return Invoked(values, errors[0], errors[1] if len(errors) > 1 else None, *left)
+        response = _streamed(answers[0], clocks)
+        if response is None or values is None:
+            return Invoked(values, errors[0], shadow_error, *self._left(route, params, at, answers))
+
+        leave = partial(self._left, route, dict(params), at)  # A test may change the params of the recorded call.
+
+        def end(stream: Stream) -> None:
+            production = stream.response.answered(with_body=route.capture is not None)
+            self._end(stream, Invoked(None, None, None, *leave([production, *answers[1:]])))
+
+        stream = Stream(response, end)
+        values["Body"] = stream.reader()
+        return Invoked(values, None, shadow_error, stream=stream)
 
     def _call_model(
-        self, target: Target, params: Values, now: Callable[[], dt.datetime], *, asynchronous: bool
-    ) -> Steps[tuple[Outcome, dt.timedelta]]:
+        self, target: Target, *, params: Values, now: Callable[[], dt.datetime], asynchronous: bool, streaming: bool
+    ) -> Steps[Answered]:
         """Return the outcome of a variant's model, and its latency."""
         request = ModelRequest(
             params["Body"],
@@ -148,25 +181,24 @@ class Runtime:
         began = now()
         self.invoked.add(target.model)
         call = ModelCall(target.model, self.handlers.get(target.model, echo), request)
-        outcome = yield from call.run(asynchronous=asynchronous)
-        latency = None if outcome.response is None else outcome.response.latency
-        return outcome, now() - began if latency is None else as_timedelta(latency)
+        outcome = yield from call.run(asynchronous=asynchronous, streaming=streaming)
+        took, response = now() - began, outcome.response
+        latency = took if response is None or response.latency is None else as_timedelta(response.latency)
+        is_stream = response is not None and isinstance(response.body, Chunks)
+        return Answered(target, outcome, latency, took if is_stream else None)
 
     def _left(
-        self,
-        route: Route,
-        params: Values,
-        at: dt.datetime,
-        outcomes: Iterable[tuple[Target, Outcome, dt.timedelta]],
+        self, route: Route, params: Values, at: dt.datetime, answers: Iterable[Answered]
     ) -> tuple[tuple[Capture, ...], tuple[Invocation, ...]]:
         """Return the captures of an invocation, and what counts for the metrics."""
         endpoint, request = params["EndpointName"], captures.Message(params["Body"], params.get("ContentType"))
         kept: list[Capture] = []
         invocations = []
         event_id = captures.new_event_id()
-        for target, outcome, took in outcomes:
-            status = outcome.status
-            invocations.append(Invocation(endpoint, target.variant, route.config, at, status, took, target.instances))
+        for target, outcome, latency, first_chunk, failure in answers:
+            status, of_variant = outcome.status, (endpoint, target.variant, route.config)
+            of_stream = first_chunk, failure is not None
+            invocations.append(Invocation(*of_variant, at, status, latency, target.instances, route.scope, *of_stream))
             if route.capture is None or (status != OK and self._assumptions.failed_answers == "dropped"):
                 continue
             if kept and self._assumptions.shadow_event_id == "own":
@@ -194,6 +226,38 @@ class Runtime:
         for invocation in invoked.invocations:
             self._metrics.add(invocation)
         self._delivery.add(invoked.captures)
+        if invoked.stream is not None:
+            self.changes.update(self._open, {invoked.stream: None})
+
+    def _end(self, stream: Stream, left: Invoked) -> None:
+        """End a stream, and keep and deliver what it leaves. Warns with DeliveryWarning on failure."""
+        is_first = self.changes.whole(partial(self._keep_end, stream, left))
+        stream.response.close()
+        if is_first:
+            self.deliver(left)
+
+    def _keep_end(self, stream: Stream, left: Invoked) -> bool:
+        """Return whether the stream has left something: not after a reset, nor when another thread has ended it."""
+        leaves = stream in self._open and not stream.ended
+        if leaves:
+            self.keep(left)
+            self.changes.remove(self._open, stream)
+        self.changes.assign(stream, ended=True)
+        return leaves
+
+    def _end_unread(self) -> None:
+        """End the streams that nobody can read any more."""
+        for stream in [*self._open] if self._open else ():
+            if stream.is_unread:
+                stream.close()
+
+    def close(self) -> None:
+        """End all streams, because the mock ends."""
+        for stream in [*self._open]:
+            stream.refusal = RuntimeError(
+                "the mock has ended, and with it this stream: read it to its end, or close it, inside the mock"
+            )
+            stream.close()
 
     def undelivered(self) -> list[str]:
         """Return the files of captures that could not be delivered."""
@@ -217,6 +281,14 @@ def warn_of(shadow_error: AWSError | None) -> None:
         warnings.warn(f"in the shadow, {shadow_error.__cause__}", HandlerWarning, stacklevel=2)
 
 
+def _streamed(answered: Answered, clocks: Clocks) -> StreamedResponse | None:
+    """Return the response of a model that the caller streams; None for other answers and for errors."""
+    response = answered.outcome.response
+    if response is None or not isinstance(response.body, Chunks):
+        return None
+    return StreamedResponse(answered, response.body, clocks.read)
+
+
 def _answer_values(response: ModelResponse, target: Target) -> Values:
     values: Values = {"Body": response.body, "InvokedProductionVariant": target.variant}
     if response.content_type is not None:
@@ -228,9 +300,10 @@ def _answer_values(response: ModelResponse, target: Target) -> Values:
 
 def _model_error(outcome: Outcome, endpoint: str, log_group: str) -> AWSError | None:
     """Return the error for what a container did, with the handler's exception as its cause; None when it answered."""
-    status, message = outcome.status, outcome.failure
+    status = outcome.status
     if status == OK:
         return None
+    message = outcome.failure
     side = "client" if 400 <= status < 500 else "server"  # noqa: PLR2004
     *_, region, account, _, _ = log_group.split(":")
     text = (

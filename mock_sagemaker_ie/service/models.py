@@ -5,13 +5,14 @@ from __future__ import annotations
 import datetime as dt
 import inspect
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mock_sagemaker_ie.documentation import Page
 from mock_sagemaker_ie.protocol.errors import ERROR_STATUSES, error_text, shown
 from mock_sagemaker_ie.protocol.limits import check_duration, check_seconds
+from mock_sagemaker_ie.service.chunks import Chunks, InternalStreamFailure, ModelStreamError, raising
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -57,9 +58,9 @@ class ModelRequest(bytes):
 class ModelResponse:
     """The response of a model, for a handler that returns more than a body.
 
-    `body`: bytes, a str, or a value that `json.dumps` accepts.
-    `content_type`: the ContentType of the response. By default it is application/json for a body that is neither
-    bytes nor str. For bytes and str it is the Accept of the request; without one, or with `*/*`, its ContentType.
+    `body`: bytes, a str, a value that `json.dumps` accepts, or an iterator of chunks, each bytes or a str.
+    `content_type`: the ContentType of the response. By default it is application/json for a body that `json.dumps`
+    encodes. For bytes, str and chunks it is the Accept of the request; without one, or with `*/*`, its ContentType.
     `latency`: the time that the model took, in seconds or as a timedelta, zero or more. By default it is the time that
     passed on the mock's clock while the handler ran.
     `custom_attributes`: the CustomAttributes of the response, a str of printable ASCII characters.
@@ -75,8 +76,8 @@ class ModelResponse:
     status: int = 200
 
 
-# Returns bytes, a str, a value that json.dumps accepts, or a ModelResponse. An exception counts as an error of the
-# model.
+# Returns bytes, a str, a value that json.dumps accepts, an iterator of chunks (a generator, for example), or a
+# ModelResponse. An exception counts as an error of the model.
 Handler = Callable[[ModelRequest], Any]
 AsyncHandler = Callable[[ModelRequest], Awaitable[Any]]
 
@@ -99,7 +100,10 @@ TIMED_OUT = (
 
 
 class Outcome(NamedTuple):
-    """The result of calling a handler: either a response, whose body is bytes, or an error."""
+    """The result of calling a handler: either a response, or an error.
+
+    The body of the response is bytes; that of a stream, Chunks whose first one has come.
+    """
 
     response: ModelResponse | None = None
     error: Exception | None = None
@@ -125,10 +129,11 @@ class ModelCall(NamedTuple):
     handler: Handler
     request: ModelRequest
 
-    def run(self, *, asynchronous: bool) -> Steps[Outcome]:
+    def run(self, *, asynchronous: bool, streaming: bool = False) -> Steps[Outcome]:
         """Call the handler and return its response, or the exception that it raised, as an Outcome.
 
-        Only for an asynchronous caller may the handler be a coroutine function.
+        Only for an asynchronous caller may the handler be a coroutine function or an asynchronous generator function.
+        `streaming`: whether the caller reads a response of status 200 in chunks.
         """
         try:
             result = self.handler(self.request)
@@ -136,11 +141,27 @@ class ModelCall(NamedTuple):
                 if not asynchronous:
                     return Outcome(error=self._asynchronous(result))
                 result = yield result
-            return Outcome(response=self._response(result))
+            response = self._response(result)
+            if streaming or isinstance(response.body, Chunks):
+                response = yield from self._begin(response, asynchronous=asynchronous, streaming=streaming)
+            return Outcome(response=response)
         except Exception as error:  # noqa: BLE001 - a model may fail in any way
             return Outcome(error=error)
 
-    def _asynchronous(self, result: Awaitable[Any]) -> HandlerError:
+    def _begin(self, response: ModelResponse, *, asynchronous: bool, streaming: bool) -> Steps[ModelResponse]:
+        """Return a response with chunks whose first one has come; for a caller that does not stream, with bytes."""
+        chunks = response.body if isinstance(response.body, Chunks) else Chunks(iter([response.body]))
+        if chunks.asynchronous and not asynchronous:
+            raise self._asynchronous(None)
+        if not streaming or response.status != OK:
+            return replace(response, body=(yield from chunks.join()))
+        try:
+            yield from chunks.begin()
+        except (ModelStreamError, InternalStreamFailure) as error:
+            chunks = Chunks(raising(error))
+        return replace(response, body=chunks)
+
+    def _asynchronous(self, result: Any) -> HandlerError:
         if inspect.iscoroutine(result):
             result.close()
         return HandlerError(
@@ -161,14 +182,25 @@ class ModelCall(NamedTuple):
                     f"{self._name} returned {shown(response)} with {name}={shown(value)}: {expected}; {Page.TRAFFIC}"
                 )
         body, content_type = response.body, response.content_type
+        accepted = self.request.accept if self.request.accept not in (None, "*/*") else None
         if isinstance(body, (bytes, bytearray, memoryview, str)):
-            accepted = self.request.accept if self.request.accept not in (None, "*/*") else None
             content_type = content_type or accepted or self.request.content_type
             body = body.encode() if isinstance(body, str) else bytes(body)
+        elif isinstance(body, (Iterator, AsyncIterator)):
+            content_type = content_type or accepted or self.request.content_type
+            body = Chunks(body, self._chunk)
         else:
             content_type = content_type or "application/json"
             body = self._as_json(body)
         return replace(response, body=body, content_type=content_type)
+
+    def _chunk(self, item: Any) -> bytes:
+        """Return the bytes of a chunk. Raises HandlerError."""
+        if isinstance(item, (bytes, bytearray, memoryview)):
+            return bytes(item)
+        if isinstance(item, str):
+            return item.encode()
+        raise HandlerError(f"{self._name} yielded {shown(item)}: expected chunks of bytes or str")
 
     def _as_json(self, body: Any) -> bytes:
         try:
@@ -177,8 +209,9 @@ class ModelCall(NamedTuple):
             return json.dumps(body, allow_nan=False).encode()
         except (TypeError, ValueError, RecursionError) as error:
             raise HandlerError(
-                f"{self._name} returned {shown(body)}: expected bytes, str, a value that json.dumps accepts, or a "
-                f"ModelResponse ({error_text(error)}); {Page.TRAFFIC}"
+                f"{self._name} returned {shown(body)}: expected bytes, str, a value that json.dumps accepts, an "
+                f"iterator of chunks, or a ModelResponse ({error_text(error)}); "
+                f"{Page.TRAFFIC}"
             ) from None
 
 

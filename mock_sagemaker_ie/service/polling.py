@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from mock_sagemaker_ie.backend.experiments.lifecycle import LIFECYCLE
 from mock_sagemaker_ie.backend.hosting.endpoints import ENDPOINT_LIFECYCLE
 from mock_sagemaker_ie.backend.transitions import Call as Called
-from mock_sagemaker_ie.calls import INVOKE_ENDPOINT
+from mock_sagemaker_ie.calls import INVOCATIONS
 from mock_sagemaker_ie.documentation import Page
 from mock_sagemaker_ie.protocol.errors import error_code
 
@@ -97,7 +97,7 @@ class PollingWatch:
             return
         polled = _polled([call for call in service.recorded() if call.at >= since])
         operations = {call.operation for call in polled}
-        if not (INVOKE_ENDPOINT in operations and service.handlers):
+        if operations.isdisjoint(INVOCATIONS) or not service.handlers:
             self._operations, self._message = operations, _message(polled, self._pauses, waited)
 
     def _is_enough(self, waited: dt.timedelta) -> bool:

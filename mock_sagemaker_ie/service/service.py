@@ -16,20 +16,23 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 from mock_sagemaker_ie.backend.operations import OPERATIONS, RESOURCE_TYPES, RULES, changes, operate
 from mock_sagemaker_ie.backend.pages import shorten
-from mock_sagemaker_ie.calls import INVOKE_ENDPOINT, Call, RecordedError
+from mock_sagemaker_ie.calls import INVOCATIONS, INVOKE_STREAM, Call, RecordedError
 from mock_sagemaker_ie.clock import MockClock
 from mock_sagemaker_ie.protocol.errors import AWSError
+from mock_sagemaker_ie.protocol.permissions import assumed_role
 from mock_sagemaker_ie.protocol.validation import refuse, violations
 from mock_sagemaker_ie.protocol.wire import copy_values, encode, encode_answer, read_request
+from mock_sagemaker_ie.service import permissions
 from mock_sagemaker_ie.service.answer_cache import AnswerCache, CachedAnswer, Key
 from mock_sagemaker_ie.service.call_log import log, write_line
 from mock_sagemaker_ie.service.clients import partition
 from mock_sagemaker_ie.service.faults import BrokenConnection
-from mock_sagemaker_ie.service.invocation import Invoked, warn_of
+from mock_sagemaker_ie.service.invocation import Clocks, Invoked, warn_of
 from mock_sagemaker_ie.service.polling import PollingWatch
 from mock_sagemaker_ie.service.script import request as request_of
 from mock_sagemaker_ie.service.state import State
 from mock_sagemaker_ie.service.steps import run
+from mock_sagemaker_ie.service.streams import StreamReader
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -71,6 +74,12 @@ class Answer(NamedTuple):
         return self.answer.headers
 
     @property
+    def stream(self) -> StreamReader | None:
+        """The body, when it is a stream."""
+        body = self.answer.values.get("Body")
+        return body if isinstance(body, StreamReader) else None
+
+    @property
     def wire(self) -> tuple[bytes, dict[str, str]]:
         """The encoded body, and the headers that describe it."""
         return encode_answer(self.model, self.answer.values)
@@ -90,6 +99,7 @@ class Service(State):
         plan: Plan | None = None,
     ) -> None:
         super().__init__(clock, settings, account_id, runtime, keep, plan=plan)
+        self.denied: tuple[str, ...] = ()  # Patterns of the actions that no caller may do.
         self._cache = AnswerCache()
         self.watch = PollingWatch()
 
@@ -115,12 +125,19 @@ class Service(State):
         """Answer a call as `answer` does. For an asynchronous caller handlers of models may be coroutine functions."""
         account_id = account_id or self.account_id
         self.watch.raise_if_forever(model.name)
+        if self.alarm_reader is not None:
+            self._read_alarms(self.alarm_reader, region, account_id, self.alarm_reader.read_of(model, request))
         call = model, request, region, account_id
-        if model.name == INVOKE_ENDPOINT:
-            return _raise_error(self._log(call, (yield from self._invoke(*call, asynchronous=asynchronous))))
-        if model.name not in OPERATIONS:
+        outcome: Answer | Exception | None
+        if model.name in INVOCATIONS:
+            outcome = yield from self._invoke(*call, asynchronous=asynchronous)
+        elif model.name in OPERATIONS:
+            outcome = self._changes.whole(partial(self._answer_and_record, *call))
+        else:
             return None
-        return _raise_error(self._log(call, self._changes.whole(partial(self._answer_and_record, *call))))
+        self._log(call, outcome)
+        self.publish()
+        return _raise_error(outcome)
 
     # --- faults
 
@@ -257,6 +274,7 @@ class Service(State):
             params = read_request(model, request)
             if not _is_ours(params):
                 return None
+            self._authorize(model, params, region, account_id)
             _validate(model, params, now)
             backend = self._backend(region, account_id).as_of(now)
             mark = self._changes.mark
@@ -276,6 +294,7 @@ class Service(State):
         try:
             try:
                 params = read_request(model, request)
+                self._authorize(model, params, region, account_id)
                 _validate(model, params, now)
                 self._let_others_act(model, request, region, account_id)
                 route = self._changes.whole(partial(self._route, routing, params, region, account_id, now))
@@ -285,7 +304,13 @@ class Service(State):
                     error = route
                 else:
                     invoked = yield from self.runtime.invoke(
-                        route, params, now, self.now, log_group, asynchronous=asynchronous
+                        route,
+                        params,
+                        now,
+                        Clocks(self.now, self.clock.now),
+                        log_group,
+                        asynchronous=asynchronous,
+                        streaming=model.name == INVOKE_STREAM,
                     )
                     error = invoked.error
             except AWSError as refused:
@@ -293,7 +318,10 @@ class Service(State):
             answer = CachedAnswer(model, params, invoked.values or {})
             call = Call(model.name, params, account_id, region, now)
             outcome = Answer(model, answer, now) if error is None else error
-            if error is None:
+            if invoked.stream is not None:
+                values = {**answer.values, "Body": invoked.stream}  # The reader is for the caller alone.
+                call = replace(call, _values=values, _read=_with_sent, _error=invoked.stream)
+            elif error is None:
                 call = replace(call, _values=invoked.values, _read=answer.in_utc)
             received = self._changes.whole(partial(self._keep, routing, invoked, outcome, call))
         except BaseException:
@@ -303,6 +331,13 @@ class Service(State):
         self.runtime.deliver(invoked)
         warn_of(invoked.shadow_error)
         return received
+
+    def _authorize(self, model: OperationModel, params: Values, region: str, account_id: str) -> None:
+        """Raise AWSError (AccessDeniedException) when the call needs a denied action. That comes before validation."""
+        if self.denied:
+            prefix = arn_prefix(region, account_id)
+            caller = assumed_role(f"arn:{partition(region)}:iam::{account_id}:role/caller", "mock-sagemaker-ie")
+            permissions.require(self.denied, permissions.needed(model.name, params, prefix), caller)
 
     def _route(
         self, routing: list[Callable[[], object]], params: Values, region: str, account_id: str, now: dt.datetime
@@ -387,6 +422,11 @@ def _validate(model: OperationModel, params: Values, now: dt.datetime) -> None:
         refuse(broken, "ValidationError" if runtime else None)
 
 
+def _with_sent(values: Values) -> Values:
+    """Return the members of an answer that streams, with the part of its body that the caller has read."""
+    return {**values, "Body": values["Body"].sent}
+
+
 def _recorded(error: Exception, at: dt.datetime) -> RecordedError:
     if isinstance(error, AWSError):
         error.at = at
@@ -397,3 +437,8 @@ def _is_ours(params: Values) -> bool:
     """Return whether the mock has resources of this kind. Tags of other resources are for another mock."""
     arn = params.get("ResourceArn", "").split(":", 5)
     return len(arn) < ARN_PARTS or arn[-1].partition("/")[0] in RESOURCE_TYPES
+
+
+def arn_prefix(region: str, account_id: str) -> str:
+    """Return the beginning of the ARNs of SageMaker's resources in a region and an account."""
+    return f"arn:{partition(region)}:sagemaker:{region}:{account_id}"

@@ -24,9 +24,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from contextlib import AbstractContextManager
 
+    from mock_sagemaker_ie.backend.hosting.events import Notice
     from mock_sagemaker_ie.backend.settings import Settings
     from mock_sagemaker_ie.calls import Call
     from mock_sagemaker_ie.clock import Clock
+    from mock_sagemaker_ie.service.alarm_reader import AlarmReader
+    from mock_sagemaker_ie.service.event_publisher import EventPublisher
     from mock_sagemaker_ie.service.invocation import Runtime
     from mock_sagemaker_ie.service.models import AsyncHandler, Handler
     from mock_sagemaker_ie.service.script import Plan
@@ -61,6 +64,9 @@ class State:
         self._script = self._new_script()
         # Gets each change of the state before it is applied, and is told by its context whether it was.
         self.on_change: Callable[[Values], AbstractContextManager[None]] | None = None
+        self.alarm_reader: AlarmReader | None = None
+        self.publisher: EventPublisher | None = None
+        self._notices: deque[Notice] = deque(maxlen=keep)
         self._settings = settings
         self._latest: dt.datetime | None = None
         self._left: dt.datetime | None = None  # The instant at which the mock was left.
@@ -140,7 +146,10 @@ class State:
 
     def _new_backend(self, key: tuple[str, str]) -> SageMakerBackend:
         account_id, region = key
-        return SageMakerBackend(partition(region), region, account_id, self._settings, self._changes)
+        scope, metrics = (partition(region), region, account_id), self.runtime._metrics
+        backend = SageMakerBackend(*scope, self._settings, self._changes, metrics=metrics)
+        backend.hosting.notify = self._notify
+        return backend
 
     def scopes(self) -> list[tuple[str, str]]:
         """Return the accounts and regions that have a backend."""
@@ -165,7 +174,11 @@ class State:
         yet is not kept: looks at any number of regions make nothing. An AWSError becomes LookupError when a resource is
         missing, else ValueError.
         """
-        return self._changes.whole(partial(self._look, function, region, account_id))
+        if self.alarm_reader is not None:
+            self._read_alarms(self.alarm_reader, region, account_id or self.account_id, {})
+        result = self._changes.whole(partial(self._look, function, region, account_id))
+        self.publish()
+        return result
 
     def _look(self, function: Callable[[SageMakerBackend, dt.datetime], T], region: str, account_id: str | None) -> T:
         try:
@@ -190,6 +203,54 @@ class State:
         with self.pause():
             yield self._look(lambda backend, now: (backend, now), region, account_id)
 
+    # --- alarms and events
+
+    def _read_alarms(self, reader: AlarmReader, region: str, account_id: str, named: Values) -> None:
+        """Read the alarms that deployments watch, besides those that a request has `named`, before time passes."""
+        if self._left is not None:
+            return  # The user's client may be without its mock too.
+        backend = self._backends.get((account_id, region))
+        watched = set() if backend is None else backend.hosting.alarms.watched - named.keys()
+        if watched or named:
+            described = {**named, **(reader.read(watched) if watched else {})}
+            self._changes.whole(partial(self._note_alarms, region, account_id, described))
+
+    def _note_alarms(self, region: str, account_id: str, described: Values) -> None:
+        since = self._latest
+        now = self._read_now()
+        self._backend(region, account_id).note_alarms(described, since or now, now)
+
+    def events(self) -> list[Values]:
+        """Return the events until now of every account and region, in the order of their instants."""
+        self._pass_time()
+        self.publish()
+        return [notice.event for notice in sorted(self._notices, key=lambda notice: notice.at)]
+
+    def publish(self) -> None:
+        """Deliver the events until now of every account and region."""
+        if self.publisher is not None and self._left is None:
+            self._pass_time()
+            self.publisher.publish()
+
+    def _pass_time(self) -> None:
+        """Let time pass in every account and region."""
+        if self.alarm_reader is not None:
+            for account_id, region in self.scopes():
+                self._read_alarms(self.alarm_reader, region, account_id, {})
+        self._changes.whole(self._pass_time_now)
+
+    def _pass_time_now(self) -> None:
+        now = self._read_now()
+        for backend in list(self._backends.values()):
+            backend.as_of(now)
+
+    def _notify(self, notice: Notice) -> None:
+        self._changes.append(self._notices, notice)
+        if self.publisher is not None:
+            self.publisher.add(notice)
+
+    # --- changes by the test
+
     def serve(self, model: str, handler: Handler | AsyncHandler) -> None:
         """Let a handler answer for a model."""
         self._changes.whole(partial(self._serve, model, handler))
@@ -203,8 +264,12 @@ class State:
         other._changes.whole(partial(self._adopt, other))
 
     def _adopt(self, other: State) -> None:
-        self._backends = {key: backend.copy(self._changes) for key, backend in other._backends.items()}
+        metrics = self.runtime._metrics
+        self._backends = {key: backend.copy(self._changes, metrics) for key, backend in other._backends.items()}
+        for backend in self._backends.values():
+            backend.hosting.notify = self._notify
         self._latest = other._latest
+        self._notices.extend(other._notices)
         self.runtime.adopt(other.runtime)
         self.faults.adopt(other.faults)
         self._script = None if other._script is None else other._script.copy(self._changes, self.faults)
@@ -241,7 +306,11 @@ class State:
 
     def _reset(self) -> None:
         with self.change(reset=True):
-            self._changes.assign(self, _backends={}, calls=deque(maxlen=self.calls.maxlen), _latest=None)
+            keep = self.calls.maxlen
+            empty: dict[str, Any] = {"_backends": {}, "calls": deque(maxlen=keep), "_notices": deque(maxlen=keep)}
+            self._changes.assign(self, _latest=None, **empty)
+            if self.publisher is not None:
+                self.publisher.reset()
             self.faults.clear()
             self._changes.assign(self, _script=self._new_script())
             self.runtime.reset()

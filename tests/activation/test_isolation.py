@@ -9,7 +9,7 @@ from botocore import xform_name
 from botocore.exceptions import ClientError
 
 from mock_sagemaker_ie import mock_inference_experiment
-from mock_sagemaker_ie.calls import ANSWERED, INVOKE_ENDPOINT
+from mock_sagemaker_ie.calls import ANSWERED, INVOCATIONS, INVOKE_ENDPOINT
 from tests.every_operation import PREPARATIONS, REQUESTS
 from tests.hosting import everything
 from tests.requests import NAME, create
@@ -33,7 +33,7 @@ def populated(mock):
 
 def call(mock, operation, params):
     """Call an operation; return its answer and the record of the call."""
-    client = mock.client("sagemaker-runtime" if operation == INVOKE_ENDPOINT else "sagemaker")
+    client = mock.client("sagemaker-runtime" if operation in INVOCATIONS else "sagemaker")
     return getattr(client, xform_name(operation))(**params), mock.calls[-1]
 
 
@@ -60,7 +60,7 @@ def test_an_answer_can_be_changed(populated, operation):
     """Changing an answer changes neither a resource nor the record of the call."""
     answer, record = call(populated, operation, REQUESTS[operation])
     recorded, before = copy.deepcopy(record.response), everything(populated)
-    if operation != INVOKE_ENDPOINT:  # Its body is a stream.
+    if operation not in INVOCATIONS:  # Their bodies are streams.
         assert {name: value for name, value in answer.items() if name != "ResponseMetadata"} == recorded
 
     empty(answer)

@@ -107,6 +107,8 @@ def state(mock: Any) -> dict[str, Any]:
             for each in mock.captures
         ],
         "metrics": [vars(each) for each in (*mock.metrics, *mock.metrics.by_config)],
+        "alarms": hosting.alarms.by_hand,
+        "events": [{**event, "id": None} for event in mock.events],
         "faults": list(map(str, service.faults.unused())),
         "expected": dict(service.faults.expected),
         "handlers": {name: handler.__qualname__ for name, handler in service.runtime.handlers.items()},

@@ -16,14 +16,15 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from mock_sagemaker_ie import Durations, MockClock, mock_inference_experiment
-from mock_sagemaker_ie.calls import INVOKE_ENDPOINT
+from mock_sagemaker_ie.calls import INVOCATIONS, INVOKE_ENDPOINT, INVOKE_STREAM
 from mock_sagemaker_ie.report import report
+from tests import guardrails
 from tests import requests as valid
 from tests.attack.interrupting import count_lines, differences, future, interrupt, locks_are_free, state
 from tests.attack.size import LARGE
 from tests.conftest import START
 from tests.every_operation import PREPARATIONS, REQUESTS
-from tests.requests import ENDPOINT, NAME, PRODUCTION, SHADOW
+from tests.requests import CONFIG, ENDPOINT, NAME, PRODUCTION, SHADOW
 from tests.time_limit import time_limit
 
 pytestmark = [
@@ -53,7 +54,7 @@ CLIENTS = {
 
 def call(mock: Any, operation: str, **params: Any) -> Any:
     """Call an operation by a client that makes one attempt."""
-    client = CLIENTS["sagemaker-runtime" if operation == INVOKE_ENDPOINT else "sagemaker"]
+    client = CLIENTS["sagemaker-runtime" if operation in INVOCATIONS else "sagemaker"]
     return getattr(client, xform_name(operation))(**params)
 
 
@@ -95,6 +96,16 @@ INVOKE = requested(INVOKE_ENDPOINT, EndpointName=TESTED, Body=b"1,2", ContentTyp
 STOP = requested("StopInferenceExperiment", **valid.stop(Reason="Enough"))
 DESCRIBE = requested("DescribeInferenceExperiment", Name=NAME)
 STOPPED = both(STOP, pass_days(1))
+CANARY = requested(
+    "UpdateEndpoint",
+    EndpointName=ENDPOINT,
+    EndpointConfigName=CONFIG,
+    DeploymentConfig=guardrails.blue_green("CANARY", CanarySize=guardrails.percent(10)),
+)
+
+
+def ALARM(mock: Any) -> None:  # noqa: N802 - like the other steps
+    mock.alarm(guardrails.ALARM, state="ALARM")
 
 
 def slow(operation: str) -> Any:
@@ -121,6 +132,13 @@ def handled(mock: Any) -> None:
     mock.serve(f"model-{SHADOW}", handler)
 
 
+def begin_stream(mock: Any) -> None:
+    """Begin a stream, and read its first part."""
+    mock.serve(f"model-{PRODUCTION}", lambda request: iter([b"a", b"b"]))
+    mock.begun = call(mock, INVOKE_STREAM, EndpointName=TESTED, Body=b"1,2", ContentType="text/csv")["Body"]
+    next(iter(mock.begun))
+
+
 ARRANGEMENTS = {
     "StartInferenceExperiment": pass_days(0.1),
     "UpdateInferenceExperiment": pass_days(0.1),
@@ -133,6 +151,10 @@ CASES = {
         for operation, params in REQUESTS.items()
     },
     "Create of a new endpoint at once": Case(requested("CreateInferenceExperiment", **valid.create("fresh"))),
+    "Create with a role that may not deploy": Case(
+        requested("CreateInferenceExperiment", **valid.create("fresh")), options={"role_denied": ["sagemaker:*"]}
+    ),
+    "Stop that is denied": Case(STOP, run, {"denied": ["sagemaker:Stop*"]}),
     "Create that is refused": Case(requested("CreateInferenceExperiment", **valid.create())),
     "Update in Running": Case(
         requested("UpdateInferenceExperiment", Name=NAME, ShadowModeConfig=valid.shadow_mode(percentage=10)), run
@@ -154,6 +176,11 @@ CASES = {
     "time: an endpoint that is deleted": Case(
         DESCRIBE, both(requested("DeleteEndpoint", EndpointName=ENDPOINT), pass_days(1))
     ),
+    "time: a canary deployment": Case(DESCRIBE, both(CANARY, pass_days(0.5))),
+    "time: an alarm rolls back": Case(DESCRIBE, both(ALARM, CANARY, pass_days(0.5))),
+    "invoke: during a canary deployment": Case(
+        requested(INVOKE_ENDPOINT, EndpointName=ENDPOINT, Body=b""), both(CANARY, pass_days(0.001))
+    ),
     "invoke: captured and copied": Case(INVOKE, both(run, handled)),
     "invoke: keep": Case(INVOKE, both(run, handled, INVOKE, INVOKE), {"keep": 3}),
     "invoke: the model fails": Case(
@@ -162,6 +189,10 @@ CASES = {
     "invoke: a missing endpoint": Case(requested(INVOKE_ENDPOINT, EndpointName="missing", Body=b"")),
     "invoke: a fault": Case(INVOKE, both(run, lambda mock: mock.fail_next(INVOKE_ENDPOINT, "ThrottlingException"))),
     "invoke: slow": Case(INVOKE, both(run, slow(INVOKE_ENDPOINT)), first=pass_delay(INVOKE_ENDPOINT)),
+    "stream: closed": Case(lambda mock: mock.begun.close(), both(run, begin_stream)),
+    "stream: nobody has it any more": Case(
+        lambda mock: mock.captures, both(run, begin_stream, lambda mock: vars(mock).pop("begun"))
+    ),
     "a fault": Case(STOP, both(run, lambda mock: mock.fail_next("StopInferenceExperiment", "InternalFailure"))),
     "a lost answer": Case(STOP, both(run, lost("StopInferenceExperiment"))),
     "a lost refusal": Case(STOP, lost("StopInferenceExperiment")),
@@ -179,6 +210,9 @@ CASES = {
     "mock.fail_experiment": Case(lambda mock: mock.fail_experiment(NAME, "Broken"), run),
     "mock.fail_experiment later": Case(lambda mock: mock.fail_experiment(NAME, "Broken", at=START + 2 * DAY), run),
     "mock.fail_endpoint": Case(lambda mock: mock.fail_endpoint(TESTED, "Broken"), run),
+    "mock.alarm": Case(ALARM, both(CANARY, pass_days(0.001))),
+    "mock.scale": Case(lambda mock: mock.scale(ENDPOINT, PRODUCTION, 3)),
+    "mock.events": Case(lambda mock: mock.events, both(CANARY, pass_days(0.5))),
     "mock.serve": Case(lambda mock: mock.serve(f"model-{SHADOW}", lambda request: b""), both(run, handled, INVOKE)),
     "mock.fail_next": Case(lambda mock: mock.fail_next("ListModels", "ThrottlingException", times=2), run),
     "mock.reset": Case(lambda mock: mock.reset(), both(run, handled, INVOKE)),

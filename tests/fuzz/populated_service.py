@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from mock_sagemaker_ie import Durations, MockClock, Status
 from mock_sagemaker_ie.backend.settings import Settings
-from mock_sagemaker_ie.calls import ANSWERED, INVOKE_ENDPOINT
+from mock_sagemaker_ie.calls import ANSWERED, INVOCATIONS, INVOKE_ENDPOINT
 from mock_sagemaker_ie.protocol.errors import AWSError
 from mock_sagemaker_ie.service.delivery import Delivery
 from mock_sagemaker_ie.service.invocation import Runtime
@@ -43,7 +43,7 @@ def service_model(service: str) -> ServiceModel:
 @cache
 def model(operation: str) -> OperationModel:
     """Return botocore's model of an operation that the mock answers."""
-    service = "sagemaker-runtime" if operation == INVOKE_ENDPOINT else "sagemaker"
+    service = "sagemaker-runtime" if operation in INVOCATIONS else "sagemaker"
     return service_model(service).operation_model(operation)
 
 

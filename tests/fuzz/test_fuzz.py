@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from mock_sagemaker_ie import Status
 from mock_sagemaker_ie.calls import INVOKE_ENDPOINT
 from mock_sagemaker_ie.protocol.errors import AWSError
+from mock_sagemaker_ie.protocol.event_stream import encode_event, stream_shape
 from mock_sagemaker_ie.protocol.validation import violations
 from mock_sagemaker_ie.protocol.wire import WireRequest, encode, encode_answer, error_body
 from tests.attack.size import LARGE
@@ -60,11 +61,15 @@ def outcome(service, model, request):
 
 def check_answer(model, values):
     """Check that an answer obeys the operation's output shape, constraints included, and can be serialized."""
+    if model.has_event_stream_output:  # The first event is one of the stream's members.
+        events = list(values["Body"].events)
+        assert all(encode_event(stream_shape(model), event) for event in events)
+        values = {**values, "Body": events[0]}
     if model.output_shape is not None:
         report = ParamValidator().validate(values, model.output_shape)
         assert not report.has_errors(), report.generate_report()
         assert [str(each) for each in violations(model.output_shape, values)] == []
-        assert encode_answer(model, values)
+        assert model.has_event_stream_output or encode_answer(model, values)
 
 
 def check_error(model, error):

@@ -27,14 +27,15 @@ from botocore.session import Session
 from moto import mock_aws
 
 from mock_sagemaker_ie import InferenceExperimentMock, mock_inference_experiment
-from mock_sagemaker_ie.calls import ANSWERED, INVOKE_ENDPOINT
+from mock_sagemaker_ie.calls import ANSWERED, INVOCATIONS, INVOKE_ENDPOINT
+from mock_sagemaker_ie.protocol.event_stream import in_stream
 from tests.conftest import START
 from tests.interception.conftest import needs_request_credentials
 from tests.interception.test_moto import TRAINING_JOB
 from tests.requests import CONFIG, ENDPOINT, NAME, create, endpoint_config
 
 KEYS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
-SAGEMAKER = [operation for operation in ANSWERED if operation != INVOKE_ENDPOINT]
+SAGEMAKER = [operation for operation in ANSWERED if operation not in INVOCATIONS]
 
 # The errors common to all AWS actions, with the HTTP statuses of the API reference.
 COMMON_ERRORS = {
@@ -57,13 +58,13 @@ RETRYABLE = ["ThrottlingException", "InternalFailure", "ServiceUnavailable", Con
 def client_of(operation: str = "ListModels", *, attempts: int = 1, mode: str = "standard"):
     """Return a client for an operation; it makes `attempts`, and does not validate parameters itself."""
     config = Config(retries={"total_max_attempts": attempts, "mode": mode}, parameter_validation=False)
-    service = "sagemaker-runtime" if operation == INVOKE_ENDPOINT else "sagemaker"
+    service = "sagemaker-runtime" if operation in INVOCATIONS else "sagemaker"
     return boto3.client(service, region_name="us-east-1", config=config, **KEYS)
 
 
 def call(operation, client, **params):
     """Call an operation with `params` and the parameters that the request needs."""
-    params = {"EndpointName": ENDPOINT, **params} if operation == INVOKE_ENDPOINT else params
+    params = {"EndpointName": ENDPOINT, **params} if operation in INVOCATIONS else params
     return getattr(client, xform_name(operation))(**params)
 
 
@@ -80,9 +81,13 @@ def recorded_calls(mock):
 
 
 def modelled_errors():
-    """Yield every modelled error of the answered operations: the operation, the code and the HTTP status."""
+    """Yield every modelled error of the answered operations: the operation, the code and the HTTP status.
+
+    The errors that come as events of a stream are not among them.
+    """
     for operation in ANSWERED:
-        for shape in client_of(operation).meta.service_model.operation_model(operation).error_shapes:
+        model = client_of(operation).meta.service_model.operation_model(operation)
+        for shape in [each for each in model.error_shapes if not in_stream(model, each.name)]:
             error = shape.metadata.get("error", {})
             yield operation, error.get("code", shape.name), error.get("httpStatusCode", 400)
 
@@ -106,7 +111,7 @@ def test_the_next_call_of_any_operation_fails(mock, operation):
     dict.fromkeys(  # InvokeEndpoint models some of the common errors.
         [
             *modelled_errors(),
-            *((operation, *error) for operation in ("ListModels", INVOKE_ENDPOINT) for error in COMMON_ERRORS.items()),
+            *((operation, *error) for operation in ("ListModels", *INVOCATIONS) for error in COMMON_ERRORS.items()),
         ]
     ),
 )
@@ -123,7 +128,7 @@ def test_an_error_code_has_its_http_status_and_exception_class(mock, operation, 
     assert response["ResponseMetadata"]["HTTPHeaders"]["x-amzn-requestid"] == response["ResponseMetadata"]["RequestId"]
 
 
-@pytest.mark.parametrize("operation", ["DescribeInferenceExperiment", INVOKE_ENDPOINT])
+@pytest.mark.parametrize("operation", ["DescribeInferenceExperiment", *INVOCATIONS])
 @pytest.mark.parametrize("message", ["Slow down, München", ""], ids=["text", "empty"])
 def test_message_and_status_can_be_chosen(mock, operation, message):
     """fail_next takes another message and another HTTP status than the default of the code."""
@@ -198,7 +203,7 @@ def test_an_inner_mock_does_not_use_the_faults_of_the_outer_mock(mock):
 # --- errors of the connection
 
 
-@pytest.mark.parametrize("operation", ["ListModels", INVOKE_ENDPOINT])
+@pytest.mark.parametrize("operation", ["ListModels", *INVOCATIONS])
 @pytest.mark.parametrize(
     "error",
     [ConnectTimeoutError, ReadTimeoutError, EndpointConnectionError, ConnectionClosedError, SSLError, ConnectionError],
@@ -412,14 +417,15 @@ def test_a_call_that_timed_out_has_no_effect(mock):
     assert dict(mock.experiments) == {}
 
 
-def test_an_invocation_can_time_out(mock):
+@pytest.mark.parametrize("operation", INVOCATIONS)
+def test_an_invocation_can_time_out(mock, operation):
     """The client of the runtime waits 60 seconds by default; the model is not called."""
     client_of().create_endpoint_config(**endpoint_config())
     client_of().create_endpoint(EndpointName=ENDPOINT, EndpointConfigName=CONFIG)
-    mock.slow_next(INVOKE_ENDPOINT, 61)
+    mock.slow_next(operation, 61)
 
     with pytest.raises(ReadTimeoutError):
-        client_of(INVOKE_ENDPOINT).invoke_endpoint(EndpointName=ENDPOINT, Body=b"")
+        call(operation, client_of(operation), Body=b"")
 
     assert mock.metrics == ()
 

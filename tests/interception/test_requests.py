@@ -17,6 +17,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from botocore.endpoint_provider import EndpointProvider
+from botocore.eventstream import EventStreamBuffer
 from botocore.exceptions import ClientError, EndpointProviderError
 from botocore.loaders import Loader
 from botocore.parsers import create_parser
@@ -135,6 +136,19 @@ def test_an_invocation_returns_the_body_and_headers_of_the_model(mock, sagemaker
     assert (response.status_code, response.content) == (200, b"\x00\xff BYTES")
     assert response.headers.get("Content-Type") == content_type
     assert response.headers["x-Amzn-Invoked-Production-Variant"] == "prod"
+
+
+def test_a_stream_is_the_bytes_that_botocore_parses(mock, sagemaker):
+    """`requests` gets all events at once."""
+    sagemaker.create_inference_experiment(**create())
+    mock.serve("model-prod", lambda request: iter([b"a", b"b"]))
+
+    response = call("InvokeEndpointWithResponseStream", RUNTIME, signed, EndpointName=ENDPOINT, Body=b"1")
+    buffer = EventStreamBuffer()
+    buffer.add_data(response.content)
+
+    assert response.headers["content-type"] == "application/vnd.amazon.eventstream"
+    assert [event.payload for event in buffer] == [b"a", b"b"]
 
 
 def test_a_failing_model_returns_model_error(mock, sagemaker):

@@ -20,7 +20,8 @@ from mock_sagemaker_ie import Assumptions, Durations, MockClock
 from mock_sagemaker_ie.server.app import running_server
 from mock_sagemaker_ie.server.journal import JournalError
 from tests.conftest import START
-from tests.requests import NAME, create, endpoint_config, model, stop
+from tests.guardrails import rolling, size
+from tests.requests import NAME, create, deployed, endpoint_config, model, stop
 from tests.server.commands import server_process
 from tests.server.http_client import HTTPClient, server_in_thread
 
@@ -440,3 +441,29 @@ def test_a_change_that_cannot_be_replayed_is_an_error(journal, entry):
         file.write(f"{json.dumps(entry)}\n")
 
     assert "line 3" in refused(journal)
+
+
+def test_a_restart_keeps_alarms_and_scaled_variants(tmp_path, monkeypatch):
+    """The alarm rolls back the deployment that comes after the restart, also when the file was compacted."""
+    path = tmp_path / "journal"
+    fleet = {"InitialInstanceCount": 4}
+    deployment = rolling(size(2))
+    with server_with_state(path) as (http, mock):
+        for name in ("old", "new"):
+            http.call("CreateEndpointConfig", **endpoint_config(name, deployed(**fleet)))
+        http.call("CreateEndpoint", EndpointName="endpoint", EndpointConfigName="old")
+        http.post("/_mock/clock", {"advance": 3600})
+        mock.scale("endpoint", "prod", 6)
+        http.post("/_mock/clock", {"advance": 3600})
+        mock.alarm("errors", state="ALARM")
+
+    for attempt in range(2):
+        monkeypatch.setattr("mock_sagemaker_ie.server.journal.MIN_COMPACTED", attempt)
+        with server_with_state(path) as (http, _):
+            described = http.call("DescribeEndpoint", EndpointName="endpoint").values
+            assert described["ProductionVariants"][0]["CurrentInstanceCount"] == 6
+            http.call("UpdateEndpoint", EndpointName="endpoint", EndpointConfigName="new", DeploymentConfig=deployment)
+            http.post("/_mock/clock", {"advance": 3600})
+            described = http.call("DescribeEndpoint", EndpointName="endpoint").values
+            assert described["EndpointConfigName"] == "old"
+            assert "alarm errors" in described["FailureReason"]

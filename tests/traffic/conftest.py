@@ -6,7 +6,9 @@ import boto3
 import pytest
 from moto import mock_aws
 
+from mock_sagemaker_ie import mock_inference_experiment
 from tests.traffic.shared import BUCKET, KEYS, create_endpoint, create_experiment
+from tests.traffic.streams import CAPTURED
 
 
 @pytest.fixture(scope="session")
@@ -46,3 +48,16 @@ def s3(moto):
 def cloudwatch(moto):
     """Return a client of moto's CloudWatch."""
     return boto3.client("cloudwatch", **KEYS)
+
+
+@pytest.fixture(params=[False, True], ids=["as values", "over the wire"])
+def mock_both_ways(request, clock):
+    """Yield a mock that gives botocore the events as values, and one whose bytes botocore parses."""
+    with mock_inference_experiment(clock=clock, wire=request.param) as mock:
+        yield mock
+
+
+@pytest.fixture
+def captured(mock, sagemaker):
+    """Create a running experiment that copies and captures every request."""
+    create_experiment(sagemaker, **CAPTURED)

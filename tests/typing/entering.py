@@ -83,6 +83,11 @@ assert_type(mock.experiments, Mapping[str, Mapping[str, Any]])
 assert_type(mock.experiments_in("eu-west-1"), Mapping[str, Mapping[str, Any]])
 assert_type(mock.advance_until("name", Status.RUNNING), dt.datetime)
 assert_type(mock.calls[0].operation, str)
+assert_type(mock.events[0], Mapping[str, Any])
+mock.alarm("errors", state="ALARM")
+mock.alarm("errors")  # type: ignore[call-arg]
+mock.scale("endpoint", "variant", 2)
+mock.scale("endpoint", "variant", "2")  # type: ignore[arg-type]
 assert_type(mock.calls[0].at, dt.datetime)
 assert_type(mock.calls[0].response, dict[str, Any] | None)
 

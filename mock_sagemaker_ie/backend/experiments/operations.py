@@ -17,6 +17,13 @@ from mock_sagemaker_ie.backend.hosting.endpoints import EndpointStatus
 from mock_sagemaker_ie.backend.store import ResourceKind, Store
 from mock_sagemaker_ie.backend.transitions import NEVER
 from mock_sagemaker_ie.protocol.errors import AWSError, validation_exception
+from mock_sagemaker_ie.protocol.permissions import (
+    CREATE_ENDPOINT,
+    UPDATE_ENDPOINT,
+    assumed_role,
+    is_denied,
+    not_authorized,
+)
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -252,20 +259,39 @@ class Experiments:
         self._enter(changed, now)
         return {"InferenceExperimentArn": changed.arn}
 
-    def _enter(self, experiment: Experiment, now: dt.datetime) -> None:
+    def _enter(self, experiment: Experiment, now: dt.datetime, *, changes_endpoint: bool = True) -> None:
         """Store an experiment that entered a status `now`. Its endpoint changes first, so that it is stored once."""
-        coming = self._next_by_time(experiment)
-        if experiment.failed:
+        coming, refusal = self._next_by_time(experiment), None
+        if experiment.failed and changes_endpoint:
             self._roll_back(experiment, now)
         elif coming is not None:
             row, ends = coming
             if deployments.deletes_endpoint(experiment, self._assumptions):
                 self._hosting.delete(experiment.endpoint, now, takes=ends - now)
             elif (deployment := deployments.target_deployment(experiment, row.target)) is not None:
-                self._deploy(experiment, deployment, now, takes=ends - now)
+                refusal = self._role_refusal(experiment)
+                if refusal is None:
+                    self._deploy(experiment, deployment, now, takes=ends - now)
         history = experiment.variant_history.plus(self._variant_statuses(experiment))
-        self.store.put(dataclasses.replace(experiment, variant_history=history))
+        entered = dataclasses.replace(experiment, variant_history=history)
+        self.store.put(entered)
         self._expect(experiment.name, coming)
+        self._expect(experiment.name, self._next_failure(entered))
+        if refusal is not None:
+            self._enter(record.fail(entered, refusal, now, self._reading), now, changes_endpoint=False)
+
+    def _role_refusal(self, experiment: Experiment) -> str | None:
+        """Return why the role of an experiment may not change its endpoint; None when it may (inferred: role_denied).
+
+        Then the experiment is Cancelled at once, and the endpoint stays as it is: the role cannot roll it back either.
+        """
+        denied = self._settings.role_denied
+        if not denied:
+            return None
+        action = CREATE_ENDPOINT if self._hosting.find(experiment.endpoint) is None else UPDATE_ENDPOINT
+        principal = assumed_role(experiment.settings["RoleArn"], "SageMaker")
+        arn = self._hosting.endpoints.arn(experiment.endpoint)
+        return not_authorized(principal, action, arn).message if is_denied(action, denied) else None
 
     def _next_by_time(self, experiment: Experiment) -> tuple[Transition[Status], dt.datetime] | None:
         """Return the next transition that time triggers, and its instant; None when the status stays."""

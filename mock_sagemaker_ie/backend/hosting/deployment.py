@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Callable, Collection, Iterator, Mapping
 
     from mock_sagemaker_ie.backend.hosting.resources import Resource
@@ -76,6 +77,17 @@ def with_model_defaults(model: Values) -> Values:
     if "Containers" in model:
         filled["Containers"] = [with_defaults(container) for container in model["Containers"]]
     return filled
+
+
+def resolve_images(settings: Values, models: Mapping[str, Resource], now: dt.datetime) -> Values:
+    """Return the deployment of an endpoint configuration, with the images that are resolved `now`."""
+
+    def with_images(variant: Values) -> Values:
+        images = [each["Image"] for each in containers(variant, models) if "Image" in each]
+        deployed = [{"SpecifiedImage": image, "ResolutionTime": now} for image in images]
+        return {**variant, "DeployedImages": deployed} if deployed else variant
+
+    return with_variants(settings, with_images)
 
 
 # --- changes by UpdateEndpoint and UpdateEndpointWeightsAndCapacities

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from mock_sagemaker_ie.backend.hosting import guardrails
 from mock_sagemaker_ie.backend.hosting.deployment import VARIANT_LISTS, variant_named, variant_names
+from mock_sagemaker_ie.backend.hosting.guardrails import Phase
 from mock_sagemaker_ie.backend.settings import Row
 from mock_sagemaker_ie.backend.transitions import After, ByExperiment, Call, Failure, Table, Transition, later
 from mock_sagemaker_ie.protocol.errors import suggestion
@@ -18,6 +20,7 @@ from mock_sagemaker_ie.protocol.limits import check_reason
 
 if TYPE_CHECKING:
     import datetime as dt
+    from collections.abc import Sequence
 
     from mock_sagemaker_ie.backend.settings import Durations
     from mock_sagemaker_ie.backend.tags import Tags
@@ -113,11 +116,13 @@ class FailsDeployment(Row):
 class Endpoint:
     """One endpoint. Instants are in UTC.
 
-    `modified`: the instant at which the present status began. `until`: the instant at which it ends by itself, None
-    when it stays. `serving`: the deployment that answers requests. `pending`: the deployment that is under way, that
-    failed to be the first, or that the endpoint rolls back to. `rescaling`: the pending deployment is the same
-    configuration with other weights and capacities. `pending_failure`: why the deployment under way will fail at its
-    end. `number`: counts the endpoints in the order of creation.
+    `modified`: the instant at which the present status began. `until`: the instant at which it, or its present phase,
+    ends by itself, None when it stays. `phases`: the present phase and those to come of a deployment with a
+    DeploymentConfig, or of its roll-back; else empty. `serving`: the deployment that answers requests. `pending`: the
+    deployment that is under way, that failed to be the first, or that the endpoint rolls back to. `rescaling`: the
+    pending deployment is the same configuration with other weights and capacities. `pending_failure`: why the
+    deployment under way will fail at its end, or at the end of its present phase. `number`: counts the endpoints in the
+    order of creation.
     """
 
     name: str
@@ -134,6 +139,7 @@ class Endpoint:
     pending_failure: str | None = None
     rescaling: bool = False
     tags: Tags = field(default_factory=dict)
+    phases: Sequence[Phase] = ()
 
     @classmethod
     def create(cls, trigger: Trigger, now: dt.datetime, takes: dt.timedelta, **members: Any) -> Endpoint:
@@ -145,20 +151,24 @@ class Endpoint:
     def follow(self, trigger: Trigger, at: dt.datetime, takes: dt.timedelta | None, **changes: Any) -> Endpoint | None:
         """Return the endpoint after the row for `trigger`, or None when the endpoint is gone.
 
-        The new status lasts `takes`, or stays when that is None.
+        The new status lasts `takes`, or as long as its `phases`, or stays when that is None.
         """
         target = _target(self.status, trigger)
         if target is None:
             return None
-        until = None if takes is None else later(at, takes)
+        phases = changes.setdefault("phases", ())
+        until = phases[0].ends if phases else None if takes is None else later(at, takes)
         return dataclasses.replace(self, status=target, modified=at, until=until, **changes)
 
     def end_status(self, durations: Durations) -> Endpoint | None:
         """Return the endpoint after the present status has ended by itself, or None when the endpoint is gone."""
         at, (row,) = self.until, ENDPOINT_LIFECYCLE.rows_by_time(self.status)
         assert at is not None, "this status stays"  # noqa: S101
-        if self.pending_failure is not None:
-            return self.fail(self.pending_failure, at, durations)
+        failure = None if self.phase is None else self.phase.failure
+        if (reason := self.pending_failure or failure) is not None:
+            return self.fail(reason, at, durations)
+        if len(self.phases) > 1:
+            return dataclasses.replace(self, phases=self.phases[1:], until=self.phases[1].ends)
         return self.follow(row.trigger, at, None, serving=self.pending or self.serving, pending=None)
 
     def fail(self, reason: str, at: dt.datetime, durations: Durations, before: Values | None = None) -> Endpoint | None:
@@ -167,15 +177,35 @@ class Endpoint:
         A first deployment fails for good. Every other endpoint rolls back, to `before` or else to what it serves.
         """
         first = self.status is EndpointStatus.CREATING
+        takes, phases = durations.endpoint_rolling_back, tuple[Phase, ...]()
+        if self.phase is not None and self.serving is not None:
+            phases = guardrails.roll_back(self.phase, self.deployment_config or {}, self.serving, at, takes)
         return self.follow(
             Failure() if self.status in DEPLOYING else EXPERIMENT_FAILS,
             at,
-            None if first else durations.endpoint_rolling_back,
+            None if first else takes,
+            phases=phases,
             pending=self.pending if first else before,
             rescaling=False,
             failure_reason=reason,
             pending_failure=None,
         )
+
+    @property
+    def phase(self) -> Phase | None:
+        """The present phase of a deployment with a DeploymentConfig, or of its roll-back; None when there is none."""
+        return self.phases[0] if self.phases else None
+
+    @property
+    def alarms(self) -> list[str]:
+        """The names of the alarms that roll the deployment under way back while it bakes; else none."""
+        deploying = self.phase is not None and self.status in DEPLOYING
+        return guardrails.alarm_names(self.deployment_config or {}) if deploying else []
+
+    @property
+    def baking(self) -> Phase | None:
+        """The present phase if it is a baking period, in which an alarm rolls the deployment back; else None."""
+        return self.phase if self.phase is not None and self.phase.status == guardrails.BAKING else None
 
     @property
     def deploying(self) -> bool:
@@ -243,25 +273,49 @@ class Endpoint:
 
     def _variants(self, deployment: Values | None, *, desired: Values | None) -> Values:
         """Return the summaries of the variants of a deployment, by the member that lists them."""
+        new = self.phase is not None and deployment is self.pending
         return {
-            member: [self._summary(variant, variant_named(desired, variant["VariantName"])) for variant in listed]
+            member: [self._summary(each, variant_named(desired, each["VariantName"]), new=new) for each in listed]
             for member in VARIANT_LISTS
             if (listed := (deployment or {}).get(member))
         }
 
-    def _summary(self, variant: Values, desired: Values) -> Values:
-        """Return a ProductionVariantSummary or a PendingProductionVariantSummary: what serves, and what is desired."""
+    def _summary(self, variant: Values, desired: Values, *, new: bool) -> Values:
+        """Return a ProductionVariantSummary or a PendingProductionVariantSummary: what serves, and what is desired.
+
+        `new`: whether the variant is of the new fleet of a deployment with a DeploymentConfig.
+        """
         name = variant["VariantName"]
-        current = variant_named(self.serving, name)
+        current = variant if new else variant_named(self.serving, name)
+        if self.phase is not None and "InitialInstanceCount" in variant:
+            current = {**current, "InitialInstanceCount": (self.phase.active if new else self.phase.old)[name]}
         summary = dict(variant)
         for prefix, source in (("Current", current), ("Desired", desired)):
             summary |= {prefix + noun: source[member] for member, noun in _MEASURES.items() if member in source}
         if pools := variant.get("InstancePools"):
             summary["InstancePools"] = _pools(pools, current.get("InitialInstanceCount", 0))
-        status = self.variant_status(name)
-        if status not in (None, "InService"):
-            summary["VariantStatus"] = [{"Status": status, "StartTime": self.modified}]
+        if (status := self._variant_status(name, new=new)) is not None:
+            summary["VariantStatus"] = [status]
         return summary
+
+    def _variant_status(self, name: str, *, new: bool) -> Values | None:
+        """Return the ProductionVariantStatus of a variant, or None when nothing happens to it."""
+        if self.phase is not None:
+            concerned = name in self.phase.messages and self.phase.concerns_new is new
+            return self.phase.variant_status(name) if concerned else None
+        status = self.variant_status(name)
+        if status in (None, "InService"):
+            return None
+        message = self._scaling(name) if self.rescaling else {}
+        return {"Status": status, **message, "StartTime": self.modified}
+
+    def _scaling(self, name: str) -> Values:
+        """Return the StatusMessage of a variant whose number of instances changes (in part inferred: scaling_messages)."""
+        before, after = (
+            variant_named(each, name).get("InitialInstanceCount", 0) for each in (self.serving, self.pending)
+        )
+        direction = "out" if after > before else "in"
+        return {} if before == after else {"StatusMessage": f"Scaling {direction} desired instance count to {after}."}
 
 
 def _target(status: EndpointStatus | None, trigger: Trigger) -> EndpointStatus | None:

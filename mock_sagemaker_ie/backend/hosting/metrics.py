@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 NAMESPACE = "AWS/SageMaker"
 
+Scope = tuple[str, str]  # An account and a region.
+
 
 class Series(NamedTuple):
     """The dimensions of a metric. Every metric comes with and without EndpointConfigName (`endpoint_config`)."""
@@ -37,7 +39,8 @@ class Invocation(NamedTuple):
 
     `endpoint_config`: the name of the endpoint configuration that has the variant. `at`: its instant (UTC). `status`:
     the HTTP status of the container, 0 when it did not answer. `latency`: the time that the model took. `instances`:
-    the number of instances of the variant.
+    the number of instances of the variant. `scope`: the account and the region of the endpoint. `first_chunk`: the time
+    until the first chunk of a stream; None for other answers. `broken`: whether the stream has ended in the middle.
     """
 
     endpoint: str
@@ -47,6 +50,9 @@ class Invocation(NamedTuple):
     status: int
     latency: dt.timedelta
     instances: int
+    scope: Scope = ("", "")
+    first_chunk: dt.timedelta | None = None
+    broken: bool = False
 
     def series(self) -> tuple[Series, Series]:
         """Return the two series to which the invocation adds: of the variant, and of it in its configuration."""
@@ -65,6 +71,14 @@ class Invocation(NamedTuple):
         yield "InvocationModelErrors", float(self.status != 200), "None"  # noqa: PLR2004
         yield "ModelLatency", self.latency.total_seconds() * 1_000_000, "Microseconds"
         yield "OverheadLatency", 0, "Microseconds"  # The mock has no overhead.
+        if self.first_chunk is None:
+            return
+        # AWS documents these for bidirectional streams; for response streams they are inferred: stream_metrics.
+        first_chunk = self.first_chunk.total_seconds() * 1_000_000
+        yield "FirstChunkLatency", first_chunk, "Microseconds"
+        yield "FirstChunkModelLatency", first_chunk, "Microseconds"
+        yield "FirstChunkOverheadLatency", 0, "Microseconds"
+        yield "MidStreamErrors", float(self.broken), "None"
 
 
 @dataclass
@@ -121,30 +135,35 @@ class Minutes:
         self._keep = keep
         self._undo = UndoLog() if undo is None else undo
         # In the order of the first samples: every metric of a series in a minute, by name.
-        self._data: dict[tuple[Series, dt.datetime], dict[str, Datapoint]] = {}
+        self._data: dict[tuple[Series, dt.datetime, Scope], dict[str, Datapoint]] = {}
 
     def __iter__(self) -> Iterator[Datapoint]:
         return (datapoint for minute in self._data.values() for datapoint in minute.values())
+
+    def find(self, scope: Scope, series: Series, start: dt.datetime, name: str) -> Datapoint | None:
+        """Return the datapoint of a metric of a series in the minute that begins at `start`, or None."""
+        return self._data.get((series, start, scope), {}).get(name)
 
     def add(self, invocation: Invocation) -> None:
         """Count an invocation in its minute, and drop the oldest minutes that are too many."""
         start = invocation.at.replace(second=0, microsecond=0)
         both = invocation.series()
         for series in both:
-            present = self._data.get((series, start), {})
+            key = series, start, invocation.scope
+            present = self._data.get(key, {})
             endpoint, variant, config = series
             minute = {}
             for name, value, unit in invocation.data():
                 point = present.get(name) or Datapoint(name, endpoint, variant, start, unit, endpoint_config=config)
                 minute[name] = point.plus(value)
-            self._undo.update(self._data, {(series, start): minute})
+            self._undo.update(self._data, {key: minute})
         if self._keep is not None and (surplus := len(self._data) - self._keep * len(both)) > 0:
             self._undo.assign(self, _data=dict(islice(self._data.items(), surplus, None)))
 
     def invocations(self) -> dict[tuple[str, str], int]:
         """Return the number of invocations of each variant, by the names of its endpoint and of itself."""
         counts: dict[tuple[str, str], int] = {}
-        for (series, _), minute in self._data.items():
+        for (series, _, _), minute in self._data.items():
             if series.endpoint_config is None:
                 name = series.endpoint, series.variant
                 counts[name] = counts.get(name, 0) + minute["Invocations"].sample_count

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from mock_sagemaker_ie.backend import pages, tags
 from mock_sagemaker_ie.backend.event_queue import EventKind
 from mock_sagemaker_ie.backend.hosting import deployment as deployments
-from mock_sagemaker_ie.backend.hosting import rules
+from mock_sagemaker_ie.backend.hosting import guardrails, rules
+from mock_sagemaker_ie.backend.hosting.alarms import Alarms, next_look
 from mock_sagemaker_ie.backend.hosting.endpoints import (
     CREATE_ENDPOINT,
     DELETE_ENDPOINT,
@@ -24,16 +25,20 @@ from mock_sagemaker_ie.backend.hosting.endpoints import (
     EndpointStatus,
     FailsDeployment,
 )
+from mock_sagemaker_ie.backend.hosting.events import notices
 from mock_sagemaker_ie.backend.hosting.quotas import exceeded_quota
-from mock_sagemaker_ie.backend.hosting.resources import ENDPOINT, ENDPOINT_CONFIG, MAX_NAME_LENGTH, MODEL, Resource
+from mock_sagemaker_ie.backend.hosting.resources import ENDPOINT, ENDPOINT_CONFIG, MODEL, Resource, free_name
 from mock_sagemaker_ie.backend.store import Store
 from mock_sagemaker_ie.protocol.errors import AWSError, validation_exception
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from mock_sagemaker_ie.backend.event_queue import EventQueue
+    from mock_sagemaker_ie.backend.hosting.events import Notice
+    from mock_sagemaker_ie.backend.hosting.guardrails import Phase
+    from mock_sagemaker_ie.backend.hosting.metrics import Minutes
     from mock_sagemaker_ie.backend.settings import Settings
     from mock_sagemaker_ie.backend.transitions import Call, Trigger
     from mock_sagemaker_ie.changes import UndoLog
@@ -44,7 +49,9 @@ Values = dict[str, Any]
 class Hosting:
     """Models, endpoint configurations and endpoints. Each operation takes a request and the present instant (UTC)."""
 
-    def __init__(self, arn_prefix: str, settings: Settings, events: EventQueue, undo: UndoLog) -> None:
+    def __init__(
+        self, arn_prefix: str, settings: Settings, events: EventQueue, metrics: Minutes, undo: UndoLog
+    ) -> None:
         self._arn_prefix = arn_prefix
         self._settings, self._durations = settings, settings.durations
         self._events = events
@@ -53,6 +60,8 @@ class Hosting:
         self.models: Store[Resource] = Store(MODEL, arn_prefix, undo, arn_case=arn_case)
         self.configs: Store[Resource] = Store(ENDPOINT_CONFIG, arn_prefix, undo, arn_case=arn_case)
         self.endpoints: Store[Endpoint] = Store(ENDPOINT, arn_prefix, undo, arn_case=arn_case)
+        self.alarms = Alarms(arn_prefix, metrics, undo)
+        self.notify: Callable[[Notice], None] | None = None  # Gets the events. A look ahead has none.
         self._pending_failures: dict[str, str] = {}
         # Those of the scenario that have not happened yet.
         self.failures = tuple(each for each in settings.failures if isinstance(each, FailsDeployment))
@@ -61,19 +70,21 @@ class Hosting:
         # The endpoints that had served and were deleted, and since when they do not answer any more.
         self.deleted: dict[str, dt.datetime] = {}
 
-    def copy(self, events: EventQueue, undo: UndoLog) -> Hosting:
+    def copy(self, events: EventQueue, metrics: Minutes, undo: UndoLog) -> Hosting:
         """Return an independent copy, whose events are in `events` already."""
-        duplicate = Hosting(self._arn_prefix, self._settings, events, undo)
+        duplicate = Hosting(self._arn_prefix, self._settings, events, metrics, undo)
+        duplicate.alarms = self.alarms.copy(metrics, undo)
         duplicate.models, duplicate.configs = self.models.copy(undo), self.configs.copy(undo)
         duplicate.endpoints = self.endpoints.copy(undo)
         duplicate._pending_failures, duplicate.deleted = dict(self._pending_failures), dict(self.deleted)
         duplicate.failures = self.failures
         return duplicate
 
-    def copy_of_one(self, endpoint: str, events: EventQueue, undo: UndoLog) -> Hosting:
+    def copy_of_one(self, endpoint: str, events: EventQueue, metrics: Minutes, undo: UndoLog) -> Hosting:
         """Return a copy that has one endpoint only, to look ahead. It shares the models and adds to `events`."""
-        duplicate = Hosting(self._arn_prefix, self._settings, events, undo)
-        duplicate.models, duplicate.failures = self.models, self.failures
+        duplicate = Hosting(self._arn_prefix, self._settings, events, metrics, undo)
+        duplicate.models, duplicate.alarms = self.models, self.alarms.copy(metrics, undo)
+        duplicate.failures = self.failures
         if endpoint in self.endpoints.records:
             duplicate._put(self.endpoints.records[endpoint])
         if endpoint in self._pending_failures:
@@ -148,11 +159,21 @@ class Hosting:
         if params.get("RetainAllVariantProperties"):
             excluded = {each["VariantPropertyType"] for each in params.get("ExcludeRetainedVariantProperties", ())}
             deployment = deployments.retain_properties(endpoint.serving, deployment, excluded)
-        self.require_capacity(endpoint.name, deployment)
         kept = endpoint.deployment_config if params.get("RetainDeploymentConfig") else None
         takes, config = self._durations.endpoint_updating, params.get("DeploymentConfig", kept)
-        self._update(endpoint, UPDATE_ENDPOINT, deployment, now, takes, deployment_config=config)
+        phases = () if config is None else self._phases(config, endpoint.serving or {}, deployment, now)
+        self.require_capacity(endpoint.name, deployment, phases=phases)
+        self._update(endpoint, UPDATE_ENDPOINT, deployment, now, takes, deployment_config=config, phases=phases)
         return {"EndpointArn": endpoint.arn}
+
+    def _phases(self, config: Values, old: Values, new: Values, now: dt.datetime) -> tuple[Phase, ...]:
+        """Return the phases of an update with a DeploymentConfig. Raises AWSError (ValidationException)."""
+        rules.require_same_variants(old, new)
+        self.alarms.require(guardrails.alarm_names(config))
+        if guardrails.is_excluded(config, (old, new), self.models.records, self._arn_prefix):
+            config = {}  # All traffic shifts at once, without baking.
+        rules.require_batches_fit(config, new)
+        return guardrails.phases(config, old, new, now, self._durations)
 
     def update_endpoint_weights_and_capacities(self, params: Values, now: dt.datetime) -> Values:
         """Change weights and capacities within the endpoint configuration that serves."""
@@ -186,18 +207,9 @@ class Hosting:
 
         It gets another name when somebody has taken its name: an experiment goes on, whatever else is there.
         """
-        name = self._free_config_name(settings["EndpointConfigName"])
+        name = free_name(settings["EndpointConfigName"], self.configs.records)
         self._create(self.configs, {**settings, "EndpointConfigName": name}, now)
         return self._deployment(name, now)
-
-    def _free_config_name(self, name: str) -> str:
-        """Return this name, or one that begins like it and is free."""
-        free, number = name, 1
-        while free in self.configs.records:
-            number += 1
-            ending = f"-{number}"
-            free = name[: MAX_NAME_LENGTH - len(ending)].rstrip("-") + ending
-        return free
 
     def deploy(self, endpoint: str, deployment: Values, now: dt.datetime, takes: dt.timedelta) -> None:
         """Create the endpoint, or update it when it exists. It serves `deployment` after `takes`."""
@@ -244,6 +256,16 @@ class Hosting:
         if present is not None and present.until == at:
             self._replace(present, present.end_status(self._durations))
 
+    def check_alarms(self, endpoints: Iterable[str], at: dt.datetime) -> None:
+        """Roll deployments back that bake while an alarm is in state ALARM at the instant `at`; else look later."""
+        for present in filter(None, map(self.find, endpoints)):
+            if (phase := present.baking) is None:
+                continue
+            if (alarm := self.alarms.first_in_alarm(present.alarms, at)) is not None:
+                self.fail(present.name, f"The deployment was rolled back because alarm {alarm} was in state ALARM.", at)
+            elif present.alarms and (following := next_look(at)) <= phase.ends:
+                self._events.add(following, EventKind.ALARMS, present.name)
+
     # --- what a deployment must satisfy
 
     def require_models(self, names: Iterable[str]) -> None:
@@ -252,18 +274,17 @@ class Hosting:
             for name in names:
                 self.models.get(name)
 
-    def require_capacity(self, endpoint: str, deployment: Values, *, in_place: bool = False) -> None:
-        """Raise AWSError (ResourceLimitExceeded) when `deployment` would exceed a quota."""
-        if (message := self.exceeded_quota(endpoint, deployment, in_place=in_place)) is not None:
+    def require_capacity(self, endpoint: str, deployment: Values, **how: Any) -> None:
+        """Raise AWSError (ResourceLimitExceeded) when `deployment` would exceed a quota. See exceeded_quota."""
+        if (message := self.exceeded_quota(endpoint, deployment, **how)) is not None:
             raise AWSError("ResourceLimitExceeded", message)
 
-    def exceeded_quota(self, endpoint: str, deployment: Values, *, in_place: bool = False) -> str | None:
+    def exceeded_quota(self, endpoint: str, deployment: Values, **how: Any) -> str | None:
         """Return AWS's message for a quota that is exceeded when the endpoint gets `deployment`, or None."""
         endpoints, present = self.endpoints.records, self.find(endpoint)
-        settings = self._settings
-        one_fleet = settings.assumptions.quotas_in_updates == "larger"
+        one_fleet = self._settings.assumptions.quotas_in_updates == "larger"
         return exceeded_quota(
-            settings.quotas, endpoints.values(), present, deployment, in_place=in_place, one_fleet=one_fleet
+            self._settings.quotas, endpoints.values(), present, deployment, one_fleet=one_fleet, **how
         )
 
     def require_testable(self, noun: str, deployment: Values) -> None:
@@ -312,6 +333,7 @@ class Hosting:
             tags=labels,
         )
         self._put(endpoint)
+        self._announce(None, endpoint)
         return {"EndpointArn": endpoint.arn}
 
     def _update(
@@ -334,18 +356,22 @@ class Hosting:
             self.endpoints.remove(endpoint.name)
         else:
             self._put(changed)
+            self._announce(endpoint, changed)
+
+    def _announce(self, before: Endpoint | None, after: Endpoint) -> None:
+        """Pass on the events that tell how an endpoint has changed."""
+        if self.notify is not None:
+            for notice in notices(before, after, self.models.records):
+                self.notify(notice)
 
     def _put(self, endpoint: Endpoint) -> None:
         self.endpoints.put(endpoint)
+        self.alarms.watch(endpoint.name, endpoint.alarms)
         if endpoint.until is not None:
             self._events.add(endpoint.until, EventKind.ENDPOINT, endpoint.name)
+        if (phase := endpoint.baking) is not None:
+            self._events.add(phase.begins, EventKind.ALARMS, endpoint.name)
 
     def _deployment(self, config: str, now: dt.datetime) -> Values:
-        """Return the deployment of an endpoint configuration, with the images that are resolved `now`."""
-
-        def with_images(variant: Values) -> Values:
-            images = [each["Image"] for each in deployments.containers(variant, self.models.records) if "Image" in each]
-            deployed = [{"SpecifiedImage": image, "ResolutionTime": now} for image in images]
-            return {**variant, "DeployedImages": deployed} if deployed else variant
-
-        return deployments.with_variants(self.configs.get(config).settings, with_images)
+        """Return the deployment of an endpoint configuration."""
+        return deployments.resolve_images(self.configs.get(config).settings, self.models.records, now)

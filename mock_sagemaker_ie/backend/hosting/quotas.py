@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 from mock_sagemaker_ie.backend.hosting.deployment import variants
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
     from mock_sagemaker_ie.backend.hosting.endpoints import Endpoint
+    from mock_sagemaker_ie.backend.hosting.guardrails import Phase
 
 Values = dict[str, Any]
 
@@ -20,17 +21,22 @@ def exceeded_quota(
     present: Endpoint | None,
     deployment: Values,
     *,
-    in_place: bool,
+    in_place: bool = False,
     one_fleet: bool,
+    phases: Sequence[Phase] = (),
 ) -> str | None:
     """Return AWS's message for a quota that is exceeded when the endpoint `present` gets `deployment`, or None.
 
     `quotas`: the most instances of a type that all endpoints together may use. `present` is None for a new endpoint.
     `in_place`: whether the instances that `present` has stay, as when only capacities change. Otherwise a second
-    fleet is made beside the one that serves. `one_fleet`: during an update, only the larger fleet counts (inferred:
+    fleet is made beside the one that serves; with the `phases` of a rolling deployment only as much as it needs.
+    `one_fleet`: during an update, only the larger fleet counts (inferred:
     quotas_in_updates).
     """
-    for instance_type, count in _instances(deployment).items():
+    needed = _instances(deployment)
+    if phases and present is not None:
+        needed = _additional(phases, present.serving, deployment)
+    for instance_type, count in needed.items():
         if instance_type not in quotas:
             continue
         used = sum(_usage(endpoint, instance_type, one_fleet=one_fleet) for endpoint in endpoints)
@@ -47,14 +53,29 @@ def exceeded_quota(
     return None
 
 
-def _instances(deployment: Values | None) -> dict[str, int]:
-    """Count the instances of each type that a deployment uses."""
+def _instances(deployment: Values | None, present: Mapping[str, int] | None = None) -> dict[str, int]:
+    """Count the instances of each type that a deployment uses. `present`: their numbers by variant, if they differ."""
     counts: dict[str, int] = {}
     for variant in variants(deployment):
         if "InstanceType" in variant:
-            instance_type = variant["InstanceType"]
-            counts[instance_type] = counts.get(instance_type, 0) + variant.get("InitialInstanceCount", 0)
+            count = variant.get("InitialInstanceCount", 0) if present is None else present[variant["VariantName"]]
+            counts[variant["InstanceType"]] = counts.get(variant["InstanceType"], 0) + count
     return counts
+
+
+def _in_phase(phase: Phase, old: Values | None, new: Values | None, instance_type: str) -> int:
+    """Count the instances of a type that both fleets have during a phase."""
+    fleets = _instances(old, phase.old), _instances(new, phase.new)
+    return sum(fleet.get(instance_type, 0) for fleet in fleets)
+
+
+def _additional(phases: Sequence[Phase], old: Values | None, new: Values) -> dict[str, int]:
+    """Count the instances of each type that a deployment needs at most beside those that the old fleet has."""
+    return {
+        instance_type: max(_in_phase(phase, old, new, instance_type) for phase in phases)
+        - _instances(old).get(instance_type, 0)
+        for instance_type in _instances(new)
+    }
 
 
 def _usage(endpoint: Endpoint, instance_type: str, *, one_fleet: bool) -> int:
@@ -66,5 +87,7 @@ def _usage(endpoint: Endpoint, instance_type: str, *, one_fleet: bool) -> int:
     """
     if endpoint.failed_for_good:
         return 0
+    if endpoint.phase is not None:
+        return _in_phase(endpoint.phase, endpoint.serving, endpoint.pending, instance_type)
     fleets = [_instances(deployment).get(instance_type, 0) for deployment in (endpoint.serving, endpoint.pending)]
     return max(fleets) if endpoint.rescaling or one_fleet else sum(fleets)

@@ -9,6 +9,7 @@ from mock_sagemaker_ie.backend.store import ResourceKind
 
 if TYPE_CHECKING:
     import datetime as dt
+    from collections.abc import Container
 
     from mock_sagemaker_ie.backend.tags import Tags
 
@@ -21,6 +22,16 @@ ENDPOINT_CONFIG = ResourceKind(
     "endpoint-config", "endpoint configuration", "EndpointConfigName", "EndpointConfigArn", "EndpointConfigs"
 )
 ENDPOINT = ResourceKind("endpoint", "endpoint", "EndpointName", "EndpointArn", "Endpoints")
+
+
+def free_name(name: str, taken: Container[str]) -> str:
+    """Return this name, or one that begins like it and is free."""
+    free, number = name, 1
+    while free in taken:
+        number += 1
+        ending = f"-{number}"
+        free = name[: MAX_NAME_LENGTH - len(ending)].rstrip("-") + ending
+    return free
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,6 +74,78 @@ def serverless_fits(params: Values, _now: dt.datetime) -> Iterator[Violation]:
                 yield Violation(f"{path}.provisionedConcurrency", provisioned, constraint)
 
 
+# By kind of policy: the member with its size, and the least and most percent of the fleet (AWS: DeploymentConfig).
+_SIZES = {
+    "CANARY": ("CanarySize", 1, 50),
+    "LINEAR": ("LinearStepSize", 10, 50),
+    "ROLLING": ("MaximumBatchSize", 5, 50),
+    "ROLLBACK": ("RollbackMaximumBatchSize", 5, 100),
+}
+
+
+def _sizes(config: Values) -> Iterator[tuple[str, Values | None, int, int]]:
+    """Yield each CapacitySize of a DeploymentConfig: its path, itself or None, and the least and most percent."""
+    routing = config.get("BlueGreenUpdatePolicy", {}).get("TrafficRoutingConfiguration", {})
+    if (kind := routing.get("Type")) in _SIZES:
+        member, least, most = _SIZES[kind]
+        path = f"blueGreenUpdatePolicy.trafficRoutingConfiguration.{lower_camel(member)}"
+        yield path, routing.get(member), least, most
+    rolling = config.get("RollingUpdatePolicy", {})
+    for member, least, most in (_SIZES["ROLLING"], _SIZES["ROLLBACK"]):
+        if member in rolling:
+            yield f"rollingUpdatePolicy.{lower_camel(member)}", rolling[member], least, most
+
+
+def deployment_config_fits(params: Values, _now: dt.datetime) -> Iterator[Violation]:
+    """Check DeploymentConfig: it has one policy, the sizes that the policy needs, and time for its waits.
+
+    Source: AWS, DeploymentConfig, TrafficRoutingConfig, RollingUpdatePolicy. That AWS refuses a time limit which the
+    waits alone exceed is inferred: deployment_limits.
+    """
+    config = params.get("DeploymentConfig", {})
+    blue_green, path = config.get("BlueGreenUpdatePolicy", {}), "deploymentConfig"
+    if blue_green and "RollingUpdatePolicy" in config:
+        constraint = "Member must not be given together with blueGreenUpdatePolicy"
+        yield Violation(f"{path}.rollingUpdatePolicy", config["RollingUpdatePolicy"], constraint)
+    for member, size, least, most in _sizes(config):
+        if size is None:
+            yield Violation(f"{path}.{member}", None, "Member must not be null")
+        elif size.get("Type") == "CAPACITY_PERCENT" and not least <= size.get("Value", least) <= most:
+            constraint = f"Member must have value between {least} and {most}"
+            yield Violation(f"{path}.{member}.value", size["Value"], constraint)
+    waits = blue_green.get("TrafficRoutingConfiguration", {}).get("WaitIntervalInSeconds", 0)
+    waits += blue_green.get("TerminationWaitInSeconds", 0)
+    limit = blue_green.get("MaximumExecutionTimeoutInSeconds")
+    if limit is not None and limit <= waits:
+        constraint = f"Member must have value greater than the total waiting time: {waits}"
+        yield Violation(f"{path}.blueGreenUpdatePolicy.maximumExecutionTimeoutInSeconds", limit, constraint)
+
+
+def require_same_variants(old: Values, new: Values) -> None:
+    """Check UpdateEndpoint with a DeploymentConfig: the production variants keep their names. Raises AWSError."""
+    before, after = ([each["VariantName"] for each in side["ProductionVariants"]] for side in (old, new))
+    if set(before) != set(after):
+        raise validation_exception(
+            f'Endpoint configuration "{new["EndpointConfigName"]}" must have the production variants of endpoint '
+            f'configuration "{old["EndpointConfigName"]}" when DeploymentConfig is used: {", ".join(before)}, '
+            f"not {', '.join(after)}."
+        )
+
+
+def require_batches_fit(config: Values, new: Values) -> None:
+    """Check that each INSTANCE_COUNT of a DeploymentConfig fits each production variant. Raises AWSError."""
+    for path, size, least, most in _sizes(config):
+        if size is None or size["Type"] != "INSTANCE_COUNT":
+            continue
+        for variant in new["ProductionVariants"]:
+            count = variant.get("InitialInstanceCount", 0)
+            if not least * count <= 100 * size["Value"] <= most * count:
+                raise validation_exception(
+                    f"{path}: {size['Value']} instance(s) must be between {least} and {most} percent of the {count} "
+                    f'instance(s) of variant "{variant["VariantName"]}".'
+                )
+
+
 def require_inference_components(params: Values) -> None:
     """Check CreateEndpointConfig: ManagedInstanceScaling is for variants without a model. Raises AWSError."""
     for variant in variants(params):

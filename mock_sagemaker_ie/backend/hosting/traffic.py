@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping, Sequence
 
     from mock_sagemaker_ie.backend.hosting.endpoints import Endpoint
+    from mock_sagemaker_ie.backend.hosting.metrics import Scope
     from mock_sagemaker_ie.backend.hosting.resources import Resource
 
 Values = dict[str, Any]
@@ -60,22 +61,24 @@ class Target(NamedTuple):
     instances: int
 
     @classmethod
-    def of(cls, variant: Values) -> Target:
-        """Return the target for a ProductionVariant."""
-        return cls(variant["VariantName"], variant.get("ModelName", ""), variant.get("InitialInstanceCount", 1))
+    def of(cls, variant: Values, counts: Mapping[str, int]) -> Target:
+        """Return the target for a ProductionVariant. `counts`: the present numbers of instances, where they differ."""
+        name = variant["VariantName"]
+        return cls(name, variant.get("ModelName", ""), counts.get(name, variant.get("InitialInstanceCount", 1)))
 
 
 class Route(NamedTuple):
     """The variants that receive a request: production answers, and the shadow, if there is one, gets a copy.
 
     `capture`: how to capture the request and the responses of both; None when they are not captured. `config`: the
-    name of the endpoint configuration that has both.
+    name of the endpoint configuration that has both. `scope`: the account and the region of the endpoint.
     """
 
     production: Target
     shadow: Target | None
     capture: CaptureSettings | None
     config: str
+    scope: Scope
 
 
 class TrafficSplitter:
@@ -146,23 +149,44 @@ def require_invocable(deployment: Values, params: Values, models: Mapping[str, R
         raise AWSError("ValidationError", text)
 
 
+class Fleet(NamedTuple):
+    """The instances that answer a request: those of the deployment that serves, or of the one that takes its place.
+
+    `key`: of its counts in the TrafficSplitter. `counts`: the present numbers of instances, where they differ.
+    """
+
+    deployment: Values
+    key: Hashable
+    counts: Mapping[str, int]
+
+
+def choose_fleet(endpoint: Endpoint, splitter: TrafficSplitter) -> Fleet:
+    """Return the fleet that answers the present request: during a traffic shift, each fleet by its share."""
+    phase, serving = endpoint.phase, endpoint.serving or {}
+    if phase is None:
+        return Fleet(serving, endpoint.number, {})
+    if endpoint.pending is not None and splitter.sample(("fleet", endpoint.number), phase.share):
+        return Fleet(endpoint.pending, (endpoint.number, "new"), phase.active)
+    return Fleet(serving, endpoint.number, phase.old)
+
+
 def route(
     endpoint: Endpoint,
+    fleet: Fleet,
     splitter: TrafficSplitter,
     target: str | None,
     *,
     copies: bool,
     reaches_shadow: bool,
 ) -> Route:
-    """Return the route of a request to an endpoint that serves.
+    """Return the route of a request to a fleet of an endpoint that serves.
 
     `target`: TargetVariant. `copies`: whether the shadow variant gets its share of copies.
     `reaches_shadow`: whether `target` may be the shadow variant, which then answers alone (inferred: target_shadow).
     Raises AWSError (ValidationError) when no production variant has the name `target`.
     """
-    serving = endpoint.serving or {}
+    serving, key, counts = fleet
     production = _by_name(serving, "ProductionVariants")
-    key = endpoint.number
     if target is None:
         target = splitter.choose(("turn", key), {name: weight(variant) for name, variant in production.items()})
     elif reaches_shadow and target in (shadows := _by_name(serving, "ShadowProductionVariants")):
@@ -178,8 +202,10 @@ def route(
         share = Fraction(config["InitialSamplingPercentage"], 100)
         if splitter.sample(("capture", key), share):
             capture = CaptureSettings.of(config)
-    copied = None if shadow is None else Target.of(shadow)
-    return Route(Target.of(production[target]), copied, capture, serving["EndpointConfigName"])
+    copied = None if shadow is None else Target.of(shadow, counts)
+    _, _, _, region, account, _ = endpoint.arn.split(":")
+    answering = Target.of(production[target], counts)
+    return Route(answering, copied, capture, serving["EndpointConfigName"], (account, region))
 
 
 def _by_name(deployment: Values, member: str) -> dict[str, Values]:
