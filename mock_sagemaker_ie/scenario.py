@@ -141,7 +141,7 @@ class Scenario(Row):
     `durations` (Durations): the time that each transitional status lasts. `failures`: what fails, rows of Fails and
     FailsDeployment. `faults`: what calls get, rows of Raises and Delays. `interference`: what others do, rows of
     Interferes. `pages`: the maximum numbers of entries in the first, the second … answer of each List operation: 0
-    makes an empty page with a NextToken (inferred: a page of AWS may have fewer entries than MaxResults).
+    makes an empty page with a NextToken (inferred: list_filters).
     What no call or experiment meets is not reported. Raises TypeError or ValueError for a value that is not allowed.
     """
 

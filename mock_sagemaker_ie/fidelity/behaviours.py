@@ -204,8 +204,9 @@ BEHAVIOURS = (
     ),
     Behaviour(
         "deployment_limits",
-        "Exceeding MaximumExecutionTimeoutInSeconds rolls back; a limit that the waits exceed, a CanarySize above 50 %, "
-        "a LinearStepSize outside 10 to 50 % and a MaximumBatchSize outside 5 to 50 % are refused: `ValidationException`",
+        "Exceeding MaximumExecutionTimeoutInSeconds rolls back; a limit that the waits exceed, a CanarySize above "
+        "50 %, a LinearStepSize outside 10 to 50 % and a MaximumBatchSize outside 5 to 50 % are refused: "
+        "`ValidationException`",
         "I",
         "API: BlueGreenUpdatePolicy; API: RollingUpdatePolicy; API: TrafficRoutingConfig",
     ),

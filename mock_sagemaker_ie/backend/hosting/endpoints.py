@@ -310,7 +310,7 @@ class Endpoint:
         return {"Status": status, **message, "StartTime": self.modified}
 
     def _scaling(self, name: str) -> Values:
-        """Return the StatusMessage of a variant whose number of instances changes (in part inferred: scaling_messages)."""
+        """Return the StatusMessage while the number of instances changes (in part inferred: scaling_messages)."""
         before, after = (
             variant_named(each, name).get("InitialInstanceCount", 0) for each in (self.serving, self.pending)
         )

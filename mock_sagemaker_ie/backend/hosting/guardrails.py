@@ -260,8 +260,8 @@ def is_excluded(config: Values, deployments: Collection[Values], models: Mapping
     """Return whether AWS falls back to all-at-once traffic shifting without baking (AWS: Exclusions).
 
     That is: ml.inf1 instances, Elastic Inference, Marketplace containers (inferred: guardrail_exclusions: a model
-    package of another account than that of `arn`); for rolling deployments also several production variants. Serverless variants have no instances
-    by which traffic could shift.
+    package of another account than that of `arn`); for rolling deployments also several production
+    variants. Serverless variants have no instances by which traffic could shift.
     """
     several = any(len(deployment["ProductionVariants"]) > 1 for deployment in deployments)
     return ("RollingUpdatePolicy" in config and several) or any(
