@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from mock_sagemaker_ie.backend.hosting.endpoints import EndpointStatus
-from mock_sagemaker_ie.calls import INVOKE_ENDPOINT
+from mock_sagemaker_ie.calls import INVOCATIONS
 from mock_sagemaker_ie.protocol.errors import error_code, error_text
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def assert_production_undisturbed(mock: InferenceExperimentMock) -> None:
     a test arranged with `fail_next` and `slow_next` do not count: no rollout is their cause.
     """
     __tracebackhide__ = True
-    _report("production was disturbed", [*_unanswered(mock.calls.of(INVOKE_ENDPOINT)), *_everywhere(mock, _deleted)])
+    _report("production was disturbed", [*_unanswered(_requests(mock)), *_everywhere(mock, _deleted)])
 
 
 def assert_traffic_unlost(mock: InferenceExperimentMock) -> None:
@@ -76,12 +76,17 @@ def assert_traffic_unlost(mock: InferenceExperimentMock) -> None:
     Errors that a test arranged with `fail_next` and `slow_next` do not count: the caller can send the request again.
     """
     __tracebackhide__ = True
-    requests = mock.calls.of(INVOKE_ENDPOINT)
+    requests = _requests(mock)
     captures = [
         f"captures for {place} could not be written: a DeliveryWarning said why, and mock.captures has them"
         for place in mock._service.runtime.undelivered()  # noqa: SLF001 - of the same package
     ]
     _report("traffic was lost", [*_unanswered(requests), *_uncopied(requests), *captures])
+
+
+def _requests(mock: InferenceExperimentMock) -> list[Call]:
+    """Return the requests to endpoints."""
+    return [call for call in mock.calls if call.operation in INVOCATIONS]
 
 
 def _report(what: str, problems: Collection[str]) -> None:

@@ -12,7 +12,7 @@ from mock_sagemaker_ie.backend.experiments.lifecycle import STAGES, Fails
 from mock_sagemaker_ie.backend.hosting.endpoints import DEPLOYMENT_STAGES, FailsDeployment
 from mock_sagemaker_ie.backend.operations import OPERATIONS, changes
 from mock_sagemaker_ie.backend.settings import Durations, Row
-from mock_sagemaker_ie.calls import ANSWERED, INVOKE_ENDPOINT, require_operation
+from mock_sagemaker_ie.calls import ANSWERED, INVOCATIONS, require_operation
 from mock_sagemaker_ie.protocol.errors import shown, suggestion
 from mock_sagemaker_ie.protocol.limits import check_seconds, check_times
 from mock_sagemaker_ie.service.clients import service_model
@@ -247,7 +247,7 @@ def check_number(value: int, name: str, least: int = 1) -> None:
 
 @lru_cache(maxsize=64)
 def _model(operation: str) -> OperationModel:
-    service = "sagemaker-runtime" if operation == INVOKE_ENDPOINT else "sagemaker"
+    service = "sagemaker-runtime" if operation in INVOCATIONS else "sagemaker"
     return service_model(service).operation_model(operation)
 
 
@@ -288,7 +288,10 @@ def faults_of(operation: str, times: int = 1) -> list[Raises]:
 # By operation of others: the operations of the code before which it matters.
 _MATTERS: dict[str, tuple[str, ...]] = {
     CREATE: (CREATE,),
-    "DeleteEndpoint": (*(name for name in ANSWERED if name.endswith(("Endpoint", "Capacities"))), CREATE),
+    "DeleteEndpoint": (
+        *(name for name in ANSWERED if name.endswith(("Endpoint", "Capacities")) or name in INVOCATIONS),
+        CREATE,
+    ),
     **{
         operation: tuple(name for name in EXPERIMENT_OPERATIONS if not name.startswith(("Create", "List")))
         for operation in EXPERIMENT_OPERATIONS
