@@ -22,7 +22,7 @@ from mock_sagemaker_ie import (
     UnusedFaultError,
     mock_inference_experiment,
 )
-from mock_sagemaker_ie.calls import INVOKE_ENDPOINT
+from mock_sagemaker_ie.calls import INVOCATIONS
 from mock_sagemaker_ie.server.app import running_server
 from tests.activation.test_concurrency import forks, run
 from tests.activation.test_entering import by_async_with, by_start_and_stop, by_with, every_way
@@ -299,16 +299,27 @@ def invoke(mock):
         mock.client("sagemaker-runtime").invoke_endpoint(EndpointName=TESTED, Body=b"1")
 
 
+def stream(mock):
+    """Let the endpoint under test stream its answer, and read a part of it."""
+    with contextlib.suppress(ClientError):
+        body = mock.client("sagemaker-runtime").invoke_endpoint_with_response_stream(EndpointName=TESTED, Body=b"1")
+        next(iter(body["Body"]))
+        body["Body"].close()
+
+
 def requested(operation):
     """Return an action that calls an operation with its valid request."""
     return lambda mock: call(operation, **REQUESTS[operation])
 
 
 ACTIONS = {
-    **{operation: requested(operation) for operation in REQUESTS if operation != INVOKE_ENDPOINT},
+    **{operation: requested(operation) for operation in REQUESTS if operation not in INVOCATIONS},
     "start": lambda mock: call("StartInferenceExperiment", Name=NAME),
     "stop": lambda mock: promote(),
     "invoke": invoke,
+    "stream": stream,
+    "alarm": lambda mock: mock.alarm("my-alarm", state="ALARM"),
+    "scale": lambda mock: mock.scale(TESTED, PRODUCTION, 3),
     "pass a minute": lambda mock: mock.clock.advance(minutes=1),
     "pass a day": lambda mock: mock.clock.advance(days=1),
     "fail the experiment": lambda mock: mock.fail_experiment(NAME, "as arranged"),
@@ -429,7 +440,7 @@ def test_a_fault_of_the_original_waits_in_each_branch(strict):
 def test_a_fault_that_no_branch_meets_is_reported_by_the_mock_in_which_it_was_arranged():
     """The branch says nothing, and the original reports it once."""
     with (
-        pytest.raises(UnusedFaultError, match=r"1 arranged fault: ThrottlingException for ListModels$"),
+        pytest.raises(UnusedFaultError, match=r"1 arranged fault: ThrottlingException for ListModels; see"),
         mock_inference_experiment(unused_faults="error") as mock,
     ):
         mock.fail_next("ListModels", "ThrottlingException")
@@ -440,7 +451,7 @@ def test_a_fault_that_no_branch_meets_is_reported_by_the_mock_in_which_it_was_ar
 
 def test_a_fault_that_was_arranged_in_a_branch_is_reported_at_its_end(strict):
     """The original does not have it."""
-    with pytest.raises(UnusedFaultError, match=r"ThrottlingException for ListModels$"), strict.branch() as what_if:
+    with pytest.raises(UnusedFaultError, match=r"ThrottlingException for ListModels; see"), strict.branch() as what_if:
         what_if.fail_next("ListModels", "ThrottlingException")
 
     client().list_models()
