@@ -82,7 +82,7 @@ class Experiments:
         duplicate = Experiments(self._arn_prefix, self._settings, events, hosting, undo)
         experiment, duplicate.failures = self.store.get(name), self.failures
         duplicate._last_users[experiment.endpoint] = self._last_users.get(experiment.endpoint, "")
-        duplicate._put(experiment, lifecycle.next_by_time(experiment.life, self._durations))
+        duplicate._put(experiment)
         for at, reason in self._pending_failures.get(name, {}).items():
             duplicate._fail_later(name, reason, at)
         return duplicate
@@ -249,7 +249,8 @@ class Experiments:
             if (deployment := deployments.target_deployment(experiment, row.target)) is not None:
                 self._deploy(experiment, deployment, now, takes=ends - now)
         history = experiment.variant_history.plus(self._variant_statuses(experiment))
-        self._put(dataclasses.replace(experiment, variant_history=history), coming)
+        self.store.put(dataclasses.replace(experiment, variant_history=history))
+        self._expect(experiment, coming)
 
     def _variant_statuses(self, experiment: Experiment) -> dict[str, str]:
         """Return the status of each variant during the status that has just begun, by name."""
@@ -258,9 +259,12 @@ class Experiments:
             endpoint = endpoint.end_status(self._durations)  # The experiment is Cancelled for longer than that.
         return deployments.variant_statuses(experiment, endpoint)
 
-    def _put(self, experiment: Experiment, coming: tuple[object, dt.datetime] | None) -> None:
-        """Store an experiment. Add the events of the next transition that time triggers, and of the next failure."""
+    def _put(self, experiment: Experiment) -> None:
         self.store.put(experiment)
+        self._expect(experiment, lifecycle.next_by_time(experiment.life, self._durations))
+
+    def _expect(self, experiment: Experiment, coming: tuple[object, dt.datetime] | None) -> None:
+        """Add the events of the next transition that time triggers, and of the next failure of the scenario."""
         for each in (coming, self._next_failure(experiment)):
             if each is not None:
                 self._events.add(each[1], EventKind.EXPERIMENT, experiment.name)
