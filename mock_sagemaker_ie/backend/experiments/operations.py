@@ -275,8 +275,7 @@ class Experiments:
         history = experiment.variant_history.plus(self._variant_statuses(experiment))
         entered = dataclasses.replace(experiment, variant_history=history)
         self.store.put(entered)
-        self._expect(experiment.name, coming)
-        self._expect(experiment.name, self._next_failure(entered))
+        self._expect(entered, coming)
         if refusal is not None:
             self._enter(record.fail(entered, refusal, now, self._reading), now, changes_endpoint=False)
 
@@ -306,13 +305,13 @@ class Experiments:
 
     def _put(self, experiment: Experiment) -> None:
         self.store.put(experiment)
-        self._expect(experiment.name, self._next_by_time(experiment))
-        self._expect(experiment.name, self._next_failure(experiment))
+        self._expect(experiment, self._next_by_time(experiment))
 
-    def _expect(self, name: str, coming: tuple[object, dt.datetime] | None) -> None:
-        """Add the event of the next transition that time triggers, if there is one."""
-        if coming is not None:
-            self._events.add(coming[1], EventKind.EXPERIMENT, name)
+    def _expect(self, experiment: Experiment, coming: tuple[object, dt.datetime] | None) -> None:
+        """Add the events of the next transition that time triggers, and of the next failure of the scenario."""
+        for each in (coming, self._next_failure(experiment)):
+            if each is not None:
+                self._events.add(each[1], EventKind.EXPERIMENT, experiment.name)
 
     def _deploy(self, experiment: Experiment, settings: Values, now: dt.datetime, takes: dt.timedelta) -> None:
         if settings is experiment.before:  # What the endpoint served before the test needs no new capacity.
