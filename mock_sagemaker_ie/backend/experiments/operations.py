@@ -85,7 +85,7 @@ class Experiments:
         duplicate = Experiments(self._arn_prefix, self._settings, events, hosting, undo)
         experiment, duplicate.failures = self.store.get(name), self.failures
         duplicate._last_users[experiment.endpoint] = self._last_users.get(experiment.endpoint, "")
-        duplicate._put(experiment)
+        duplicate._put(experiment, self._next_by_time(experiment))
         for at, reason in self._pending_failures.get(name, {}).items():
             duplicate._fail_later(name, reason, at)
         return duplicate
@@ -264,8 +264,7 @@ class Experiments:
             elif (deployment := deployments.target_deployment(experiment, row.target)) is not None:
                 self._deploy(experiment, deployment, now, takes=ends - now)
         history = experiment.variant_history.plus(self._variant_statuses(experiment))
-        self.store.put(dataclasses.replace(experiment, variant_history=history))
-        self._expect(experiment.name, coming)
+        self._put(dataclasses.replace(experiment, variant_history=history), coming)
 
     def _next_by_time(self, experiment: Experiment) -> tuple[Transition[Status], dt.datetime] | None:
         """Return the next transition that time triggers, and its instant; None when the status stays."""
@@ -278,15 +277,12 @@ class Experiments:
             endpoint = endpoint.end_status(self._durations)  # The experiment is Cancelled for longer than that.
         return deployments.variant_statuses(experiment, endpoint)
 
-    def _put(self, experiment: Experiment) -> None:
+    def _put(self, experiment: Experiment, coming: tuple[object, dt.datetime] | None) -> None:
+        """Store an experiment. Add the events of the next transition that time triggers, and of the next failure."""
         self.store.put(experiment)
-        self._expect(experiment.name, self._next_by_time(experiment))
-        self._expect(experiment.name, self._next_failure(experiment))
-
-    def _expect(self, name: str, coming: tuple[object, dt.datetime] | None) -> None:
-        """Add the event of the next transition that time triggers, if there is one."""
-        if coming is not None:
-            self._events.add(coming[1], EventKind.EXPERIMENT, name)
+        for each in (coming, self._next_failure(experiment)):
+            if each is not None:
+                self._events.add(each[1], EventKind.EXPERIMENT, experiment.name)
 
     def _deploy(self, experiment: Experiment, settings: Values, now: dt.datetime, takes: dt.timedelta) -> None:
         if settings is experiment.before:  # What the endpoint served before the test needs no new capacity.
