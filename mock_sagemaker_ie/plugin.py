@@ -129,6 +129,7 @@ def sagemaker_ie(request: pytest.FixtureRequest) -> Iterator[InferenceExperiment
 def _options(request: pytest.FixtureRequest) -> dict[str, Any]:
     """Return the options of a test: those of the ini file, and those of its markers, which take precedence."""
     from mock_sagemaker_ie import Durations  # noqa: PLC0415
+    from mock_sagemaker_ie.scenario import CALM  # noqa: PLC0415
 
     options: dict[str, Any] = {
         "account_id": request.config.getini("sagemaker_ie_account_id"),
@@ -140,8 +141,9 @@ def _options(request: pytest.FixtureRequest) -> dict[str, Any]:
     given: dict[str, Any] = {}
     for marker in reversed(list(request.node.iter_markers(NAME))):
         given |= _keywords(marker)
-    if getattr(given.get("scenario"), "durations", Durations()) != Durations():
-        del options["durations"]  # The marker takes precedence.
+    for name in ("durations", "assumptions"):
+        if getattr(given.get("scenario"), name, None) not in (None, getattr(CALM, name)):
+            del options[name]  # The marker takes precedence.
     return options | given
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import botocore.exceptions
 
+from mock_sagemaker_ie.backend.assumptions import Assumptions
 from mock_sagemaker_ie.backend.experiments.lifecycle import STAGES, Fails
 from mock_sagemaker_ie.backend.hosting.endpoints import DEPLOYMENT_STAGES, FailsDeployment
 from mock_sagemaker_ie.backend.operations import OPERATIONS, changes
@@ -141,7 +142,8 @@ class Scenario(Row):
     `durations` (Durations): the time that each transitional status lasts. `failures`: what fails, rows of Fails and
     FailsDeployment. `faults`: what calls get, rows of Raises and Delays. `interference`: what others do, rows of
     Interferes. `pages`: the maximum numbers of entries in the first, the second … answer of each List operation: 0
-    makes an empty page with a NextToken (inferred: list_filters).
+    makes an empty page with a NextToken (inferred: list_filters). `assumptions` (Assumptions): what the mock assumes of
+    AWS where nothing is documented.
     What no call or experiment meets is not reported. Raises TypeError or ValueError for a value that is not allowed.
     """
 
@@ -150,10 +152,12 @@ class Scenario(Row):
     faults: Sequence[Raises | Delays] = ()
     interference: Sequence[Interferes] = ()
     pages: Sequence[int] = ()
+    assumptions: Assumptions = Assumptions()  # noqa: RUF009 - frozen
 
     def __post_init__(self) -> None:
-        if not isinstance(self.durations, Durations):
-            raise TypeError(f"Scenario: durations={self.durations!r}: expected Durations(…)")
+        for name, kind in _VALUES.items():
+            if not isinstance(value := getattr(self, name), kind):
+                raise TypeError(f"Scenario: {name}={shown(value)}: expected {kind.__name__}(…)")
         for name, kinds in _KINDS.items():
             object.__setattr__(self, name, _rows(name, getattr(self, name), kinds))
         for size in self.pages:
@@ -165,14 +169,16 @@ class Scenario(Row):
         for name in _KINDS:
             if rows := getattr(self, name):
                 yield f"{name}=[{', '.join(map(repr, rows))}]"
+        if self.assumptions != Assumptions():
+            yield f"assumptions={self.assumptions!r}"
 
     def __str__(self) -> str:
         """Return a short description, for the id of a test."""
         durations = [] if self.durations == Durations() else [f"durations {self.durations}"]
+        rows = map(str, (*self.failures, *self.faults, *self.interference))
         pages = [f"pages of {', '.join(map(str, self.pages))}"] if self.pages else []
-        return (
-            " and ".join([*durations, *map(str, (*self.failures, *self.faults, *self.interference)), *pages]) or "calm"
-        )
+        assumptions = [] if self.assumptions == Assumptions() else [f"assumptions {self.assumptions}"]
+        return " and ".join([*durations, *rows, *pages, *assumptions]) or "calm"
 
     # --- finite lists
 
@@ -219,6 +225,7 @@ class Scenario(Row):
         return Plan(faults, acts, self.pages)
 
 
+_VALUES: dict[str, type] = {"durations": Durations, "assumptions": Assumptions}
 _KINDS: dict[str, tuple[type, ...]] = {
     "failures": (Fails, FailsDeployment),
     "faults": (Raises, Delays),
@@ -237,6 +244,9 @@ def _rows(name: str, rows: Iterable[Any], kinds: tuple[type, ...]) -> tuple[Any,
         if not isinstance(row, kinds):
             raise TypeError(f"Scenario: {name}={shown(rows)}: {shown(row)} is none of {expected}")
     return rows
+
+
+CALM = Scenario()
 
 
 def check_number(value: int, name: str, least: int = 1) -> None:

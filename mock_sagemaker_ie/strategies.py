@@ -13,6 +13,7 @@ except ModuleNotFoundError as error:
         "mock_sagemaker_ie.strategies needs hypothesis: pip install 'mock-sagemaker-ie[explore]'", name="hypothesis"
     ) from error
 
+from mock_sagemaker_ie.backend.assumptions import ROWS, Assumptions
 from mock_sagemaker_ie.backend.experiments.lifecycle import STAGES, Fails
 from mock_sagemaker_ie.backend.hosting.endpoints import DEPLOYMENT_STAGES, FailsDeployment
 from mock_sagemaker_ie.backend.settings import Durations
@@ -50,6 +51,7 @@ def scenarios(
     faults: Choice = True,
     interference: Choice = True,
     pages: bool = True,
+    assumptions: Choice = False,
     operations: Collection[str] = (*EXPERIMENT_OPERATIONS, "DescribeEndpoint"),
     max_faults: int = 8,
     max_duration: dt.timedelta = 60 * MINUTE,
@@ -59,7 +61,8 @@ def scenarios(
     Each kind of trouble is on (True), off (False), or restricted to some names: `durations` to statuses, as in
     Durations; `failures` to stages of an experiment, and "deployment" for those of an endpoint; `faults` to codes of
     AWS errors, names of botocore's connection errors, and "delay"; `interference` to operations of others.
-    `pages`: whether pages are cut short. `operations`: those of the code under test that faults and interference
+    `pages`: whether pages are cut short. `assumptions`, off by default: one other choice of a field of Assumptions, or
+    of some fields, as in `Assumptions.each()`. `operations`: those of the code under test that faults and interference
     concern. `max_faults`: the number of rows of faults at most, each for up to six calls. `max_duration`: of a status,
     in whole minutes. Raises ValueError for an unknown name, TypeError for a value of another type.
     """
@@ -73,6 +76,7 @@ def scenarios(
     errors = _chosen("faults", faults, [*dict.fromkeys(fault.error for fault in raised), "delay"])
     others = [row for operation in operations for row in interference_of(operation)]
     acts = _chosen("interference", interference, [*dict.fromkeys(row.operation for row in others)])
+    assumed = _chosen("assumptions", assumptions, [row.name for row in ROWS])
     raised = [each for each in raised if each.error in errors]
     others = [each for each in others if each.operation in acts]
     return _scenarios(
@@ -81,6 +85,7 @@ def scenarios(
         _rows(_faults(raised, operations if "delay" in errors else ()), max_faults, often=True),
         _rows(_interference(others), 2),
         _rows(st.integers(0, 2) if pages else None, 2),
+        st.sampled_from([each for each in Assumptions.each() if {*each.changed()} <= {*assumed}]),
     )
 
 

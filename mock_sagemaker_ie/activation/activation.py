@@ -12,14 +12,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from mock_sagemaker_ie.activation.options import complete, document
-from mock_sagemaker_ie.backend.assumptions import Assumptions
-from mock_sagemaker_ie.backend.settings import Durations, Settings
+from mock_sagemaker_ie.backend.settings import Settings
 from mock_sagemaker_ie.clock import FrozenClock, MockClock, as_clock, branch_of
 from mock_sagemaker_ie.documentation import Page
 from mock_sagemaker_ie.interception import botocore_hook, name_lookup, requests_hook, stack
 from mock_sagemaker_ie.interception.stack import ActiveMock
 from mock_sagemaker_ie.mock import InferenceExperimentMock
-from mock_sagemaker_ie.scenario import Scenario
+from mock_sagemaker_ie.scenario import CALM
 from mock_sagemaker_ie.service.alarm_reader import AlarmReader
 from mock_sagemaker_ie.service.call_log import log
 from mock_sagemaker_ie.service.clients import partitions
@@ -171,9 +170,12 @@ document(mock_inference_experiment)
 
 def make_service(options: Options) -> tuple[Service, Delivery]:
     """Return a new service with these complete options, and the object that delivers its captures and metrics."""
-    scenario, clock, keep = options["scenario"] or Scenario(), options["clock"], options["keep"]
-    durations = scenario.durations if scenario.durations != Durations() else options["durations"] or Durations()
-    assumptions = options["assumptions"] or Assumptions()
+    scenario, clock, keep = options["scenario"] or CALM, options["clock"], options["keep"]
+    durations, assumptions = options["durations"] or CALM.durations, options["assumptions"] or CALM.assumptions
+    if scenario.durations != CALM.durations:
+        durations = scenario.durations
+    if scenario.assumptions != CALM.assumptions:
+        assumptions = scenario.assumptions
     settings = Settings(
         durations, options["strict"], options["quotas"], assumptions, scenario.failures, tuple(options["role_denied"])
     )

@@ -48,7 +48,7 @@ class Options(TypedDict, total=False):
         Everything that the service, the network and other people do by themselves. With a scenario and without a
         `clock`, time stands still until the code under test sleeps or the test moves the clock, and `random` begins
         from the same seed in every mock, so that botocore pauses equally long between its retries. ValueError is
-        raised when both the scenario and `durations` say how long statuses last.
+        raised when the scenario and `durations`, or the scenario and `assumptions`, say two things.
     `account_id` (str of 12 digits; default: "123456789012"):
         The account that calls come from. A client with explicit credentials that name another account uses that one.
     `region_name` (str or None; default: None):
@@ -146,7 +146,7 @@ def complete(options: dict[str, Any]) -> Options:
             f"(options: {', '.join(sorted(_OPTIONS))})",
         )
     checked = {name: check(options.get(name, default)) for name, (default, check) in _OPTIONS.items()}
-    _require_one_source(checked["durations"], checked["scenario"])
+    _require_one_source(checked)
     return cast("Options", checked)  # A test compares _OPTIONS with the keys of Options.
 
 
@@ -187,9 +187,12 @@ def _scenario(scenario: Any) -> Scenario | None:
     return scenario
 
 
-def _require_one_source(durations: Durations, scenario: Scenario | None) -> None:
-    if scenario is not None and Durations() not in (durations, scenario.durations) and durations != scenario.durations:
-        raise ValueError(f"durations={durations!r} and {scenario!r} both say how long statuses last; pass one of them")
+def _require_one_source(options: Mapping[str, Any]) -> None:
+    """Raise ValueError when a scenario and an option of the same name say two things."""
+    for name, what in (("durations", "how long statuses last"), ("assumptions", "what the mock assumes")):
+        option, own = options[name], getattr(options["scenario"], name, options[name])
+        if option != own and type(option)() not in (option, own):
+            raise ValueError(f"{name}={option!r} and {options['scenario']!r} both say {what}; pass one of them")
 
 
 def _assumptions(assumptions: Any) -> Assumptions:

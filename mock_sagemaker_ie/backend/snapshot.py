@@ -67,7 +67,7 @@ def _put(backend: SageMakerBackend, record: Any) -> None:
         if not record.finished and backend.hosting.find(record.endpoint) is None:
             raise LookupError(f"experiment {record.name} needs endpoint {record.endpoint}, which is missing")
         backend.experiments._last_users[record.endpoint] = record.name
-        backend.experiments._put(record)
+        backend.experiments._put(record, backend.experiments._next_by_time(record))
     else:
         _stores(backend)[record.kind.type].put(record)
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from mock_sagemaker_ie.backend.hosting.metrics import Datapoint
     from mock_sagemaker_ie.fidelity.observations import Observation
-    from mock_sagemaker_ie.fidelity.probes import Probe
+    from mock_sagemaker_ie.fidelity.probe import Probe
     from mock_sagemaker_ie.mock import InferenceExperimentMock
 
 Values = dict[str, Any]

@@ -6,13 +6,14 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mock_sagemaker_ie.fidelity.probes import TIER_0, TIER_1
-from mock_sagemaker_ie.fidelity.shadow_tests import TIER_2
+from mock_sagemaker_ie.fidelity.tier_0 import TIER_0
+from mock_sagemaker_ie.fidelity.tier_1 import TIER_1
+from mock_sagemaker_ie.fidelity.tier_2 import TIER_2
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mock_sagemaker_ie.fidelity.probes import Probe
+    from mock_sagemaker_ie.fidelity.probe import Probe
 
 Values = dict[str, Any]
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from mock_sagemaker_ie.fidelity.probes import Probe
+    from mock_sagemaker_ie.fidelity.probe import Probe
 
     Say = Callable[[str], None]
 

@@ -10,14 +10,14 @@ from botocore import xform_name
 from botocore.exceptions import ClientError, HTTPClientError, NoCredentialsError, ParamValidationError
 from botocore.exceptions import ConnectionError as UnreachableError
 
-from mock_sagemaker_ie.fidelity.probes import Call, Captures, Metrics, Wait
+from mock_sagemaker_ie.fidelity.probe import Call, Captures, Metrics, Wait
 from mock_sagemaker_ie.fidelity.scrubbing import Scrubber
 from mock_sagemaker_ie.protocol.errors import error_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from mock_sagemaker_ie.fidelity.probes import Probe, Step
+    from mock_sagemaker_ie.fidelity.probe import Probe, Step
 
 Values = dict[str, Any]
 

@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError, ConnectTimeoutError
 
 import mock_sagemaker_ie
 from mock_sagemaker_ie import (
+    Assumptions,
     Delays,
     Durations,
     Fails,
@@ -33,6 +34,7 @@ EVERYTHING = Scenario(
     faults=[Raises("ListModels", "ThrottlingException", call=2, times=3), Delays("ListModels", 0.5)],
     interference=[Interferes("StopInferenceExperiment", before="ListModels", call=2)],
     pages=[0, 2],
+    assumptions=Assumptions(busy_endpoint="ConflictException", list_page_size=100),
 )
 
 
@@ -83,6 +85,7 @@ def test_equal_scenarios_are_equal():
         (lambda: Interferes("ListModels", before="ListModels"), "'ListModels' is not what others do"),
         (lambda: Interferes("CreateInferenceExperiment", before="ListModels"), "takes a name only before Create"),
         (lambda: Scenario(durations=5), "durations=5: expected Durations"),
+        (lambda: Scenario(assumptions="arn_case=lower"), "assumptions='arn_case=lower': expected Assumptions"),
         (lambda: Scenario(failures=["Running"]), "'Running' is none of Fails and FailsDeployment"),
         (lambda: Scenario(failures=Fails("Running", NO_CAPACITY)), "expected a list of Fails and FailsDeployment"),
         (lambda: Scenario(pages=[-1]), "expected an int of 0 or more"),
@@ -90,6 +93,10 @@ def test_equal_scenarios_are_equal():
         (
             lambda: mock_inference_experiment(scenario=REALISTIC, durations=Durations(creating=MINUTE)),
             "both say how long statuses last",
+        ),
+        (
+            lambda: mock_inference_experiment(scenario=EVERYTHING, assumptions=Assumptions(arn_case="lower")),
+            "both say what the mock assumes",
         ),
     ],
 )
@@ -464,12 +471,28 @@ def test_parametrized_tests_have_readable_ids(pytester):
 
 
 def test_the_marker_takes_a_scenario(pytester):
-    """Its durations take precedence over those of the ini file; without any, those of the ini file count."""
-    pytester.makeini("[pytest]\nsagemaker_ie_durations = creating=60")
+    """Its durations and assumptions take precedence over the ini file; without any, those of the ini file count."""
+    pytester.makeini("[pytest]\nsagemaker_ie_durations = creating=60\nsagemaker_ie_assumptions = list_page_size=100")
     pytester.makepyfile("""
         import pytest
-        from mock_sagemaker_ie import Durations, Fails, Scenario
+        from mock_sagemaker_ie import Assumptions, Durations, Fails, Scenario
         from tests.requests import NAME, create
+
+        def arn_after(mock, models):
+            for number in range(models):
+                client = mock.client()
+                arn = client.create_inference_experiment(**create(f"E{number}", EndpointName=f"e{number}"))
+            return arn["InferenceExperimentArn"], len(client.list_inference_experiments()["InferenceExperiments"])
+
+        @pytest.mark.sagemaker_ie(scenario=Scenario(assumptions=Assumptions(arn_case="lower")))
+        def test_assumptions(sagemaker_ie):
+            arn, listed = arn_after(sagemaker_ie, 11)
+            assert (arn[-3:], listed) == ("e10", 10)
+
+        @pytest.mark.sagemaker_ie(scenario=Scenario())
+        def test_no_assumptions(sagemaker_ie):
+            arn, listed = arn_after(sagemaker_ie, 11)
+            assert (arn[-3:], listed) == ("E10", 11)
 
         @pytest.mark.sagemaker_ie(scenario=Scenario(durations=Durations.parse("creating=300")))
         def test_durations(sagemaker_ie):
@@ -483,7 +506,7 @@ def test_the_marker_takes_a_scenario(pytester):
             assert sagemaker_ie.timeline(NAME).segments[-1].status == "Cancelled"
     """)
 
-    pytester.runpytest_inprocess("-p", "no:cacheprovider").assert_outcomes(passed=2)
+    pytester.runpytest_inprocess("-p", "no:cacheprovider").assert_outcomes(passed=4)
 
 
 def test_time_stands_still_without_a_clock(sagemaker):

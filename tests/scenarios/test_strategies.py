@@ -10,12 +10,14 @@ import sys
 import boto3
 import pytest
 from botocore.config import Config
+from botocore.exceptions import ClientError
 from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
 
-from mock_sagemaker_ie import Delays, Durations, Fails, Raises, Scenario, mock_inference_experiment
+from mock_sagemaker_ie import Assumptions, Delays, Durations, Fails, Raises, Scenario, mock_inference_experiment
 from mock_sagemaker_ie.strategies import scenarios
 from tests.attack.size import LARGE
+from tests.requests import create
 from tests.scenarios.controllers import MISTAKES, Controller, run
 
 # One attempt, so that each fault shows: the controllers retry by themselves.
@@ -42,7 +44,7 @@ def is_wrong(kind, scenario):
 def members(scenario):
     """Return the members of a scenario that are not as in the calm one, once for each of their rows."""
     names = [] if scenario.durations == Durations() else ["durations"]
-    rows = [each.name for each in dataclasses.fields(scenario) if each.name != "durations"]
+    rows = [each.name for each in dataclasses.fields(scenario) if each.name not in ("durations", "assumptions")]
     return [*names, *(name for name in rows for _ in getattr(scenario, name))]
 
 
@@ -73,7 +75,23 @@ def test_a_mistake_is_found_and_its_cause_is_named(kind):
 
 def test_scenarios_shrink_towards_the_calm_one():
     """A test that always fails ends with it."""
-    assert find(scenarios(), lambda _: True) == Scenario()
+    assert find(scenarios(assumptions=True), lambda _: True) == Scenario()
+
+
+def test_an_assumption_is_found_and_named():
+    """Code that takes ResourceInUse for the only sign of a busy endpoint fails under the three other codes."""
+
+    def is_surprised(scenario):
+        with mock_inference_experiment(scenario=scenario):
+            SAGEMAKER.create_inference_experiment(**create(EndpointName="one"))
+            with pytest.raises(ClientError) as error:
+                SAGEMAKER.create_inference_experiment(**create("second", EndpointName="one"))
+        return error.value.response["Error"]["Code"] != "ResourceInUse"
+
+    only = {"durations": False, "failures": False, "faults": False, "interference": False, "pages": False}
+    found = find(scenarios(assumptions=True, **only), is_surprised)
+
+    assert found == Scenario(assumptions=Assumptions(busy_endpoint="ResourceLimitExceeded"))
 
 
 @pytest.mark.parametrize(
@@ -95,6 +113,9 @@ def test_scenarios_shrink_towards_the_calm_one():
             lambda each: {row.operation for row in each.interference} <= {"StopInferenceExperiment"},
         ),
         ({"pages": False}, lambda each: not each.pages),
+        ({}, lambda each: each.assumptions == Assumptions()),
+        ({"assumptions": True}, lambda each: len(each.assumptions.changed()) <= 1),
+        ({"assumptions": ["arn_case"]}, lambda each: {*each.assumptions.changed()} <= {"arn_case"}),
     ],
     ids=str,
 )
@@ -116,6 +137,7 @@ def test_each_kind_of_trouble_can_be_restricted(options, check):
         ({"failures": "Starting"}, "expected True, False or a list of Creating"),
         ({"faults": ["Throttled"]}, "did you mean 'ThrottlingException'"),
         ({"interference": 3}, "expected True, False or a list of CreateInferenceExperiment"),
+        ({"assumptions": ["arn_cas"]}, "'arn_cas' is unknown; did you mean 'arn_case'"),
         ({"operations": ["ListModel"]}, "'ListModel' is not an operation that the mock answers"),
         ({"max_duration": 3}, "max_duration=3: expected a timedelta"),
     ],

@@ -92,7 +92,7 @@ class Experiments:
         duplicate = Experiments(self._arn_prefix, self._settings, events, hosting, undo)
         experiment, duplicate.failures = self.store.get(name), self.failures
         duplicate._last_users[experiment.endpoint] = self._last_users.get(experiment.endpoint, "")
-        duplicate._put(experiment)
+        duplicate._put(experiment, self._next_by_time(experiment))
         for at, reason in self._pending_failures.get(name, {}).items():
             duplicate._fail_later(name, reason, at)
         return duplicate
@@ -274,8 +274,7 @@ class Experiments:
                     self._deploy(experiment, deployment, now, takes=ends - now)
         history = experiment.variant_history.plus(self._variant_statuses(experiment))
         entered = dataclasses.replace(experiment, variant_history=history)
-        self.store.put(entered)
-        self._expect(entered, coming)
+        self._put(entered, coming)
         if refusal is not None:
             self._enter(record.fail(entered, refusal, now, self._reading), now, changes_endpoint=False)
 
@@ -303,12 +302,9 @@ class Experiments:
             endpoint = endpoint.end_status(self._durations)  # The experiment is Cancelled for longer than that.
         return deployments.variant_statuses(experiment, endpoint)
 
-    def _put(self, experiment: Experiment) -> None:
+    def _put(self, experiment: Experiment, coming: tuple[object, dt.datetime] | None) -> None:
+        """Store an experiment. Add the events of the next transition that time triggers, and of the next failure."""
         self.store.put(experiment)
-        self._expect(experiment, self._next_by_time(experiment))
-
-    def _expect(self, experiment: Experiment, coming: tuple[object, dt.datetime] | None) -> None:
-        """Add the events of the next transition that time triggers, and of the next failure of the scenario."""
         for each in (coming, self._next_failure(experiment)):
             if each is not None:
                 self._events.add(each[1], EventKind.EXPERIMENT, experiment.name)

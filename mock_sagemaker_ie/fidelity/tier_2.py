@@ -1,10 +1,10 @@
-"""Probes that run shadow tests on an endpoint: at most two instances at a time."""
+"""The probes that run shadow tests on an endpoint: at most two instances at a time."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from mock_sagemaker_ie.fidelity.probes import (
+from mock_sagemaker_ie.fidelity.probe import (
     Call,
     Captures,
     Metrics,
@@ -41,7 +41,7 @@ BOTH = ("production model", "shadow model")
 
 def _create(name: str, about: tuple[str, ...] = ("arn_form",), needs: tuple[str, ...] = BOTH, **changes: Any) -> Call:
     request = experiment(name, **changes)
-    return Call(f"create {name}", "CreateInferenceExperiment", request, about, ("InferenceExperimentArn",), needs)
+    return Call(f"create {name}", "CreateInferenceExperiment", request, about, needs, ("InferenceExperimentArn",))
 
 
 def _until(name: str, *statuses: str, about: tuple[str, ...], after: str, step: str | None = None) -> Wait:
@@ -57,7 +57,7 @@ def _endpoint_until(name: str, about: tuple[str, ...], after: str, step: str) ->
 
 def _invoke(step: str, name: str, about: tuple[str, ...], after: str, **members: Any) -> Call:
     request = {**_endpoint(name), "Body": b"1,2", "ContentType": "text/csv", **members}
-    return Call(step, "runtime:InvokeEndpoint", request, about, ("InvokedProductionVariant",), (after,))
+    return Call(step, "runtime:InvokeEndpoint", request, about, (after,), ("InvokedProductionVariant",))
 
 
 RUNNING = "until running is Running"
@@ -79,6 +79,7 @@ TIER_2 = (
                 "DescribeInferenceExperiment",
                 _named("running"),
                 ("default_schedule", "deployments_of_experiments", "times"),
+                (RUNNING,),
                 (
                     "Status",
                     "Schedule.EndTime-Schedule.StartTime",
@@ -87,24 +88,22 @@ TIER_2 = (
                     "ModelVariants.0.Status",
                     "ModelVariants.1.Status",
                 ),
-                (RUNNING,),
             ),
             Call(
                 "endpoint",
                 "DescribeEndpoint",
                 _endpoint("running"),
                 ("deployments_of_experiments",),
-                ("EndpointStatus", "ProductionVariants.0.CurrentWeight", "ShadowProductionVariants.0.CurrentWeight"),
                 (RUNNING,),
+                ("EndpointStatus", "ProductionVariants.0.CurrentWeight", "ShadowProductionVariants.0.CurrentWeight"),
             ),
             _create("busy", ("busy_endpoint",), (RUNNING,), EndpointName="{prefix}-running"),
-            Call("start", "StartInferenceExperiment", _named("running"), ("start_only_created",), (), (RUNNING,)),
+            Call("start", "StartInferenceExperiment", _named("running"), ("start_only_created",), (RUNNING,)),
             Call(
                 "change a fixed member",
                 "UpdateInferenceExperiment",
                 {**_named("running"), "Schedule": {"StartTime": f"{{now+{DAY}}}"}},
                 ("update_statuses",),
-                (),
                 (RUNNING,),
             ),
             Call(
@@ -115,7 +114,6 @@ TIER_2 = (
                     "DesiredWeightsAndCapacities": [{"VariantName": "production", "DesiredWeight": 2}],
                 },
                 ("weights_under_test",),
-                (),
                 (RUNNING,),
             ),
             _invoke("invoke", "running", ("who_answers",), RUNNING),
@@ -123,33 +121,28 @@ TIER_2 = (
             _invoke("target nothing", "running", ("unknown_target",), RUNNING, TargetVariant="other"),
             Captures("captures", "{prefix}-running", 2, ("shadow_event_id", "capture_form"), ("capture", "invoke")),
             Metrics("metrics", "{prefix}-running", ("capture_form", "metrics_by_config"), ("invoke",)),
-            Call("stop", "StopInferenceExperiment", stop("running"), ("stop_running",), (), (RUNNING,)),
+            Call("stop", "StopInferenceExperiment", stop("running"), ("stop_running",), (RUNNING,)),
             _until("running", about=("desired_state",), after="stop", step="until it has ended"),
             Call(
                 "ended",
                 "DescribeInferenceExperiment",
                 _named("running"),
                 ("desired_state", "stop_reason"),
-                ("Status", "StatusReason", "ModelVariants.0.Status", "ModelVariants.1.Status"),
                 ("stop",),
+                ("Status", "StatusReason", "ModelVariants.0.Status", "ModelVariants.1.Status"),
             ),
             Call(
                 "endpoint after it",
                 "DescribeEndpoint",
                 _endpoint("running"),
                 ("stop_actions",),
-                ("EndpointStatus", "EndpointConfigName"),
                 ("stop",),
+                ("EndpointStatus", "EndpointConfigName"),
             ),
             Call(
-                "delete",
-                "DeleteInferenceExperiment",
-                _named("running"),
-                ("delete_finished",),
-                (),
-                ("until it has ended",),
+                "delete", "DeleteInferenceExperiment", _named("running"), ("delete_finished",), ("until it has ended",)
             ),
-            Call("delete again", "DeleteInferenceExperiment", _named("running"), ("wrong_status",), (), ("delete",)),
+            Call("delete again", "DeleteInferenceExperiment", _named("running"), ("wrong_status",), ("delete",)),
         ),
         minutes=25,
     ),
@@ -166,7 +159,6 @@ TIER_2 = (
                 "UpdateInferenceExperiment",
                 {**_named("scheduled"), "Schedule": {"EndTime": "{now+900}"}},
                 ("update_statuses",),
-                (),
                 (SCHEDULED,),
             ),
             _until("scheduled", about=("deadline_in_updating",), after="end it soon", step="until it has ended"),
@@ -175,8 +167,8 @@ TIER_2 = (
                 "DescribeEndpoint",
                 _endpoint("scheduled"),
                 ("created_endpoint",),
-                ("EndpointStatus",),
                 ("until it has ended",),
+                ("EndpointStatus",),
             ),
         ),
         minutes=40,
@@ -194,7 +186,6 @@ TIER_2 = (
                 "StopInferenceExperiment",
                 stop("early-stop"),
                 ("stop_in_created",),
-                (),
                 ("until early-stop is Created",),
             ),
             Call(
@@ -202,8 +193,8 @@ TIER_2 = (
                 "DescribeInferenceExperiment",
                 _named("early-stop"),
                 ("stop_in_created",),
-                ("Status",),
                 ("until early-stop is Created",),
+                ("Status",),
             ),
         ),
         minutes=15,
@@ -221,7 +212,6 @@ TIER_2 = (
                 "DeleteInferenceExperiment",
                 _named("early-delete"),
                 ("delete_in_created",),
-                (),
                 ("until early-delete is Created",),
             ),
         ),
@@ -240,38 +230,29 @@ TIER_2 = (
                 "DescribeInferenceExperiment",
                 _named("early"),
                 ("times",),
-                ("Schedule.EndTime-Schedule.StartTime",),
                 ("until early is Created",),
+                ("Schedule.EndTime-Schedule.StartTime",),
             ),
-            Call("start", "StartInferenceExperiment", _named("early"), ("start_only_created",), (), ("requested",)),
+            Call("start", "StartInferenceExperiment", _named("early"), ("start_only_created",), ("requested",)),
             _until("early", "Running", about=("deployments_of_experiments",), after="start"),
             Call(
                 "repeat the requested StartTime",
                 "UpdateInferenceExperiment",
                 {**_named("early"), "Schedule": {"StartTime": "{requested.Schedule.StartTime}"}},
                 ("repeated_start_time",),
-                (),
                 (EARLY,),
             ),
             _until("early", "Running", about=("repeated_schedule",), after=EARLY, step="until it is Running again"),
-            Call("actual", "DescribeInferenceExperiment", _named("early"), ("times",), ("Status",), (EARLY,)),
+            Call("actual", "DescribeInferenceExperiment", _named("early"), ("times",), (EARLY,), ("Status",)),
             Call(
                 "repeat the actual StartTime",
                 "UpdateInferenceExperiment",
                 {**_named("early"), "Schedule": {"StartTime": "{actual.Schedule.StartTime}"}},
                 ("repeated_start_time",),
-                (),
                 ("actual",),
             ),
             _until("early", "Running", about=("repeated_schedule",), after="actual", step="until it runs on"),
-            Call(
-                "delete",
-                "DeleteInferenceExperiment",
-                _named("early"),
-                ("delete_in_running",),
-                (),
-                ("until it runs on",),
-            ),
+            Call("delete", "DeleteInferenceExperiment", _named("early"), ("delete_in_running",), ("until it runs on",)),
         ),
         minutes=45,
     ),
@@ -281,14 +262,13 @@ TIER_2 = (
         "an existing endpoint, which a client updates and deletes during a shadow test",
         (
             *MODELS,
-            Call("config", "CreateEndpointConfig", endpoint_config("changed"), ("hosting_errors",), (), BOTH),
-            Call("other config", "CreateEndpointConfig", endpoint_config("other"), ("hosting_errors",), (), BOTH),
+            Call("config", "CreateEndpointConfig", endpoint_config("changed"), ("hosting_errors",), BOTH),
+            Call("other config", "CreateEndpointConfig", endpoint_config("other"), ("hosting_errors",), BOTH),
             Call(
                 "create endpoint",
                 "CreateEndpoint",
                 {**_endpoint("changed"), "EndpointConfigName": "{prefix}-changed"},
                 ("hosting_errors",),
-                (),
                 ("config",),
             ),
             _endpoint_until("changed", ("hosting_errors",), "create endpoint", "until the endpoint is in service"),
@@ -299,7 +279,6 @@ TIER_2 = (
                 "UpdateEndpoint",
                 {**_endpoint("changed"), "EndpointConfigName": "{prefix}-other"},
                 ("update_endpoint_under_test",),
-                (),
                 (CHANGED,),
             ),
             _endpoint_until("changed", ("update_endpoint_under_test",), CHANGED, "until the endpoint is settled"),
@@ -308,7 +287,6 @@ TIER_2 = (
                 "DeleteEndpoint",
                 _endpoint("changed"),
                 ("delete_endpoint_under_test",),
-                (),
                 (CHANGED,),
             ),
             Call(
@@ -316,8 +294,8 @@ TIER_2 = (
                 "DescribeInferenceExperiment",
                 _named("changed"),
                 ("delete_endpoint_under_test",),
-                ("Status",),
                 (CHANGED,),
+                ("Status",),
             ),
         ),
         minutes=35,
@@ -331,11 +309,11 @@ TIER_2 = (
             _create("c", Schedule=TOMORROW),
             _create("b", Schedule=TOMORROW),
             _until("b", "Created", about=("deployments_of_experiments",), after="create b"),
-            Call("stop b", "StopInferenceExperiment", stop("b"), ("stop_in_created",), (), ("until b is Created",)),
+            Call("stop b", "StopInferenceExperiment", stop("b"), ("stop_in_created",), ("until b is Created",)),
             _until("b", about=("desired_state",), after="stop b", step="until b has ended"),
             _create("a", needs=("until b has ended",), Schedule=TOMORROW, EndpointName="{prefix}-b"),
             _until("a", "Created", about=("deployments_of_experiments",), after="create a"),
-            Call("stop a", "StopInferenceExperiment", stop("a"), ("stop_in_created",), (), ("until a is Created",)),
+            Call("stop a", "StopInferenceExperiment", stop("a"), ("stop_in_created",), ("until a is Created",)),
             _until("a", about=("desired_state",), after="stop a", step="until a has ended"),
             _until("c", "Created", about=("deployments_of_experiments",), after="create c"),
             *(
@@ -344,8 +322,8 @@ TIER_2 = (
                     "ListInferenceExperiments",
                     {"NameContains": "{prefix}", **query},
                     (about,),
-                    ("InferenceExperiments.0.Name", "InferenceExperiments.1.Name", "InferenceExperiments.2.Name"),
                     ("until c is Created",),
+                    ("InferenceExperiments.0.Name", "InferenceExperiments.1.Name", "InferenceExperiments.2.Name"),
                 )
                 for step, query, about in (
                     ("default direction", {"SortBy": "CreationTime"}, "list_sort_order"),
