@@ -90,9 +90,11 @@ def _read(environ: dict[str, Any]) -> HTTPRequest:
     )
 
 
+_PHRASES = {status.value: status.phrase for status in HTTPStatus}
+
+
 def _status(code: int) -> str:
-    phrases = {status.value: status.phrase for status in HTTPStatus}
-    return f"{code} {phrases.get(code, '')}"
+    return f"{code} {_PHRASES.get(code, '')}"
 
 
 def _malformed(message: str, status: int = 400) -> AWSError:
