@@ -205,13 +205,17 @@ class ReferenceModel:
             self.deploy(experiment.endpoint, deployment, when, getattr(self.durations, status.lower()))
 
     def cancel(self, experiment, reason, when):
-        """Let an experiment fail: the endpoint rolls back to what it served before, or loses the shadow variant."""
+        """Let an experiment fail: the endpoint rolls back to what it served before, or loses the shadow variant.
+
+        Changed numbers of instances are not kept, as at the end of a test that does not fail.
+        """
         endpoint = self.endpoints[experiment.endpoint]
         experiment.reason = reason
         if endpoint.status == "Creating":
             endpoint.enter("Failed", when, pending=endpoint.pending, reason=reason)
         elif experiment.started or (endpoint.deploying and not endpoint.rescaling):
-            self.roll_back(endpoint, experiment.before or endpoint.serving._replace(shadow={}), reason, when)
+            production_only = experiment.deployment() if endpoint.serving.shadow else endpoint.serving
+            self.roll_back(endpoint, experiment.before or production_only, reason, when)
         self.enter(experiment, "Cancelled", when)
 
     # --- deployments

@@ -388,6 +388,27 @@ class MockAndReferenceModel(RuleBasedStateMachine):
         self.mock.fail_endpoint(name, "Broken")
 
 
+@pytest.mark.parametrize("deployment_fails", [False, True])
+def test_instances_changed_under_a_test_are_not_kept_by_a_failure(deployment_fails):
+    """An endpoint made by a test that fails has the experiment's instances in the mock and in the reference model."""
+    history = MockAndReferenceModel()
+    history.begin(durations=Durations(), observed=True, config=None, launch=True, start=None)
+
+    try:
+        history.finish_step()
+        history.update_weights_and_capacities(ENDPOINT_NAMES[0], PRODUCTION, instances=2, weight=None)
+        history.finish_step()
+        if deployment_fails:
+            history.fail_endpoint(ENDPOINT_NAMES[0])
+            history.let_time_pass(10 * DAY)
+        else:
+            history.model.fail_experiment(NAMES[0], "Broken")
+            history.mock.fail_experiment(NAMES[0], "Broken")
+        history.finish_step()
+    finally:
+        history.teardown()
+
+
 TestMockAndReferenceModel = MockAndReferenceModel.TestCase
 TestMockAndReferenceModel.settings = settings(
     max_examples=10_000 if LARGE else 125,

@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import io
 import logging
-import re
 import socket
 import time
 from contextlib import suppress
 from http import HTTPStatus
-from http.client import HTTPException, parse_headers
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -23,6 +21,7 @@ from werkzeug.wrappers import Request, Response
 from mock_sagemaker_ie.protocol.errors import AWSError, common_error
 from mock_sagemaker_ie.server import limits
 from mock_sagemaker_ie.server.access import PROTECTION, Access
+from mock_sagemaker_ie.server.request_reader import RequestReader, malformed
 from mock_sagemaker_ie.server.streaming import write_messages
 from mock_sagemaker_ie.service.aws_http import (
     HTTPRequest,
@@ -37,7 +36,6 @@ from mock_sagemaker_ie.service.faults import BrokenConnection
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from mock_sagemaker_ie.server.limits import Limit
     from mock_sagemaker_ie.service.aws_http import HTTPAnswer
     from mock_sagemaker_ie.service.service import Service
 
@@ -98,53 +96,11 @@ def _read(environ: dict[str, Any]) -> HTTPRequest:
     )
 
 
+_PHRASES = {status.value: status.phrase for status in HTTPStatus}
+
+
 def _status(code: int) -> str:
-    phrases = {status.value: status.phrase for status in HTTPStatus}
-    return f"{code} {phrases.get(code, '')}"
-
-
-def _malformed(message: str, status: int = 400) -> AWSError:
-    return AWSError("MalformedHttpRequestException", message, status)
-
-
-class _Input(io.RawIOBase):
-    """The bytes that a client sends. Raises TimeoutError when the client is silent, or a request takes too long."""
-
-    def __init__(self, connection: socket.socket, silence: float, request_time: float) -> None:
-        self._connection, self._silence, self._request_time = connection, silence, request_time
-        self._end: float | None = None
-
-    @property
-    def begun(self) -> bool:
-        """True when a part of the next request has come."""
-        return self._end is not None
-
-    def expect_request(self) -> None:
-        """Give the next request the whole time, from its first byte on."""
-        self._end = None
-
-    def readable(self) -> bool:
-        """Return True: a BufferedReader asks."""
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        """Read what has come, or wait for it."""
-        now = time.monotonic()
-        left = self._silence if self._end is None else min(self._silence, self._end - now)
-        if left <= 0:
-            raise TimeoutError
-        self._connection.settimeout(left)
-        count = self._connection.recv_into(buffer)
-        if self._end is None and count:
-            self._end = time.monotonic() + self._request_time
-        return count
-
-
-# One line that is a header: no line break or control character inside, and no space around the name, by which other
-# programs could read another header than this one.
-_HEADER = re.compile(rb"[!#-'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e\x80-\xff]*\r?\n")
-_REQUEST_LINE = re.compile(rb"[\x20-\x7e\x80-\xff]*\r?\n")
-_CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})[\t ]*(?:;[\t\x20-\x7e\x80-\xff]*)?\r\n")
+    return f"{code} {_PHRASES.get(code, '')}"
 
 
 class _Handler(WSGIRequestHandler):
@@ -161,123 +117,42 @@ class _Handler(WSGIRequestHandler):
         """Switch off Nagle's algorithm, which delays small answers, and read with a time limit."""
         super().setup()
         self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._input = _Input(self.connection, self.server.socket_timeout, self.server.request_time)
         self.rfile.close()
-        self.rfile = io.BufferedReader(self._input)
+        self._reader = RequestReader(self.connection, self.server.socket_timeout, self.server.request_time)
 
     def handle_one_request(self) -> None:
         """Read and answer one request."""
-        self._input.expect_request()
-        self._line_of_request = ""
         try:
-            head = self._head()
+            head = self._reader.read_head()
         except AWSError as error:
             self._refuse(error)
         except TimeoutError:
             self.close_connection = True
-            if self._input.begun:
+            if self._reader.begun:
                 self._refuse(common_error("RequestTimeoutException"))
         else:
-            if head and self._parse(head):
+            if not head:
+                self.close_connection = True
+            elif self._parse(head):
                 self.run_wsgi()
 
     def _parse(self, head: list[bytes]) -> bool:
         """Let http.server parse a head that is complete. Return False when the request was refused."""
-        self.raw_requestline, reader = head[0], self.rfile
-        self.rfile = io.BytesIO(b"".join(head[1:]))
-        try:
-            return self.parse_request()
-        finally:
-            self.rfile = reader
-
-    def _head(self) -> list[bytes]:
-        """Return the lines of the next request up to the empty one; none when the client has closed the connection."""
-        line = self._line(limits.REQUEST_LINE, 414)
-        if not line:
-            self.close_connection = True
-            return []
-        if not _REQUEST_LINE.fullmatch(line):
-            raise _malformed("The request line has a line break or a control character inside.")
-        self._line_of_request = line[:MAX_LOGGED].decode("latin-1").strip()
-        lines, size = [line], len(line)
-        while line.strip(b"\r\n"):
-            line = self._line(limits.HEADER_LINE, 431)
-            lines.append(line)
-            size += len(line)
-            if not line:
-                raise common_error("RequestAbortedException")
-            if line not in (b"\r\n", b"\n") and not _HEADER.fullmatch(line):
-                raise _malformed(
-                    f"Line {len(lines)} of the request is not a header: expected a name, a colon and a value in one "
-                    "line, without control characters."
-                )
-            if len(lines) > limits.HEADERS.value + 2:  # The first and the last line are not headers.
-                raise _too_much(limits.HEADERS, 431)
-            if size > limits.HEAD.value:
-                raise _too_much(limits.HEAD, 431)
-        return lines
-
-    def _line(self, limit: Limit, status: int) -> bytes:
-        line = self.rfile.readline(limit.value + 1)
-        if len(line) > limit.value:
-            raise _too_much(limit, status)
-        return line
+        self.raw_requestline, self.rfile = head[0], io.BytesIO(b"".join(head[1:]))
+        return self.parse_request()
 
     def run_wsgi(self) -> None:
         """Read the body of a request and answer it."""
         try:
-            environ = {**self.make_environ(), "wsgi.input": io.BytesIO(self._body())}
+            environ = {**self.make_environ(), "wsgi.input": io.BytesIO(self._reader.read_body(self.headers))}
         except AWSError as error:
             self._refuse(error)
         except TimeoutError:
             self._refuse(common_error("RequestTimeoutException"))
         except ValueError as error:  # The URL is invalid.
-            self._refuse(_malformed(str(error)))
+            self._refuse(malformed(str(error)))
         else:
             self._answer(environ)
-
-    def _body(self) -> bytes:
-        lengths = {length.strip() for length in self.headers.get_all("Content-Length", [])}
-        encoding = self.headers.get("Transfer-Encoding")
-        if encoding is not None:
-            if encoding.strip().lower() != "chunked" or lengths:
-                raise _malformed("Transfer-Encoding: expected chunked, without Content-Length.")
-            return self._chunks()
-        length = lengths.pop() if lengths else "0"
-        if lengths or not (length.isascii() and length.isdigit()):
-            raise _malformed(f"Content-Length {length[:100]!r}: expected one number.")
-        # Python converts only so many digits.
-        size = int(length) if len(length) < 20 else limits.BODY.value + 1  # noqa: PLR2004
-        if size > limits.BODY.value:
-            raise common_error("RequestEntityTooLargeException")
-        return self._exactly(size)
-
-    def _chunks(self) -> bytes:
-        """Return a body that comes in chunks. Extensions of chunks and trailers are read and ignored."""
-        body = bytearray()
-        while True:
-            match = _CHUNK_LINE.fullmatch(self._line(limits.CHUNK_LINE, 400))
-            if match is None:
-                raise _malformed("Invalid chunk header: expected the size of the chunk in hexadecimal digits.")
-            size = int(match[1], 16)
-            if size == 0:
-                break
-            if len(body) + size > limits.BODY.value:
-                raise common_error("RequestEntityTooLargeException")
-            body += self._exactly(size)
-            if self.rfile.read(2) != b"\r\n":
-                raise _malformed("Missing line break after a chunk.")
-        try:
-            parse_headers(self.rfile)
-        except HTTPException as error:
-            raise _malformed(str(error), 431) from None
-        return bytes(body)
-
-    def _exactly(self, size: int) -> bytes:
-        body = self.rfile.read(size)
-        if len(body) < size:
-            raise common_error("RequestAbortedException")
-        return body
 
     def _answer(self, environ: dict[str, Any]) -> None:
         head: list[Any] = []
@@ -308,9 +183,11 @@ class _Handler(WSGIRequestHandler):
         """Send an answer in one write."""
         self.connection.settimeout(limits.ANSWER_TIME.value)
         self.wfile.write(_encoded(status, headers, body, close=self.close_connection))
-        if _log.isEnabledFor(logging.INFO) and not self._line_of_request.startswith("GET /_mock/state?"):
+        line = self._reader.request_line[:MAX_LOGGED]
+        if _log.isEnabledFor(logging.INFO) and not line.startswith(b"GET /_mock/state?"):
             # The page asks for the state each second.
-            _log.info("%s %s %s, %d bytes", self.client_address[0], ascii(self._line_of_request), status, len(body))
+            shown = ascii(line.decode("latin-1").strip())
+            _log.info("%s %s %s, %d bytes", self.client_address[0], shown, status, len(body))
 
     def _refuse(self, error: AWSError) -> None:
         """Answer a request that was not read to its end, and close the connection."""
@@ -331,14 +208,10 @@ class _Handler(WSGIRequestHandler):
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:  # noqa: ARG002
         """Refuse a request that http.server cannot parse."""
-        self._refuse(_malformed(message or _status(code), code))
+        self._refuse(malformed(message or _status(code), code))
 
     def log(self, kind: str, message: str, *args: Any) -> None:
         """Write nothing: `_send` has its own line for each answer."""
-
-
-def _too_much(limit: Limit, status: int) -> AWSError:
-    return _malformed(f"{limit.what}: at most {limit.value} {limit.unit}.", status)
 
 
 def _encoded(status: str, headers: Iterable[tuple[str, str]], body: bytes, *, close: bool) -> bytes:

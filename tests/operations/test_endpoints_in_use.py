@@ -260,6 +260,24 @@ def test_the_end_of_a_test_restores_instance_counts(scaled_endpoint, scaling_moc
         assert is_reverted(shown, scaled_endpoint, **reason)
 
 
+@pytest.mark.parametrize("end", ["schedule", "failed deployment at the end", "failure"])
+def test_an_endpoint_made_by_a_test_keeps_the_instances_of_the_experiment(scaling_mock, sagemaker, end):
+    """However the test ends, production stays with the instances of InfrastructureConfig, not with changed ones."""
+    bring_to(scaling_mock, "Running")
+    scale(sagemaker, 5, PRODUCTION, SHADOW)
+    scaling_mock.clock.advance(minutes=10)
+
+    if end == "failure":
+        scaling_mock.fail_experiment(NAME, "No capacity")
+    elif end == "failed deployment at the end":
+        scaling_mock.fail_endpoint(EXPERIMENT_ENDPOINT, "No capacity")
+    scaling_mock.clock.move_to(at(days=9))
+
+    assert scaling_mock.experiments[NAME]["Status"] == ("Completed" if end == "schedule" else "Cancelled")
+    assert endpoint(sagemaker, EXPERIMENT_ENDPOINT)["EndpointStatus"] == "InService"
+    assert counts(sagemaker) == counts(sagemaker, "Desired") == {PRODUCTION: 1}
+
+
 def test_a_test_can_start_while_capacities_change(scaled_endpoint, scaling_mock, sagemaker):
     """The deployment of the shadow takes the place of the change of capacities."""
     bring_to(scaling_mock, "Created")
