@@ -130,7 +130,7 @@ def test_serve_reports_a_port_in_use():
         (["serve", "--region", "ireland"], "--region: region_name='ireland': expected the name of a region"),
         (["serve", "--account-id", "me"], "12 digits"),
         (["serve", "--state", "/nowhere/journal"], "/nowhere/journal"),
-        (["serve", "--state", "."], "directory"),
+        (["serve", "--state", "."], "is a folder"),
         (["serves"], "serves"),
         ([], "COMMAND"),
     ],
