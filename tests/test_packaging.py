@@ -21,9 +21,13 @@ def test_the_package_brings_four_dependencies():
     assert names(PROJECT["dependencies"]) == ["botocore", "freezegun", "pytest", "responses"]
 
 
-def test_the_extra_of_the_main_job_brings_moto():
-    """So no test of the examples is skipped."""
-    assert names(PROJECT["optional-dependencies"]["examples"]) == ["boto3", "moto"]
+def test_the_extra_of_the_main_job_brings_moto_and_hypothesis():
+    """So no test of the examples is skipped. Hypothesis comes with our extra `explore`."""
+    extras = PROJECT["optional-dependencies"]
+
+    assert names(extras["examples"]) == ["boto3", "mock-sagemaker-ie", "moto"]
+    assert "mock-sagemaker-ie[explore]" in extras["examples"]
+    assert names(extras["explore"]) == ["hypothesis"]
 
 
 def test_the_version_has_a_dated_entry_in_the_changelog():

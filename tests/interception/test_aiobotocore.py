@@ -7,11 +7,20 @@ import datetime as dt
 import inspect
 from types import SimpleNamespace
 
+import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, EndpointConnectionError, UnauthorizedSSOTokenError
 
-from mock_sagemaker_ie import Durations, UnansweredCallError, mock_inference_experiment
+from mock_sagemaker_ie import (
+    Delays,
+    Durations,
+    Interferes,
+    Raises,
+    Scenario,
+    UnansweredCallError,
+    mock_inference_experiment,
+)
 from tests.aws import NOWHERE
 from tests.conftest import START
 from tests.requests import NAME, create, stop
@@ -43,6 +52,23 @@ CALL_SEQUENCE = [
     ("delete_inference_experiment", {"Name": NAME}),
     ("describe_inference_experiment", {"Name": NAME}),  # The experiment is deleted.
     ("list_training_jobs", {}),  # The mock does not answer this operation.
+]
+
+SCENARIOS = [
+    *Scenario.each_fault("CreateInferenceExperiment", "StopInferenceExperiment", times=2),  # Each attempt gets one.
+    *Scenario.each_fault("ListInferenceExperiments"),
+    *Scenario.each_failure(),
+    *Scenario.each_interference("CreateInferenceExperiment", "UpdateInferenceExperiment", "StopInferenceExperiment"),
+    Scenario(pages=[0, 0]),
+    Scenario(
+        durations=Durations.parse("creating=5 stopping=5"),
+        faults=[
+            Raises("CreateInferenceExperiment", "ReadTimeoutError", after=True),
+            Delays("DescribeInferenceExperiment", 3, times=2),
+            Raises("DeleteInferenceExperiment", "ThrottlingException"),
+        ],
+        interference=[Interferes("StopInferenceExperiment", before="UpdateInferenceExperiment")],
+    ),
 ]
 
 
@@ -88,6 +114,27 @@ async def test_both_clients_get_the_same_answers_and_errors(sagemaker):
     assert [(call.operation, call.params, call.at, call.response) for call in async_mock.calls] == [
         (call.operation, call.params, call.at, call.response) for call in sync_mock.calls
     ]
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
+async def test_a_scenario_does_the_same_to_both_clients(scenario):
+    """Answers, errors and retries, and all that the mock records, at the same instants."""
+    options = {"clock": START, "scenario": scenario, "virtual_sleep": True}
+    config = Config(retries={"mode": "standard", "total_max_attempts": 2}, read_timeout=5)
+    synchronous_client = boto3.client("sagemaker", "us-east-1", endpoint_url=NOWHERE, config=config, **KEYS)
+
+    with mock_inference_experiment(**options) as sync_mock:
+        synchronous = await outcomes_of_call_sequence(synchronous_client)
+    async with make_client(config=config, **KEYS) as client:
+        with mock_inference_experiment(**options) as async_mock:
+            asynchronous = await outcomes_of_call_sequence(client)
+
+    assert [comparable(outcome) for outcome in asynchronous] == [comparable(outcome) for outcome in synchronous]
+    records = [
+        [(repr(call), call.at, call.params, call.response, repr(call.error), repr(call.lost)) for call in mock.calls]
+        for mock in (async_mock, sync_mock)
+    ]
+    assert records[0] == records[1]
 
 
 async def test_both_clients_share_the_state_of_the_mock(sagemaker):
