@@ -84,10 +84,9 @@ def is_loopback(host: str) -> bool:
 
 def _name(host: str) -> str | None:
     """Return the host without its port; None for what is not a host."""
-    if _address(host) is not None:
-        return _plain(host)
-    match = _AUTHORITY.fullmatch(host)
-    return None if match is None else _plain(match[1])
+    if match := _AUTHORITY.fullmatch(host):
+        return _plain(match[1])
+    return None if _address(host) is None else _plain(host)  # An address of version 6 without brackets.
 
 
 def _plain(host: str) -> str:
