@@ -206,7 +206,7 @@ def test_the_fixture_reports_unused_faults_after_a_test(pytester, choice, end, o
 
 def test_an_alarm_that_no_deployment_watches_is_reported():
     """Its name may be misspelt."""
-    message = "1 arranged fault: a deployment that watches the alarm 'eror' in us-east-1$"
+    message = "1 arranged fault: a deployment that watches the alarm 'eror' in us-east-1; see"
     with pytest.warns(UnusedFaultWarning, match=message), mock_inference_experiment(region_name="us-east-1") as mock:
         mock.alarm("eror", state="ALARM")
 
