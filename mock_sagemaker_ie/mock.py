@@ -392,10 +392,13 @@ class InferenceExperimentMock:
 
         A deployment with this alarm in its AutoRollbackConfiguration rolls back when the alarm is in state ALARM during
         a baking period. What `cloudwatch=` says of the alarm does not count any more. An alarm in state ALARM that no
-        deployment has watched when the mock ends is reported like an unused fault. Raises ValueError for another state.
+        deployment has watched when the mock ends is reported like an unused fault. Raises ValueError for another state
+        and for an empty name.
         """
         if state not in STATES:
             raise ValueError(f"state={state!r}: expected one of {', '.join(STATES)}")
+        if not isinstance(name, str) or not name.strip():
+            raise ValueError(f"name={name!r}: expected the name of a CloudWatch alarm")
 
         def change(backend: SageMakerBackend, now: dt.datetime) -> None:
             account, region = backend.scope

@@ -325,6 +325,13 @@ def test_an_unknown_state_of_an_alarm_is_refused(guarded):
         guarded.alarm(ALARM, state="BROKEN")
 
 
+@pytest.mark.parametrize("name", ["", " ", None, 5], ids=repr)
+def test_the_name_of_an_alarm_is_not_empty(guarded, name):
+    """The error shows what came."""
+    with pytest.raises(ValueError, match=f"name={name!r}: expected the name of a CloudWatch alarm"):
+        guarded.alarm(name, state="ALARM")
+
+
 @pytest.mark.parametrize(
     ("rollback", "counts"),
     [({}, [1] * 4 + [3]), ({"RollbackMaximumBatchSize": size(1)}, [1] * 4 + [2] * 4 + [3])],
