@@ -198,8 +198,8 @@ class InferenceExperimentMock:
         an error. A generator yields the parts of InvokeEndpointWithResponseStream. If a handler raises, the caller gets
         a ModelError, or in the middle of a stream a ModelStreamError; the exception is the `__cause__` of the error in
         `mock.calls`. For callers of aiobotocore it may be a coroutine function or an asynchronous generator function.
-        A model without a handler returns the request body. The
-        caller waits while a handler runs, also a shadow's handler: use ModelResponse(latency=) for a slow model.
+        A model without a handler returns the request body. The caller waits while a handler runs, also a shadow's
+        handler: use ModelResponse(latency=) for a slow model.
         A model that no request has reached when the mock ends is reported like an unused fault. Raises TypeError for a
         handler that cannot be called.
         """
