@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
+from mock_sagemaker_ie.calls import RecordedError
 from mock_sagemaker_ie.changes import Changes
 from mock_sagemaker_ie.clock import MockClock, movable
 from mock_sagemaker_ie.protocol.errors import COMMON_ERRORS, AWSError, shown, suggestion
@@ -36,16 +37,23 @@ class UnusedFaultError(AssertionError):
 class Fault(NamedTuple):
     """An error or a delay for one call of an operation, or for one attempt of a client that retries.
 
-    `error`: an AWS error, or an error of the connection. `delay`: the time that the call takes.
+    `error`: an AWS error, or an error of the connection; a RecordedError after it was raised, when more calls get it.
+    `delay`: the time that the call takes.
     """
 
     operation: str
-    error: AWSError | Exception | None = None
+    error: AWSError | Exception | RecordedError | None = None
     delay: dt.timedelta | None = None
 
     def __str__(self) -> str:
-        what = f"a delay of {self.delay}" if self.error is None else getattr(self.error, "code", shown(self.error))
+        error = self.raised
+        what = f"a delay of {self.delay}" if error is None else getattr(error, "code", shown(error))
         return f"{what} for {self.operation}"
+
+    @property
+    def raised(self) -> Exception | None:
+        """The error that a call gets; None for a delay."""
+        return self.error.get() if isinstance(self.error, RecordedError) else self.error
 
 
 class ReadTimeout(NamedTuple):
@@ -102,7 +110,7 @@ class Faults:
     def next_error(self, operation: str) -> Exception | None:
         """Return the next error of the operation, which stays; None when there is none."""
         queue = self._errors.get(operation)
-        return queue[0][0].error if queue else None
+        return queue[0][0].raised if queue else None
 
     @property
     def waiting(self) -> object:
@@ -112,8 +120,9 @@ class Faults:
     def take_error(self, operation: str) -> Exception | None:
         """Remove the next error of the operation and return it; None when there is none."""
         fault = self._take(self._errors, operation)
+        error = None if fault is None else fault.raised
         # One exception may be raised several times; without this its traceback would grow each time.
-        return None if fault is None or fault.error is None else fault.error.with_traceback(None)
+        return None if error is None else error.with_traceback(None)
 
     def wait(self, clock: Clock, operation: str, read_timeout: float | None = None) -> bool:
         """Move the clock by the next delay of the operation, at most by the seconds that the caller waits.
@@ -155,7 +164,11 @@ class Faults:
         if not queue:  # Another thread has taken the last one.
             return None
         (fault, times), *others = queue
-        left = [(fault, times - 1)] if times > 1 else []
+        error = fault.raised
+        fault = fault._replace(error=error)
+        # The fault that waits for the other calls does not keep the error, whose traceback will keep its callers.
+        waiting = fault if error is None else fault._replace(error=RecordedError(error))
+        left = [(waiting, times - 1)] if times > 1 else []
         self._changes.update(queues, {operation: (*left, *others)})
         return fault
 
