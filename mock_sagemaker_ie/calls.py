@@ -40,19 +40,19 @@ class ErrorRecord(Protocol):
 class RecordedError:
     """An error as a call keeps it: a copy without a traceback, whose frames would keep the variables of all callers.
 
-    While somebody else has the error that was raised, it is that object.
+    While somebody else has the error that was raised, it is that object; but not an instance of a built-in class, which
+    cannot be referred to weakly.
     """
 
     __slots__ = ("_copy", "_raised")
 
     def __init__(self, error: Exception) -> None:
         for cause in _causes(error):
-            cause.__traceback__ = lines_only(cause.__traceback__)
+            cause.with_traceback(lines_only(cause.__traceback__))
         self._copy = _copy_error(error)
-        try:
-            self._raised: Callable[[], Exception | None] = weakref.ref(error)
-        except TypeError:  # The built-in exceptions cannot be referred to weakly.
-            self._raised = lambda: error
+        self._raised: Callable[[], Exception | None] = _no_error
+        with suppress(TypeError):  # A built-in exception cannot be referred to weakly.
+            self._raised = weakref.ref(error)
 
     def get(self) -> Exception:
         """Return the error that was raised if somebody still has it, else its copy."""
@@ -62,19 +62,32 @@ class RecordedError:
         return RecordedError, (self.get(),)
 
 
+def _no_error() -> None:
+    """Return None, as a weak reference to an error that nobody has."""
+
+
 def _copy_error(error: Exception) -> Exception:
-    """Return a copy of an error with its attributes and its cause. Its `__init__`, which may need more, is not run."""
+    """Return a copy of an error with its attributes and its cause.
+
+    Neither `__new__` nor `__init__` of a user's class is run: they may need more than `args`.
+    """
+    kind = type(error)
+    base: Any = next(each for each in kind.__mro__ if each.__module__ == "builtins")
     with suppress(Exception):  # The class of a user's exception may do anything.
-        copied = type(error).__new__(type(error), *error.args)
-        copied.args, copied.__cause__ = error.args, error.__cause__
-        copied.__dict__.update(error.__dict__)
+        if kind is base:
+            copied: Exception = copy.copy(error)
+        else:
+            copied = base.__new__(kind, *error.args)
+            copied.args = error.args
+            copied.__dict__.update(error.__dict__)
+        copied.__cause__ = error.__cause__
         return copied
     return error
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield the cause of an error and the exceptions from which that came, each once."""
-    found, left = [error], [error.__cause__]
+    """Yield the cause of an error, the exceptions from which that came, and those of a group, each once."""
+    found, left = [error], [error.__cause__, *getattr(error, "exceptions", ())]
     while left:
         cause = left.pop()
         if cause is not None and not any(cause is each for each in found):
@@ -133,7 +146,10 @@ class Call:
 
     @property
     def error(self) -> Exception | None:
-        """The error of the call, without a traceback when nobody else has it any more; None for an answer."""
+        """The error that the caller got; None for an answer.
+
+        When nobody else has it any more, or its class is built into Python, it is a copy without a traceback.
+        """
         return None if self._error is None else self._error.get()
 
     @property

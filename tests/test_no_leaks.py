@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import builtins
 import copy
 import datetime as dt
 import gc
 import pickle
+import sys
 import time
 import traceback
 import tracemalloc
@@ -448,6 +450,83 @@ def test_a_session_is_freed_while_the_mock_goes_on(monkeypatch, use, wire):
         assert {reference() for reference in references} == {None}
         assert mock.calls
         assert [call.response is None for call in mock.calls] == [call.error is not None for call in mock.calls]
+
+
+class NeedsMoreError(Exception):
+    """An error that is made with more than its text."""
+
+    def __new__(cls, code, text):
+        return super().__new__(cls, text)
+
+    def __init__(self, code, text):
+        super().__init__(text)
+        self.code = code
+
+
+def with_cause():
+    """Return an error of a built-in class with a note, and with a cause and context that was raised."""
+    try:
+        {}["cause"]
+    except KeyError as cause:
+        error = ConnectionResetError(104, "reset", "file")
+        error.__cause__ = error.__context__ = cause
+        error.__dict__["__notes__"] = ["a note"]
+        return error
+
+
+def group_of_raised():
+    """Return a group with an error that was raised."""
+    return builtins.ExceptionGroup("several", [with_cause().__cause__])
+
+
+ARRANGED_ERRORS = {
+    "code": lambda: "ThrottlingException",
+    "class": lambda: ConnectionResetError,
+    "class of botocore": lambda: ConnectTimeoutError,
+    "built-in": lambda: ValueError("broken"),
+    "with state": lambda: UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid"),
+    "with cause": with_cause,
+    "needs more": lambda: NeedsMoreError(7, "broken"),
+    **({"group": group_of_raised} if sys.version_info >= (3, 11) else {}),
+}
+
+
+@pytest.mark.filterwarnings("ignore::mock_sagemaker_ie.UnusedFaultWarning")  # One fault still waits at the end.
+@pytest.mark.parametrize("times", [1, 2, 3])
+@pytest.mark.parametrize("arranged", ARRANGED_ERRORS.values(), ids=ARRANGED_ERRORS)
+def test_an_arranged_error_keeps_no_variables_of_its_callers(mock, arranged, times):
+    """Neither the recorded call nor the fault that waits for more calls keeps the frames through which it came."""
+    mock.fail_next("ListModels", arranged(), times=times)
+    client = boto3.client("sagemaker", region_name="us-east-1", config=ONE_ATTEMPT, **KEYS)
+
+    def fail():
+        local = mock_inference_experiment()  # Any object that can be referred to weakly.
+        with suppress(Exception):
+            client.list_models()
+        return weakref.ref(local)
+
+    references = [fail() for _ in range(min(times, 2))]
+
+    gc.collect()
+    assert {reference() for reference in references} == {None}
+
+
+@pytest.mark.parametrize("times", [1, 2])
+@pytest.mark.parametrize("arranged", ARRANGED_ERRORS.values(), ids=ARRANGED_ERRORS)
+def test_a_recorded_error_equals_the_one_that_was_raised(mock, arranged, times):
+    """It has the same class, text, arguments, attributes, notes and cause, at the first call and at the second."""
+    mock.fail_next("ListModels", arranged(), times=times)
+    client = boto3.client("sagemaker", region_name="us-east-1", config=ONE_ATTEMPT, **KEYS)
+
+    for _ in range(times):
+        with pytest.raises(Exception) as caught:
+            client.list_models()
+        recorded, raised = mock.calls[-1].error, caught.value
+        if isinstance(raised, ClientError):
+            assert recorded.code == raised.response["Error"]["Code"]
+            continue
+        parts = [(type(each), str(each), each.args, vars(each), each.__cause__) for each in (recorded, raised)]
+        assert parts[0] == parts[1]
 
 
 def test_a_recorded_error_is_the_one_that_its_caller_has(mock):

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, IncompleteReadError
 
+from mock_sagemaker_ie.calls import RecordedError
 from mock_sagemaker_ie.changes import Changes
 from mock_sagemaker_ie.clock import MockClock, movable
 from mock_sagemaker_ie.protocol.errors import COMMON_ERRORS, AWSError, error_text, shown, suggestion
 from mock_sagemaker_ie.protocol.limits import check_error_status, check_times
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from botocore.model import OperationModel
 
@@ -38,19 +39,27 @@ class UnusedFaultError(AssertionError):
 class Fault(NamedTuple):
     """An error or a delay for one call of an operation, or for one attempt of a client that retries.
 
-    `error`: an AWS error, or an error of the connection. `delay`: the time that the call takes. `after`: the service
-    acts, and the caller gets the error in place of the answer. `by_scenario`: it need not happen.
+    `error`: an AWS error, or an error of the connection; a RecordedError after it was raised, when more calls get it.
+    `delay`: the time that the call takes. `after`: the service acts, and the caller gets the error in place of the
+    answer. `by_scenario`: it need not happen. `number`: tells it from equal ones, which a test may arrange.
     """
 
     operation: str
-    error: AWSError | Exception | None = None
+    error: AWSError | Exception | RecordedError | None = None
     delay: dt.timedelta | None = None
     after: bool = False
     by_scenario: bool = False
+    number: int = 0
 
     def __str__(self) -> str:
-        what = f"a delay of {self.delay}" if self.error is None else getattr(self.error, "code", shown(self.error))
+        error = self.raised
+        what = f"a delay of {self.delay}" if error is None else getattr(error, "code", shown(error))
         return f"{what} for {self.operation}{' after it acted' if self.after else ''}"
+
+    @property
+    def raised(self) -> Exception | None:
+        """The error that a call gets; None for a delay."""
+        return self.error.get() if isinstance(self.error, RecordedError) else self.error
 
 
 class BrokenConnection(Exception):  # noqa: N818 - not an error: a test arranged it
@@ -87,13 +96,14 @@ class Faults:
         self._delays: dict[str, Queue] = {}
         self.expected: dict[tuple[str, ...], str] = {}
         self.outer: Faults | None = None
-        self._copied: dict[int, tuple[Fault, int]] = {}  # By id, because a test may arrange equal ones.
-        self._met_in_copies: dict[int, Fault] = {}
+        self._count = 0  # Of the faults so far: their numbers.
+        self._copied: dict[int, int] = {}  # The numbers of the faults that came from there: how often each waited.
+        self._met_in_copies: set[int] = set()
 
     def adopt(self, other: Faults) -> None:
         """Start with the faults that wait in another mock."""
         self._errors, self._delays = dict(other._errors), dict(other._delays)
-        self.outer, self._copied = other, {id(fault): (fault, times) for fault, times in self._left()}
+        self.outer, self._count, self._copied = other, other._count, self._left()
 
     def arrange(self, fault: Fault, times: int) -> None:
         """Add a fault for the next `times` calls of its operation, or attempts of a client that retries.
@@ -105,8 +115,9 @@ class Faults:
 
     def _arrange(self, fault: Fault, times: int) -> None:
         queues = self._delays if fault.error is None else self._errors
-        queue = queues.get(fault.operation, ())
-        self._changes.update(queues, {fault.operation: (*queue, (fault, times))})
+        queue, number = queues.get(fault.operation, ()), self._count + 1
+        self._changes.assign(self, _count=number)
+        self._changes.update(queues, {fault.operation: (*queue, (fault._replace(number=number), times))})
 
     def has_error(self, operation: str, read_timeout: float | None = None) -> bool:
         """Return whether an error is arranged for the next call of the operation, or a delay longer than a timeout.
@@ -136,10 +147,9 @@ class Faults:
         `after`: whether the service has acted; the next error may be for the other moment, and then stays.
         """
         fault = self._take(self._errors, operation, after=after)
-        if fault is None or fault.error is None:
-            return None
+        error = None if fault is None else fault.raised
         # One exception may be raised several times: then its traceback would grow, and an AWSError has one instant.
-        return copy.copy(fault.error) if isinstance(fault.error, AWSError) else fault.error.with_traceback(None)
+        return copy.copy(error) if isinstance(error, AWSError) else error and error.with_traceback(None)
 
     def wait(self, clock: Clock, operation: str, read_timeout: float | None = None) -> bool:
         """Move the clock by the next delay of the operation, at most by the seconds that the caller waits.
@@ -181,7 +191,11 @@ class Faults:
         if not queue or queue[0][0].after is not after:  # Another thread has taken the last one.
             return None
         (fault, times), *others = queue
-        left = [(fault, times - 1)] if times > 1 else []
+        error = fault.raised
+        fault = fault._replace(error=error)
+        # The fault that waits for the other calls does not keep the error, whose traceback will keep its callers.
+        waiting = fault if error is None else fault._replace(error=RecordedError(error))
+        left = [(waiting, times - 1)] if times > 1 else []
         self._changes.update(queues, {operation: (*left, *others)})
         return fault
 
@@ -203,19 +217,22 @@ class Faults:
 
     def meet_copied(self) -> None:
         """Note in the other mock which of its faults calls have received here."""
-        left = {id(fault): times for fault, times in self._left()}
-        for key, (fault, times) in self._copied.items():
-            if self.outer is not None and (left.get(key, 0) < times or key in self._met_in_copies):
-                self.outer._met_in_copies[key] = fault
+        left = self._left()
+        used = {number for number, times in self._copied.items() if left.get(number, 0) < times}
+        if self.outer is not None:
+            self.outer._met_in_copies |= used | (self._copied.keys() & self._met_in_copies)
 
-    def _left(self) -> list[tuple[Fault, int]]:
-        return [each for queues in (self._errors, self._delays) for queue in queues.values() for each in queue]
+    def _waiting(self) -> Iterator[tuple[Fault, int]]:
+        return (each for queues in (self._errors, self._delays) for queue in queues.values() for each in queue)
+
+    def _left(self) -> dict[int, int]:
+        return {fault.number: times for fault, times in self._waiting()}
 
     def unused(self) -> list[Fault]:
         """Return the faults that were arranged here and that no call has received, also in no copy."""
-        elsewhere = self._copied.keys() | self._met_in_copies.keys()
-        waiting = [(fault, times) for fault, times in self._left() if not fault.by_scenario]
-        return [fault for fault, times in waiting if id(fault) not in elsewhere for _ in range(times)]
+        elsewhere = self._copied.keys() | self._met_in_copies
+        waiting = [(fault, times) for fault, times in self._waiting() if not fault.by_scenario]
+        return [fault for fault, times in waiting if fault.number not in elsewhere for _ in range(times)]
 
     def clear(self) -> None:
         """Remove all faults."""

@@ -537,9 +537,12 @@ def test_a_branch_begins_between_two_calls_of_other_threads(mock, frequent_threa
     try:
         for _ in range(20):
             with mock.branch() as what_if:
-                backend = what_if._service.backend("us-east-1")
-                experiments, endpoints = backend.experiments.store, backend.hosting.endpoints
-                assert [f"endpoint-of-{name}" for name in experiments.records] == list(endpoints.records)
+                names = what_if._service.look(
+                    lambda backend, _: ([*backend.experiments.store.records], [*backend.hosting.endpoints.records]),
+                    "us-east-1",
+                )
+                experiments, endpoints = names
+                assert [f"endpoint-of-{name}" for name in experiments] == endpoints
     finally:
         stopping.set()
         threads[0].join()

@@ -5,17 +5,16 @@ MOCK_SAGEMAKER_IE_ATTACK=large tries many more.
 
 from __future__ import annotations
 
-import os
 import random
 from contextlib import closing
 from http.client import HTTPException
 
 import pytest
 
+from tests.attack.size import LARGE
 from tests.requests import NAME, create
 from tests.server.http_client import HTTPClient, answer_to, head
 
-LARGE = os.environ.get("MOCK_SAGEMAKER_IE_ATTACK") == "large"
 ROUNDS = 10_000 if LARGE else 100
 STATUSES = {200, 400, 403, 404, 405, 408, 413, 414, 415, 431, 505}
 PARTS = [

@@ -5,16 +5,15 @@ MOCK_SAGEMAKER_IE_ATTACK=large takes 4,000 experiments, and checks that no call 
 
 from __future__ import annotations
 
-import os
 import time
 from contextlib import closing
 from threading import Event, Thread
 
+from tests.attack.size import LARGE
 from tests.requests import create
 from tests.server.commands import server_process
 from tests.server.http_client import HTTPClient
 
-LARGE = os.environ.get("MOCK_SAGEMAKER_IE_ATTACK") == "large"
 EXPERIMENTS, CALLS = (4000, 1000) if LARGE else (150, 60)
 
 
