@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import random
 import subprocess
 import sys
@@ -218,10 +219,15 @@ def test_the_same_scenario_gives_the_same_calls_in_any_process():
     """Byte by byte: instants, params, answers and errors, and also the pauses between botocore's own retries."""
     code = f"{PROGRAM}\nsys.stdout.write(record)"
 
-    other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout  # noqa: S603
+    def run_with(seed):
+        environment = {**os.environ, "PYTHONHASHSEED": seed}
+        command = [sys.executable, "-c", code]
+        return subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout  # noqa: S603
 
-    assert record() == record() == other
-    assert "ThrottlingException" in other
+    others = [run_with("1"), run_with("2")]
+
+    assert record() == record() == others[0] == others[1]
+    assert "ThrottlingException" in others[0]
 
 
 def test_the_seed_of_random_is_given_back():
