@@ -27,7 +27,9 @@ ANSWERED = (*OPERATIONS, *INVOCATIONS)
 def require_operation(operation: str) -> None:
     """Raise ValueError for an operation that the mock does not answer."""
     if operation not in ANSWERED:
-        raise ValueError(f"{operation!r} is not an operation that the mock answers{suggestion(operation, ANSWERED)}")
+        raise ValueError(
+            f"{operation!r} is not an operation that the mock answers{suggestion(str(operation), ANSWERED)}"
+        )
 
 
 class ErrorRecord(Protocol):

@@ -12,7 +12,7 @@ from mock_sagemaker_ie.backend.hosting.alarms import ALARM, STATES
 from mock_sagemaker_ie.backend.transitions import Call as Called
 from mock_sagemaker_ie.calls import INVOCATIONS, Calls, require_operation
 from mock_sagemaker_ie.clock import instant, movable
-from mock_sagemaker_ie.protocol.limits import LATEST, check_reason, check_seconds
+from mock_sagemaker_ie.protocol.limits import LATEST, check_flag, check_reason, check_seconds
 from mock_sagemaker_ie.protocol.wire import MILLISECOND, copy_values, whole_milliseconds
 from mock_sagemaker_ie.service.clients import Clients, process_region
 from mock_sagemaker_ie.service.faults import Fault, aws_error, connection_error
@@ -251,8 +251,7 @@ class InferenceExperimentMock:
         service has not acted; TypeError for any other kind of error.
         """
         meta = self._meta(operation)
-        if not isinstance(after, bool):
-            raise TypeError(f"after={after!r}: expected True or False")
+        check_flag(after, "after")
         if isinstance(error, str):
             model = meta.service_model.operation_model(operation)
             fault = Fault(operation, aws_error(model, error, message, status, after=after), after=after)

@@ -10,11 +10,14 @@ import dataclasses
 from collections import deque
 from contextlib import nullcontext
 from dataclasses import dataclass
+from inspect import iscoroutinefunction
+from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 from mock_sagemaker_ie.activation.activation import mock_inference_experiment
 from mock_sagemaker_ie.backend.experiments.lifecycle import LIFECYCLE
 from mock_sagemaker_ie.backend.transitions import After
+from mock_sagemaker_ie.protocol.errors import shown
 from mock_sagemaker_ie.protocol.wire import MILLISECOND
 from mock_sagemaker_ie.scenario import Scenario, check_number
 
@@ -47,8 +50,12 @@ def each_order(
     last equally long. Everything else is as in `scenario` (by default the calm one). Return the number of orders, and
     whether they were all: a program that polls for ever has no last order, so after `max_runs` runs, those with the
     shortest waits first, the rest is cut. An error of the program has the scenario as a note. Raises ValueError for a
-    `max_runs` below 1.
+    `max_runs` below 1, TypeError for a coroutine function and for any other value of another type.
     """
+    if not callable(program) or iscoroutinefunction(program):
+        raise TypeError(f"program={shown(program)}: expected a synchronous function that takes the mock")
+    if not isinstance(scenario, (Scenario, NoneType)):
+        raise TypeError(f"scenario={shown(scenario)}: expected Scenario(…)")
     check_number(max_runs, "max_runs")
     scenario = scenario or Scenario()
     waiting, known = deque([scenario.durations]), {scenario.durations}

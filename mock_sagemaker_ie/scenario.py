@@ -15,7 +15,7 @@ from mock_sagemaker_ie.backend.operations import OPERATIONS, changes
 from mock_sagemaker_ie.backend.settings import Durations, Row
 from mock_sagemaker_ie.calls import ANSWERED, INVOCATIONS, require_operation
 from mock_sagemaker_ie.protocol.errors import shown, suggestion
-from mock_sagemaker_ie.protocol.limits import check_seconds, check_times
+from mock_sagemaker_ie.protocol.limits import check_flag, check_name, check_seconds, check_times
 from mock_sagemaker_ie.service.clients import service_model
 from mock_sagemaker_ie.service.faults import Fault, aws_error, connection_error
 from mock_sagemaker_ie.service.script import REQUESTS, Act, Place, Plan
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from botocore.model import OperationModel
 
+CONNECTION_ERRORS = (botocore.exceptions.ConnectionError, botocore.exceptions.HTTPClientError)
 NO_CAPACITY = "no capacity"  # The reason of failures that nobody has written.
 
 EXPERIMENT_OPERATIONS = tuple(operation for operation in OPERATIONS if "InferenceExperiment" in operation)
@@ -40,7 +41,8 @@ class Raises(Row):
     number of the first call that gets it: 1 is the first call of this operation in the mock; each attempt of a client
     that retries counts. `times`: the number of calls that get it. `after`: the service acts first, and its answer is
     lost: see `mock.fail_next`.
-    Raises ValueError for an unknown operation or error, and for a number that is not allowed.
+    Raises ValueError for an unknown operation or error, and for a number that is not allowed; TypeError for a value of
+    another type.
     """
 
     operation: str
@@ -53,13 +55,19 @@ class Raises(Row):
         require_operation(self.operation)
         check_number(self.call, "call")
         check_times(self.times)
+        check_flag(self.after, "Raises: after")
+        if not isinstance(self.error, str):
+            raise TypeError(
+                f"Raises: error={shown(self.error)}: expected a str: the code of an AWS error, or the name of one of "
+                "botocore's connection errors"
+            )
         self.fault()
 
     def fault(self) -> Fault:
         """Return the fault for one call."""
         model = _model(self.operation)
-        kind = getattr(botocore.exceptions, str(self.error), None)
-        if isinstance(kind, type) and issubclass(kind, botocore.exceptions.BotoCoreError):
+        kind = getattr(botocore.exceptions, self.error, None)
+        if isinstance(kind, type) and issubclass(kind, CONNECTION_ERRORS):
             url = f"https://{model.service_model.endpoint_prefix}.amazonaws.com"
             return Fault(self.operation, connection_error(kind, url, after=self.after), after=self.after)
         return Fault(self.operation, aws_error(model, self.error, None, None, after=self.after), after=self.after)
@@ -107,7 +115,8 @@ class Interferes(Row):
     Raises. `experiment`: the name of the experiment, or of the one whose endpoint they delete; by default the one that
     the code's call names, else the last one of the account and region. When the service refuses their call, or there
     is no such experiment, nothing happens.
-    Raises ValueError for an unknown operation, and for a number that is not allowed.
+    Raises ValueError for an unknown operation, and for a number that is not allowed;
+    TypeError for a name that is no str.
     """
 
     operation: str
@@ -120,6 +129,7 @@ class Interferes(Row):
             raise ValueError(f"{self.operation!r} is not what others do{suggestion(str(self.operation), INTERFERING)}")
         require_operation(self.before)
         check_number(self.call, "call")
+        check_name(self.experiment, "Interferes: experiment")
         if self.operation == CREATE != self.before:
             raise ValueError(
                 f"before={self.before!r}: somebody takes a name only before {CREATE} of the code under test"
@@ -141,10 +151,11 @@ class Scenario(Row):
 
     `durations` (Durations): the time that each transitional status lasts. `failures`: what fails, rows of Fails and
     FailsDeployment. `faults`: what calls get, rows of Raises and Delays. `interference`: what others do, rows of
-    Interferes. `pages`: the maximum numbers of entries in the first, the second … answer of each List operation: 0
-    makes an empty page with a NextToken (inferred: list_filters). `assumptions` (Assumptions): what the mock assumes of
-    AWS where nothing is documented.
-    What no call or experiment meets is not reported. Raises TypeError or ValueError for a value that is not allowed.
+    Interferes. `pages`: the maximum numbers of entries that the first, the second … call of each List operation
+    gets: 0 makes an empty page with a NextToken (inferred: list_filters). `assumptions` (Assumptions): what the mock
+    assumes of AWS where nothing is documented.
+    A row that no call and no experiment meets is not reported. Raises TypeError or ValueError for a value that is not
+    allowed.
     """
 
     durations: Durations = field(default_factory=Durations)

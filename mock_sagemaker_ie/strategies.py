@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 try:
     from hypothesis import strategies as st
@@ -19,7 +19,7 @@ from mock_sagemaker_ie.backend.hosting.endpoints import DEPLOYMENT_STAGES, Fails
 from mock_sagemaker_ie.backend.settings import Durations
 from mock_sagemaker_ie.calls import require_operation
 from mock_sagemaker_ie.protocol.errors import suggestion
-from mock_sagemaker_ie.protocol.limits import check_duration
+from mock_sagemaker_ie.protocol.limits import check_duration, check_flag
 from mock_sagemaker_ie.scenario import (
     EXPERIMENT_OPERATIONS,
     LONG_DELAY,
@@ -28,20 +28,35 @@ from mock_sagemaker_ie.scenario import (
     Interferes,
     Raises,
     Scenario,
+    check_number,
     faults_of,
     interference_of,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     Choice = bool | Collection[str]
 
+R = TypeVar("R")
+
 MINUTE = dt.timedelta(minutes=1)
-CALLS = (1, 1, 1, 2, 3)  # Most operations are called once.
-MAX_TIMES = 6  # No standard client makes six attempts.
-RARE = ("UpdateInferenceExperiment", "StartInferenceExperiment")  # Most rollouts call neither.
 DEPLOYMENT = "deployment"
+
+# What follows are weights: with them, the default 100 examples find each mistake of tests/scenarios/controllers.py.
+# Most of these examples are mutations of others, so few can be spent on what hardly matters.
+CALLS = (1, 1, 1, 1, 2, 3)  # Most operations are called once.
+TIMES = (1, 1, 2, 3, 6)  # No standard client makes six attempts.
+LATER_CALLS = (1, 1, 2, 3)  # Others act at any time.
+PAGES = (0, 0, 1, 2)
+SOON = 10  # Minutes.
+RARE = ("UpdateInferenceExperiment", "StartInferenceExperiment")  # Most rollouts call neither.
+STOP = "StopInferenceExperiment"
+# By error, and whether the service acted: throttling is the most frequent error, and few operations lose answers.
+ERROR_WEIGHTS = {("ThrottlingException", False): 3, ("ReadTimeoutError", True): 6, ("InternalFailure", True): 6}
+# By operation of others, and operation of the code: only Stop ends an experiment that runs.
+INTERFERENCE_WEIGHTS = {(STOP, "DescribeInferenceExperiment"): 4, (STOP, STOP): 16}
+RUNNING_WEIGHT = 5  # A rollout spends most of its time in Running.
 
 
 def scenarios(
@@ -54,7 +69,7 @@ def scenarios(
     assumptions: Choice = False,
     operations: Collection[str] = (*EXPERIMENT_OPERATIONS, "DescribeEndpoint"),
     max_faults: int = 8,
-    max_duration: dt.timedelta = 60 * MINUTE,
+    max_duration: dt.timedelta = 40 * MINUTE,
 ) -> st.SearchStrategy[Scenario]:
     """Return a strategy for scenarios, which shrinks towards the calm one, `Scenario()`.
 
@@ -66,6 +81,10 @@ def scenarios(
     concern. `max_faults`: the number of rows of faults at most, each for up to six calls. `max_duration`: of a status,
     in whole minutes. Raises ValueError for an unknown name, TypeError for a value of another type.
     """
+    check_number(max_faults, "max_faults", least=0)
+    check_flag(pages, "pages")
+    if isinstance(operations, str) or not hasattr(operations, "__iter__"):
+        raise TypeError(f"operations={operations!r}: expected a list of operations, for example ['ListModels']")
     for operation in operations:
         require_operation(operation)
     minutes = check_duration(max_duration, "max_duration") // MINUTE
@@ -82,9 +101,9 @@ def scenarios(
     return _scenarios(
         _durations(names, minutes),
         _rows(_failures(stages, minutes), 2),
-        _rows(_faults(raised, operations if "delay" in errors else ()), max_faults, often=True),
-        _rows(_interference(others), 2),
-        _rows(st.integers(0, 2) if pages else None, 2),
+        _rows(_faults(raised, operations if "delay" in errors else ()), max_faults),
+        _rows(_interference(others), 3),
+        _rows(st.sampled_from(PAGES) if pages else None, 3),
         st.sampled_from([each for each in Assumptions.each() if {*each.changed()} <= {*assumed}]),
     )
 
@@ -106,55 +125,62 @@ def _chosen(option: str, choice: Choice, known: Sequence[str]) -> Sequence[str]:
     return [name for name in known if name in choice]
 
 
-def _rows(row: st.SearchStrategy[Any] | None, most: int, *, often: bool = False) -> st.SearchStrategy[list[Any]]:
-    """Return the strategy for lists, empty in half of the examples, or, if `often`, in fewer."""
-    none: st.SearchStrategy[list[Any]] = st.just([])
-    if row is None or not most:
-        return none
-    some = st.lists(row, min_size=1, max_size=most)
-    return none | some | some | some if often else none | some
+def _rows(row: st.SearchStrategy[Any] | None, most: int) -> st.SearchStrategy[list[Any]]:
+    return st.just([]) if row is None or not most else st.lists(row, max_size=most)
 
 
 def _durations(names: Sequence[str], minutes: int) -> st.SearchStrategy[Durations]:
-    """Return the strategy for durations, zero in half of the examples. The longest are as many as all others."""
-    none = st.just(Durations())
+    """Return the strategy for durations: of each status zero in more than half of the examples, often the longest."""
     if not names or not minutes:
-        return none
-    # More often of experiments than of endpoints, which most rollouts leave to their experiment.
-    weighted = [*(name for name in names if not name.startswith("endpoint")), *names]
-    numbers = st.integers(1, 2 * minutes).map(lambda number: min(number, minutes))
-    return none | st.dictionaries(st.sampled_from(weighted), numbers, min_size=1, max_size=3).map(_in_minutes)
-
-
-def _in_minutes(numbers: dict[str, int]) -> Durations:
-    return Durations(**{name: number * MINUTE for name, number in sorted(numbers.items())})
+        return st.just(Durations())
+    numbers = st.integers(-2 * minutes, minutes + minutes // 2)
+    durations = numbers.map(lambda number: min(max(number, 0), minutes) * MINUTE)
+    return st.builds(Durations, **dict.fromkeys(names, durations))
 
 
 def _failures(stages: Sequence[str], minutes: int) -> st.SearchStrategy[Any] | None:
-    rows: list[st.SearchStrategy[Any]] = []
-    if of_experiments := [stage for stage in stages if stage != DEPLOYMENT]:
-        after = st.integers(0, minutes).map(lambda number: 60 * number)
-        rows.append(st.builds(Fails, st.sampled_from(of_experiments), st.just(NO_CAPACITY), after=after))
+    """Return the strategy for rows of failures, most of them when the status begins or soon after."""
+    failures = [Fails(stage, NO_CAPACITY) for stage in stages if stage != DEPLOYMENT]
+    rows: list[Any] = _repeated(failures, lambda row: RUNNING_WEIGHT if row.stage == "Running" else 1)
     if DEPLOYMENT in stages:
-        rows.append(st.builds(FailsDeployment, st.sampled_from(DEPLOYMENT_STAGES), st.just(NO_CAPACITY)))
-    return st.one_of(rows) if rows else None
+        rows += [FailsDeployment(stage, NO_CAPACITY) for stage in DEPLOYMENT_STAGES]
+    numbers = st.just(0) | st.integers(0, min(SOON, minutes)) | st.integers(0, minutes)
+    return st.builds(_failing, st.sampled_from(rows), numbers) if rows else None
+
+
+def _failing(row: Fails | FailsDeployment, minutes: int) -> Fails | FailsDeployment:
+    return dataclasses.replace(row, after=60 * minutes) if isinstance(row, Fails) else row
 
 
 def _faults(raised: Sequence[Raises], delayed: Collection[str]) -> st.SearchStrategy[Any] | None:
-    """Return the strategy for rows of faults. Lost answers are few, so they have a branch of their own."""
-    place = {"call": st.sampled_from(CALLS), "times": st.integers(1, MAX_TIMES)}
-    raised = [*raised, *(each for each in raised if each.operation not in RARE)]
-    rows = [
-        st.builds(dataclasses.replace, st.sampled_from(some), **place)
-        for after in (False, True)
-        if (some := [each for each in raised if each.after is after])
-    ]
-    delays = [st.builds(Delays, st.sampled_from([*delayed]), st.just(LONG_DELAY), **place)] if delayed else []
-    # Delays come in a fifth of the rows, or alone.
-    return st.one_of([*rows, *rows, *delays]) if rows or delays else None
+    """Return the strategy for rows of faults."""
+    rows = _repeated(raised, lambda row: _weight(row.operation) * ERROR_WEIGHTS.get((row.error, row.after), 1))
+    delays = [Delays(operation, LONG_DELAY) for operation in delayed]
+    return _at_calls([*sorted(rows, key=lambda row: row.after), *delays], CALLS, times=st.sampled_from(TIMES))
 
 
 def _interference(others: Sequence[Interferes]) -> st.SearchStrategy[Any] | None:
-    if not others:
+    """Return the strategy for rows of interference."""
+
+    def weight(row: Interferes) -> int:
+        return _weight(row.before) * INTERFERENCE_WEIGHTS.get((row.operation, row.before), 1)
+
+    return _at_calls(_repeated(others, weight), LATER_CALLS)
+
+
+def _at_calls(
+    rows: Sequence[Any], calls: Sequence[int], **members: st.SearchStrategy[Any]
+) -> st.SearchStrategy[Any] | None:
+    """Return the strategy for these rows at other calls."""
+    if not rows:
         return None
-    return st.builds(dataclasses.replace, st.sampled_from(others), call=st.sampled_from(CALLS))
+    return st.builds(dataclasses.replace, st.sampled_from(rows), call=st.sampled_from(calls), **members)
+
+
+def _repeated(rows: Sequence[R], weight: Callable[[R], int]) -> list[R]:
+    """Return a list that has each row as often as its weight says, because st.one_of takes no weights."""
+    return [row for row in rows for _ in range(weight(row))]
+
+
+def _weight(operation: str) -> int:
+    return 1 if operation in RARE else 3

@@ -10,9 +10,9 @@ import threading
 import boto3
 import pytest
 from botocore.config import Config
-from botocore.exceptions import ClientError, ConnectTimeoutError
+from botocore.exceptions import ClientError, ConnectTimeoutError, ReadTimeoutError
 
-from mock_sagemaker_ie import mock_inference_experiment
+from mock_sagemaker_ie import Interferes, Scenario, mock_inference_experiment
 from tests.requests import NAME, create, deployed, endpoint_config
 from tests.server.http_client import server_in_thread
 
@@ -86,6 +86,34 @@ def test_invocations_and_arranged_faults_have_lines(lines, mock, sagemaker):
     assert failed.startswith("InvokeEndpoint(EndpointName='ranker') in ")
     assert ": ConnectTimeoutError: " in failed
     assert invoked.endswith(": ok")
+
+
+@pytest.mark.parametrize("error", ["InternalFailure", ReadTimeoutError])
+def test_the_line_of_a_lost_answer_says_what_the_caller_got(lines, mock, sagemaker, error):
+    """One line for the attempt, with the error in place of the answer; the retry has a line of its own."""
+    mock.fail_next("CreateInferenceExperiment", error, after=True)
+
+    with pytest.raises(sagemaker.exceptions.ResourceInUse):
+        sagemaker.create_inference_experiment(**create())
+
+    lost, again = lines(logging.DEBUG)
+    assert f": {error if isinstance(error, str) else error.__name__}: " in lost
+    assert ": ResourceInUse: " in again
+
+
+def test_the_calls_of_others_in_a_scenario_have_no_lines(lines, sagemaker):
+    """The log has the calls of the code under test, as mock.calls has."""
+    act = Interferes("StopInferenceExperiment", before="DescribeInferenceExperiment")
+
+    with mock_inference_experiment(scenario=Scenario(interference=[act])):
+        sagemaker.create_inference_experiment(**create())
+        status = sagemaker.describe_inference_experiment(Name=NAME)["Status"]
+
+    assert status == "Cancelled"
+    assert [each.partition("(")[0] for each in lines(logging.DEBUG)] == [
+        "CreateInferenceExperiment",
+        "DescribeInferenceExperiment",
+    ]
 
 
 def test_a_line_is_one_line_and_short(lines, mock, sagemaker):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from mock_sagemaker_ie.backend.assumptions import Assumptions
+from mock_sagemaker_ie.protocol.errors import shown
 from mock_sagemaker_ie.protocol.limits import ZERO, check_duration, check_seconds
 
 if TYPE_CHECKING:
@@ -83,8 +84,10 @@ class Durations:
     def parse(cls, text: str) -> Durations:
         """Read `zero`, `realistic`, or seconds by name: `creating=60 starting=never`. Raises ValueError otherwise.
 
-        `never`: the status never ends.
+        `never`: the status never ends. ValueError also for a name that comes twice; TypeError for anything but a str.
         """
+        if not isinstance(text, str):
+            raise TypeError(f"durations {shown(text)}: expected a str, for example 'starting=300'")
         words = text.replace(",", " ").split()
         if words in ([], ["zero"]):
             return cls()
@@ -94,6 +97,8 @@ class Durations:
         seconds = {}
         for word in words:
             name, _, number = word.partition("=")
+            if name in seconds:
+                raise ValueError(f"durations {text!r}: {name} comes twice")
             try:
                 seconds[name] = dt.timedelta.max if number == NEVER else check_seconds(float(number))
                 valid = name in names

@@ -65,6 +65,20 @@ def check_reason(value: str) -> str:
     return value
 
 
+def check_flag(value: bool, name: str) -> bool:  # noqa: FBT001 - it is what is checked
+    """Return True or False. Raises TypeError for anything else: a text such as "no" would count as True."""
+    if not isinstance(value, bool):
+        raise TypeError(f"{name}={shown(value)}: expected True or False")
+    return value
+
+
+def check_name(value: str | None, name: str) -> str | None:
+    """Return the name of a resource, or None for any. Raises TypeError for anything else."""
+    if value is not None and not isinstance(value, str):
+        raise TypeError(f"{name}={shown(value)}: expected a name (str) or None")
+    return value
+
+
 def check_error_status(value: int) -> int:
     """Return the HTTP status of an error. Raises ValueError unless it is an int from 400 to 599."""
     if isinstance(value, bool) or not isinstance(value, int) or value not in ERROR_STATUSES:

@@ -71,6 +71,27 @@ def test_an_error_has_the_scenario_as_a_note():
     assert "in the order of Scenario(durations=Durations.parse('stopping=" in error.value.__notes__[0]
 
 
+async def asynchronous(_mock):
+    """A program that nobody would await."""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"program": 3}, "program=3: expected a synchronous function"),
+        ({"program": asynchronous}, "expected a synchronous function"),
+        ({"program": print, "scenario": "calm"}, "scenario='calm': expected Scenario"),
+        ({"program": print, "max_runs": 0}, "max_runs=0: expected an int of 1 or more"),
+    ],
+)
+def test_a_wrong_argument_is_refused(arguments, words):
+    """Before anything runs, with what was expected."""
+    with pytest.raises((TypeError, ValueError)) as error:
+        each_order(**arguments)
+
+    assert words in str(error.value)
+
+
 def test_a_correct_rollout_is_right_in_every_order():
     """Also when the experiment is deleted in the end."""
 

@@ -16,7 +16,7 @@ from mock_sagemaker_ie.backend.history import History
 from mock_sagemaker_ie.backend.settings import Row
 from mock_sagemaker_ie.backend.transitions import After, At, Call, Derived, Failure, Table, Transition, later
 from mock_sagemaker_ie.protocol.errors import suggestion
-from mock_sagemaker_ie.protocol.limits import check_reason, check_seconds
+from mock_sagemaker_ie.protocol.limits import check_name, check_reason, check_seconds
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -177,6 +177,7 @@ class Fails(Row):
             raise ValueError(f"Fails: {self.stage!r} is not a stage{suggestion(str(self.stage), STAGES)}")
         check_reason(self.reason)
         check_seconds(self.after, "Fails: after")
+        check_name(self.experiment, "Fails: experiment")
 
     def __str__(self) -> str:
         later_on = f" after {self.after:g} s" if self.after else ""

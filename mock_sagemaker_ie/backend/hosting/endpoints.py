@@ -16,7 +16,7 @@ from mock_sagemaker_ie.backend.hosting.guardrails import Phase
 from mock_sagemaker_ie.backend.settings import Row
 from mock_sagemaker_ie.backend.transitions import After, ByExperiment, Call, Failure, Table, Transition, later
 from mock_sagemaker_ie.protocol.errors import suggestion
-from mock_sagemaker_ie.protocol.limits import check_reason
+from mock_sagemaker_ie.protocol.limits import check_name, check_reason
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -94,7 +94,7 @@ class FailsDeployment(Row):
     `stage`: the status of the endpoint, "Creating" or "Updating". `reason`: the FailureReason, and the StatusReason of
     the experiment. `endpoint`: its name; by default the first endpoint of the account and region with such a
     deployment. One row makes one deployment fail.
-    Raises ValueError for a value that is not allowed.
+    Raises ValueError or TypeError for a value that is not allowed.
     """
 
     stage: str
@@ -107,6 +107,7 @@ class FailsDeployment(Row):
                 f"FailsDeployment: {self.stage!r} is not a stage{suggestion(str(self.stage), DEPLOYMENT_STAGES)}"
             )
         check_reason(self.reason)
+        check_name(self.endpoint, "FailsDeployment: endpoint")
 
     def __str__(self) -> str:
         return f"{self.endpoint or 'an endpoint'} fails in {self.stage}"
