@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
+import time
 from contextlib import contextmanager
 
 import pytest
@@ -92,10 +93,11 @@ def test_a_signal_ends_observing_after_a_clean_up(tmp_path, name):
             signal.signal(number, before)
             next(line for line in process.stdout if line.startswith("running:"))
             while not resources(server):
-                pass
+                time.sleep(0.1)
             process.send_signal(number)
             while process.poll() is None:
-                server.mock.clock.advance(seconds=1)
+                server.mock.clock.advance(seconds=10)
+                time.sleep(0.1)
 
         assert resources(server) == []
     assert process.returncode == 130
