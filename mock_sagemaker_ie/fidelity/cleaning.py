@@ -58,23 +58,27 @@ def _in_order(found: Iterable[Resource]) -> list[Resource]:
 
 
 class Cleaner:
-    """Deletes resources, each as often as it takes. `left`: what is not gone yet, with the reason."""
+    """Deletes resources, each as often as it takes.
+
+    `left`: what is not gone yet, with the reason. `unlisted`: whether experiments may have made configurations that
+    nobody has seen.
+    """
 
     def __init__(self, target: Target, found: Iterable[Resource], say: Callable[[str], None]) -> None:
         self.left: dict[Resource, str] = dict.fromkeys(found, "not deleted yet")
         self._target, self._say = target, say
         self._client = target.client("sagemaker")
         self._hopeless: set[Resource] = set()  # The service refuses their deletion.
-        self._had_experiments = any(each.noun == "InferenceExperiment" for each in self.left)
+        self.unlisted = any(each.noun == "InferenceExperiment" for each in self.left)
 
     def clean(self) -> None:
         """Delete until nothing is left, nothing more can be deleted, or MAX_TIME has passed."""
         began = self._target.now()
         while self.left:
             pending = [self._step(each) for each in list(self.left) if not self._waits(each)]
-            if self._had_experiments and not self._has("InferenceExperiment", "Endpoint"):
-                self._had_experiments = False
+            if self.unlisted and not self._has("InferenceExperiment", "Endpoint"):
                 self._add_configs()
+                self.unlisted = False
             elif not any(pending):
                 return
             if (self._target.now() - began).total_seconds() > MAX_TIME:

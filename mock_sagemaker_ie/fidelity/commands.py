@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import argparse
@@ -67,12 +68,16 @@ def _observe(options: argparse.Namespace) -> int:
         raise ValueError(f"--poll {order.poll:g}: expected a number of seconds above 0")
     _say(plan(order))
     target = target_for(order)
+    options.out.mkdir(parents=True, exist_ok=True)  # Before anything is created that could not be written about.
     _say(f"at {order.endpoint_url or 'AWS'} in {target.names['region']}; names begin with {target.names['prefix']}")
-    signal.signal(signal.SIGTERM, _interrupt)  # Like Ctrl-C: what was created must not stay.
+    # What was created must not stay.
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # Windows has no SIGHUP, and nohup ignores it.
+        if (number := getattr(signal, name, None)) and (name, signal.getsignal(number)) != ("SIGHUP", signal.SIG_IGN):
+            signal.signal(number, signal.default_int_handler)
     try:
         left, ended_by = observe(order.probes, target, options.out, _say)
     except KeyboardInterrupt:
-        _say("Ended by Ctrl-C. What was not removed is named above.")
+        _say("Ended by Ctrl-C or a signal. What was not removed is named above.")
         return 130
     if ended_by:
         print(f"mock-sagemaker-ie: {ended_by}", file=sys.stderr)  # noqa: T201
@@ -91,15 +96,12 @@ def _conform(options: argparse.Namespace) -> int:
     assumptions = Assumptions.parse("\n".join([text, *options.assume]))
     observed = read_folder(options.folder)
     result = conform(observed, assumptions)
-    _say(report.as_json(result, observed) if options.json else report.text(result, observed))
+    print(report.as_json(result, observed) if options.json else report.text(result, observed))  # noqa: T201
     if options.write_assumptions:
         options.write_assumptions.write_text(report.assumptions_file(result, observed), encoding="utf-8")
     return 1 if result.differences else 0
 
 
 def _say(text: str) -> None:
-    print(text, flush=True)  # noqa: T201 - a command prints
-
-
-def _interrupt(*_: Any) -> NoReturn:
-    raise KeyboardInterrupt
+    with suppress(OSError):  # Nobody reads any more; what was created must be removed all the same.
+        print(text, flush=True)  # noqa: T201 - a command prints

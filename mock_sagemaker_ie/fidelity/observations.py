@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mock_sagemaker_ie.fidelity.tier_0 import TIER_0
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 Values = dict[str, Any]
 
 FORMAT = 1
+MAX_SECONDS = 1_000_000  # Of a status.
 PROBES: tuple[Probe, ...] = (*TIER_0, *TIER_1, *TIER_2)
 
 
@@ -74,7 +76,7 @@ def read(path: Path) -> Observation:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise ObservationError(f"{path}: cannot be read: {error}") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ObservationError(f"{path}: is not JSON ({error}): observe again, or restore the file") from None
     if not isinstance(content, dict) or "format" not in content or "probe" not in content:
         raise ObservationError(f"{path}: is not an observation: 'format' and 'probe' are missing")
@@ -88,14 +90,39 @@ def read(path: Path) -> Observation:
         raise ObservationError(
             f"{path}: this version has no probe {content['probe']!r}; it was written by version {content.get('tool')}"
         )
-    steps = content.get("steps")
+    steps, given = content.get("steps"), content.get("given", OPTIONAL)
     if not isinstance(steps, list) or not all(isinstance(each, dict) and "step" in each for each in steps):
         raise ObservationError(f"{path}: 'steps' must be a list of objects that have 'step'")
+    for step in steps:
+        for name in step.keys() & _MEMBERS.keys():
+            what, is_right = _MEMBERS[name]
+            if not is_right(step[name]):
+                raise ObservationError(
+                    f"{path}: '{name}' in 'steps' must be {what}: observe again, or restore the file"
+                )
     edited = content.get("digest") != _digest(steps)
     note = "the file was edited after the observation" if edited else ""
     tool, core, date, ended_by = (str(content.get(name, "")) for name in ("tool", "botocore", "date", "ended_by"))
-    given = tuple(name for name in OPTIONAL if name in content.get("given", OPTIONAL))
-    return Observation(probe, steps, tool, core, date, ended_by, note, given)
+    known = tuple(name for name in OPTIONAL if isinstance(given, Collection) and name in given)
+    return Observation(probe, steps, tool, core, date, ended_by, note, known)
+
+
+# The members of a step that conform looks into: what they are, and the check.
+_MEMBERS: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "step": ("a string", lambda value: isinstance(value, str)),
+    "outcome": ("a string", lambda value: isinstance(value, str)),
+    "path": ("a list of statuses", lambda value: _is_list(value, lambda each: isinstance(each, str))),
+    "seconds": ("a list of seconds", lambda value: _is_list(value, _is_number_of_seconds)),
+    "values": ("an object", lambda value: isinstance(value, dict)),
+}
+
+
+def _is_list(value: Any, is_right: Callable[[Any], bool]) -> bool:
+    return isinstance(value, list) and bool(value) and all(map(is_right, value))
+
+
+def _is_number_of_seconds(value: Any) -> bool:
+    return isinstance(value, (int, float)) and 0 <= value <= MAX_SECONDS
 
 
 def read_folder(folder: Path) -> list[Observation]:

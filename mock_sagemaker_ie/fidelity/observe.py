@@ -74,6 +74,10 @@ def plan(order: Order) -> str:
         )
     if order.tier and (missing := [name for name in ("role", "image") if getattr(order, name) is None]):
         raise ValueError(f"tier {order.tier} creates models: pass {' and '.join('--' + name for name in missing)}")
+    for name, begin in (("role", "arn:"), ("model_data", "s3://"), ("capture", "s3://")):
+        value = getattr(order, name)
+        if value is not None and not value.startswith(begin):
+            raise ValueError(f"--{name.replace('_', '-')} {value}: expected a text that begins with {begin}")
     lines = []
     for probe in order.probes:
         operations = dict.fromkeys(getattr(step, "operation", type(step).__name__) for step in probe.steps)
@@ -95,7 +99,7 @@ def target_for(order: Order) -> Target:
     if credentials is None:
         raise ValueError("no credentials: set AWS_PROFILE, or AWS_ACCESS_KEY_ID, or run 'aws configure'")
     # Broken requests are what tier 0 is about, and AWS throttles.
-    attempts = int(os.environ.get("AWS_MAX_ATTEMPTS", MAX_ATTEMPTS))
+    attempts = session.get_config_variable("max_attempts") or MAX_ATTEMPTS
     config = Config(parameter_validation=False, retries={"mode": "standard", "total_max_attempts": attempts})
     clients: dict[str, Any] = {}
 
@@ -142,9 +146,11 @@ def observe(probes: Iterable[Probe], target: Target, out: Path, say: Say) -> tup
             ended_by = "Ctrl-C"
             raise
         finally:
-            path = observations.write(out, _observation(probe, run, target, ended_by))
-            say(f"  {len(run.steps)} of {len(probe.steps)} steps{ended_by and ', ended by ' + ended_by}: {path}")
-            left += _clean_up(run, target, say)
+            try:
+                path = observations.write(out, _observation(probe, run, target, ended_by))
+                say(f"  {len(run.steps)} of {len(probe.steps)} steps{ended_by and ', ended by ' + ended_by}: {path}")
+            finally:  # Also when the disk is full.
+                left += _clean_up(run, target, say)
         if ended_by:
             break
     return left, ended_by
@@ -154,9 +160,15 @@ def _clean_up(run: Run, target: Target, say: Say) -> list[str]:
     cleaner = Cleaner(target, resources(run.made, run.configs), say)
     try:
         cleaner.clean()
-    finally:  # A second Ctrl-C ends it.
+    except KeyboardInterrupt:
+        say("  removing goes on; another Ctrl-C ends it")
+        cleaner.clean()
+        raise
+    finally:
         for resource, reason in cleaner.left.items():
             say(f"  NOT REMOVED: {resource} ({reason})")
+        if cleaner.unlisted:
+            say(f"  endpoint configurations whose names begin with {target.names['prefix']} may be left too")
     return [f"{resource} ({reason})" for resource, reason in cleaner.left.items()]
 
 

@@ -15,14 +15,16 @@ _PATTERNS = tuple(
     for pattern, replacement in (
         (r"arn:aws[a-z-]*:(?:iam|sts)::[^\s:\"']*:[A-Za-z0-9+=,.@_/-]+", "<principal>"),
         (r"s3://[^/\s\"']+", "s3://<bucket>"),
+        (r"arn:aws[a-z-]*:s3:::[^\s\"']+", "<bucket>"),
         (r"\b[0-9]{12}\b", "<account>"),
         (r"\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b", "<uuid>"),
         (r"https?://[^\s\"']+", "<url>"),
-        (r"\b[A-Za-z0-9.-]+\.(?:amazonaws\.com(?:\.cn)?|aws\.dev|api\.aws)\b", "<host>"),
+        (r"(?:[A-Za-z0-9.-]|<(?:account|prefix|region)>)+\.(?:amazonaws\.com(?:\.cn)?|aws\.dev|api\.aws)\b", "<host>"),
         (r"\b(?:[0-9]{1,3}\.){3}[0-9]{1,3}\b", "<host>"),
         (r"\b(?:AKIA|ASIA)[A-Z0-9]{12,}\b", "<key>"),
         (r"\b[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9:.]+(?:Z|[+-][0-9:]+)?", "<time>"),
         (r"\b[A-Z][a-z]{2} [A-Z][a-z]{2} [0-9]{2} [0-9:]{8} [A-Z]{3,4} [0-9]{4}\b", "<time>"),
+        (r"\b[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9:]{8} GMT\b", "<time>"),
         (r"\b1[0-9]{9}(?:\.[0-9]+)?\b", "<time>"),
         # The part of a generated name that differs each time.
         (r"(?<=-)(?=[0-9a-zA-Z]*[0-9])[0-9a-zA-Z]{8,}\b", "<id>"),
@@ -33,11 +35,12 @@ _PATTERNS = tuple(
 class Scrubber:
     """Replaces what identifies an account, a person or a moment.
 
-    `names`: what varies between runs, by the word that takes its place. `began`: the instant from which times count.
+    `names`: what varies between runs, by the word that takes its place. A plain word identifies nothing and stays: it
+    may be part of other words. `began`: the instant from which times count.
     """
 
     def __init__(self, names: Mapping[str, str | None], began: dt.datetime) -> None:
-        known = [(value, f"<{name}>") for name, value in names.items() if value]
+        known = [(value, f"<{name}>") for name, value in names.items() if value and not value.isalnum()]
         self._known = sorted(known, key=lambda pair: -len(pair[0]))  # A longer value may contain a shorter one.
         self._began = began
 

@@ -208,7 +208,7 @@ def _serve(options: argparse.Namespace) -> int:
         raise RuntimeError(f"{error.name} is missing: pip install 'mock-sagemaker-ie[server]'") from None
     _print_log(logging.DEBUG if options.verbose else logging.WARNING)
     for number in (signal.SIGINT, signal.SIGTERM):  # A shell starts background jobs with SIGINT ignored.
-        signal.signal(number, _interrupt)
+        signal.signal(number, signal.default_int_handler)
     with (
         suppress(KeyboardInterrupt),
         running_server(
@@ -239,7 +239,3 @@ def _print_log(level: int) -> None:
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
     log.addHandler(handler)
     log.setLevel(level)
-
-
-def _interrupt(*_: Any) -> None:
-    raise KeyboardInterrupt

@@ -45,13 +45,25 @@ def service(**options: Any) -> Iterator[Any]:
 
 
 def observed(
-    out: Path, server: Any, *names: str, on_wait: Callable[[int], None] = lambda number: None, **order: Any
+    out: Path,
+    server: Any,
+    *names: str,
+    on_wait: Callable[[int], None] = lambda number: None,
+    say: Callable[[str], None] = lambda text: None,
+    **order: Any,
 ) -> Observed:
-    """Observe a server, by default all probes of all tiers. `on_wait` gets the number of each wait before it."""
+    """Observe a server, by default all probes of all tiers.
+
+    `on_wait` gets the number of each wait before it, and `say` each line of the output.
+    """
     order = Order(
         **{"tier": 2, "create_resources": True, "region": "eu-west-1", "endpoint_url": server.url, **SECRETS, **order}
     )
     said, waits = [], []
+
+    def keep(text: str) -> None:
+        said.append(text)
+        say(text)
 
     def wait(seconds: float) -> None:
         waits.append(seconds)
@@ -60,7 +72,7 @@ def observed(
 
     target = target_for(order)._replace(wait=wait, now=server.mock.clock.now)
     probes = [probe for probe in order.probes if not names or probe.name in names]
-    left, ended_by = observe(probes, target, out, said.append)
+    left, ended_by = observe(probes, target, out, keep)
     return Observed(left, ended_by, said, server.mock)
 
 

@@ -5,17 +5,25 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
+import subprocess
+import time
+from contextlib import contextmanager
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from mock_sagemaker_ie import Assumptions
-from mock_sagemaker_ie.fidelity.conform import mock_steps
-from mock_sagemaker_ie.fidelity.observations import PROBES, Observation, write
-from tests.fidelity.shared import ACCOUNT, SECRETS
-from tests.server.commands import command, run
+from mock_sagemaker_ie.fidelity import report
+from mock_sagemaker_ie.fidelity.conform import conform, mock_steps
+from mock_sagemaker_ie.fidelity.observations import PROBES, Observation, ObservationError, read, write
+from tests.fidelity.shared import ACCOUNT, SECRETS, resources, service
+from tests.server.commands import EXIT_TIMEOUT, ROOT, command, run
 from tests.server.http_client import server_in_thread
 
 KEYS = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "AWS_MAX_ATTEMPTS": "1"}
+MEMBERS = ("outcome", "path", "seconds", "values", "members", "headers", "message", "delivered", "skipped", "wait")
 CREATED = [probe for probe in PROBES if probe.name in ("unknown_experiment", "delete_in_created")]
 
 
@@ -33,15 +41,13 @@ def folder(tmp_path):
 
 def test_observe_says_what_it_calls_and_writes_one_file_per_probe(tmp_path):
     """Tier 1 of a server: the models and configurations are gone afterwards, and conform agrees."""
-    with server_in_thread(strict=True, account_id=ACCOUNT) as server:
-        arguments = ["--tier", 1, "--create-resources", "--region", "eu-west-1", "--endpoint-url", server.url]
-        arguments += [word for name, value in SECRETS.items() for word in (f"--{name}", value)]
-        result = run(command("observe", *arguments, "--poll", 0.01, "--out", tmp_path), **KEYS)
+    with server_in_thread(strict=True, account_id=ACCOUNT) as server, observing(tmp_path, server, 1) as process:
+        output = process.stdout.read()
+        assert process.wait(EXIT_TIMEOUT) == 0
 
-    assert (result.returncode, result.stderr) == (0, "")
-    assert "It will call:\n  tier 0  unknown_experiment: DescribeInferenceExperiment" in result.stdout
-    assert "removed Model mock-ie-" in result.stdout
-    assert ACCOUNT not in result.stdout
+    assert output.startswith("It will call:\n  tier 0  unknown_experiment: DescribeInferenceExperiment")
+    assert "removed Model mock-ie-" in output
+    assert ACCOUNT not in output
     assert len(list(tmp_path.iterdir())) == 7
     agrees = run(command("conform", tmp_path))
     assert agrees.returncode == 0, agrees.stdout
@@ -56,6 +62,13 @@ def test_observe_says_what_it_calls_and_writes_one_file_per_probe(tmp_path):
         (["--tier", 2], KEYS, "pass --create-resources"),
         (["--tier", 1, "--create-resources"], KEYS, "pass --role and --image"),
         (["--poll", 0], KEYS, "--poll 0: expected"),
+        (["--capture", "bucket/folder"], KEYS, "--capture bucket/folder: expected a text that begins with s3://"),
+        (
+            ["--tier", 1, "--create-resources", "--role", "me", "--image", "a/b"],
+            KEYS,
+            "--role me: expected a text that begins with arn:",
+        ),
+        (["--region", "eu-west-1", "--out", __file__], KEYS, "test_commands.py"),
     ],
 )
 def test_observe_refuses_what_it_cannot_do(tmp_path, arguments, environment, message):
@@ -68,6 +81,52 @@ def test_observe_refuses_what_it_cannot_do(tmp_path, arguments, environment, mes
     assert message in result.stderr
     assert "Traceback" not in result.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_signal_ends_observing_after_a_clean_up(tmp_path, name):
+    """Ctrl-C, the end of a container, and a terminal that is closed: nothing stays on the server."""
+    number = getattr(signal, name)
+    before = signal.signal(number, signal.SIG_DFL)  # Under nohup, a process ignores SIGHUP, and so do its children.
+    with service() as server:
+        with observing(tmp_path, server, 2) as process:
+            signal.signal(number, before)
+            next(line for line in process.stdout if line.startswith("running:"))
+            while not resources(server):
+                time.sleep(0.1)
+            process.send_signal(number)
+            while process.poll() is None:
+                server.mock.clock.advance(seconds=10)
+                time.sleep(0.1)
+
+        assert resources(server) == []
+    assert process.returncode == 130
+    assert read(tmp_path / "running.json").ended_by == "Ctrl-C"
+
+
+def test_a_closed_output_does_not_prevent_the_clean_up(tmp_path):
+    """For example that of `| head -1`: the run goes on."""
+    with service() as server:
+        with observing(tmp_path, server, 1) as process:
+            process.stdout.readline()
+            process.stdout.close()
+            process.wait(EXIT_TIMEOUT)
+
+        assert resources(server) == []
+    assert len(list(tmp_path.iterdir())) == 7
+
+
+@contextmanager
+def observing(out, server, tier):
+    """Run `observe` on a server in its own process; kill it if it runs at the exit."""
+    arguments = ["--tier", tier, "--create-resources", "--region", "eu-west-1", "--endpoint-url", server.url]
+    arguments += [word for name, value in SECRETS.items() for word in (f"--{name}", value)]
+    line = command("observe", *arguments, "--poll", 0.01, "--out", out)
+    with subprocess.Popen(line, cwd=ROOT, env={**os.environ, **KEYS}, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 # --- conform
@@ -113,6 +172,11 @@ def _change(folder, **members):
         (lambda folder: _change(folder, format=2, tool="9.9"), "format 2 by version 9.9; this version reads format 1"),
         (lambda folder: _change(folder, probe="other"), "this version has no probe 'other'"),
         (lambda folder: _change(folder, steps={}), "'steps' must be a list"),
+        (
+            lambda folder: _change(folder, steps=[{"step": "stop", "path": 5}]),
+            "'path' in 'steps' must be a list of stat",
+        ),
+        (lambda folder: (folder / "models.json").write_text("[" * 100_000), "is not JSON"),
     ],
 )
 def test_conform_refuses_a_folder_that_it_cannot_compare(folder, damage, message):
@@ -135,6 +199,42 @@ def test_conform_says_that_a_file_was_edited(folder):
     assert "unknown_experiment: the file was edited after the observation" in result.stdout
     assert "unknown_experiment, new: this version of the probe has no such step" in result.stdout
     assert "Traceback" not in result.stderr
+
+
+EDITS = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.sampled_from(["ok", "Running", "start", ""]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(MEMBERS), inner, max_size=3),
+    max_leaves=8,
+)
+STEPS = st.lists(
+    st.fixed_dictionaries(
+        {"step": st.sampled_from(["start", "stop"]) | EDITS}, optional={**dict.fromkeys(MEMBERS, EDITS)}
+    )
+)
+
+
+@given(
+    st.fixed_dictionaries(
+        {"steps": STEPS | EDITS},
+        optional=dict.fromkeys(("given", "tool", "date", "ended_by", "format", "probe", "digest"), EDITS),
+    )
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_edited_observation_is_compared_or_refused(folder, edits):
+    """No edit is a traceback: it is refused with a message, or it is compared and noted."""
+    _change(folder, **edits)
+
+    try:
+        observation = read(folder / "unknown_experiment.json")
+    except ObservationError as error:
+        assert "unknown_experiment.json: " in str(error)  # noqa: PT017
+        return
+    result = conform([observation])
+
+    assert result.notes[0].startswith("unknown_experiment: the file was edited")
+    assert report.text(result, [observation])
+    assert report.as_json(result, [observation])
+    assert report.assumptions_file(result, [observation])
 
 
 # --- pytest

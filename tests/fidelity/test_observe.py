@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import boto3
 import pytest
@@ -44,6 +45,10 @@ def test_an_observation_identifies_nobody(tmp_path):
     hidden = ["210987654321", "secret-role", "private-image", "secret-bucket", "eu-west-1", host, "mock-ie-"]
     assert [word for word in hidden if word in texts] == []
     assert "2026-01-0" not in texts.replace('"date": "2026-01-0', "")
+    found = re.findall(
+        r"\b[0-9]{12}\b|\b[0-9a-f]{8}-[0-9a-f]{4}-|https?://|arn:aws:iam|\b1[67][0-9]{8}\b|[0-9]T[0-9]{2}:", texts
+    )
+    assert found == []
     assert all(word in texts for word in ("<account>", "<region>", "<prefix>", "<id>"))
 
 
@@ -130,6 +135,35 @@ def test_ctrl_c_cleans_up(tmp_path, number):
 
         assert resources(server) == []
     assert read(tmp_path / "early_start.json").ended_by == "Ctrl-C"
+
+
+@pytest.mark.parametrize(("times", "left"), [(2, 0), (3, 5)])
+def test_ctrl_c_in_the_clean_up_needs_another_to_end_it(tmp_path, times, left):
+    """The first one says so, and removing goes on. After another, what is left is named."""
+    said = []
+    with service() as server:
+
+        def interrupt(count):
+            if count <= times:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            observed(tmp_path, server, "early_start", on_wait=interrupt, say=said.append)
+
+        assert len(resources(server)) == left
+    assert "  removing goes on; another Ctrl-C ends it" in said
+    assert sum("NOT REMOVED" in line for line in said) == left
+    assert any("endpoint configurations whose names begin with mock-ie-" in line for line in said) is bool(left)
+
+
+def test_an_observation_that_cannot_be_written_leaves_nothing_on_the_server(tmp_path):
+    """For example on a full disk: the clean-up comes all the same, and then the error."""
+    (tmp_path / "delete_in_created.json").mkdir()
+    with service() as server:
+        with pytest.raises(IsADirectoryError):
+            observed(tmp_path, server, "delete_in_created")
+
+        assert resources(server) == []
 
 
 def test_what_cannot_be_removed_is_named(tmp_path):

@@ -9,7 +9,9 @@ from mock_sagemaker_ie.backend.assumptions import ROWS
 from mock_sagemaker_ie.fidelity.behaviours import all_behaviours
 from mock_sagemaker_ie.fidelity.conform import conform, mock_steps
 from mock_sagemaker_ie.fidelity.observations import PROBES, Observation
+from mock_sagemaker_ie.fidelity.scrubbing import Scrubber
 from mock_sagemaker_ie.service.clients import service_model
+from tests.conftest import START
 
 STEPS = [step for probe in PROBES for step in probe.steps]
 # They show only with quotas that are exceeded, eleven experiments, a container that fails.
@@ -51,6 +53,47 @@ def test_a_probe_tells_each_choice_from_the_default(assumptions):
     assert result.differences
     assert result.explaining == assumptions
     assert result.unexplained == []
+
+
+@pytest.mark.parametrize(
+    ("text", "scrubbed"),
+    [
+        (
+            "User: arn:aws:sts::210987654321:assumed-role/Admin/jane.doe@example.com is not authorized to perform: x",
+            "User: <principal> is not authorized to perform: x",
+        ),
+        (
+            "on resource: arn:aws:sagemaker:eu-west-1:210987654321:model/mock-ie-0a1b2c3d-a",
+            "on resource: arn:aws:sagemaker:<region>:<account>:model/<prefix>-a",
+        ),
+        ("User: arn:aws:iam::210987654321:user/team/jane is not", "User: <principal> is not"),
+        ("on resource: arn:aws:s3:::my-bucket/models/a.tar.gz because", "on resource: <bucket> because"),
+        ('Could not access "s3://my-bucket/models/a.tar.gz".', 'Could not access "s3://<bucket>/models/a.tar.gz".'),
+        ("https://my-bucket.s3.eu-west-1.amazonaws.com/a?X-Amz-Credential=AKIA", "<url>"),
+        ("210987654321.dkr.ecr.eu-west-1.amazonaws.com", "<host>"),
+        ("connect to runtime.sagemaker.eu-west-1.amazonaws.com from 10.1.2.3", "connect to <host> from <host>"),
+        ("(Request ID: 0a1b2c3d-0a1b-4c3d-8a1b-0a1b2c3d4e5f)", "(Request ID: <uuid>)"),
+        ("key AKIAIOSFODNN7EXAMPLE", "key <key>"),
+        ("at 2026-01-01T09:00:00.123Z and 2026-01-01 09:00:00+00:00", "at <time> and <time>"),
+        ("at Thu Jan 01 09:00:00 UTC 2026, Thu, 01 Jan 2026 09:00:00 GMT, 1767258000.5", "at <time>, <time>, <time>"),
+        ("endpoint configuration mock-ie-0a1b2c3d-a-53684a9d3a57", "endpoint configuration <prefix>-a-<id>"),
+    ],
+)
+def test_a_text_of_aws_identifies_nobody_afterwards(text, scrubbed):
+    """Accounts, principals, buckets, hosts, request ids, keys, instants and generated names are replaced."""
+    scrubber = Scrubber({"prefix": "mock-ie-0a1b2c3d", "region": "eu-west-1"}, START)
+
+    assert scrubber.text(text) == scrubbed
+    assert scrubber.text(scrubbed) == scrubbed
+
+
+def test_names_that_are_plain_words_stay():
+    """An image of a local service may be named as a part of other words."""
+    names = {"image": "model", "region": "eu-west-1", "role": "arn:aws:iam::210987654321:role/r", "capture": None}
+
+    text = Scrubber(names, START).text("a model in eu-west-1a, of arn:aws:iam::210987654321:role/r")
+
+    assert text == "a model in <region>a, of <role>"
 
 
 def test_the_mock_agrees_with_itself():
