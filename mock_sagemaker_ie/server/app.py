@@ -16,7 +16,6 @@ from mock_sagemaker_ie.server.access import Access, is_loopback
 from mock_sagemaker_ie.server.control import Control
 from mock_sagemaker_ie.server.http import Application, bind
 from mock_sagemaker_ie.server.journal import Journal, settings_of
-from mock_sagemaker_ie.server.state import State
 from mock_sagemaker_ie.service.clients import process_region
 
 if TYPE_CHECKING:
@@ -132,7 +131,7 @@ def running_server(
         # Fixed for the life of the server, because clients in other processes get it in their environment.
         mock = InferenceExperimentMock(service, complete_options["region_name"] or process_region())
         try:
-            http = bind(Application(service, Control(mock, State(service)), access), host, port)
+            http = bind(Application(service, Control(mock, service), access), host, port)
         except OSError as error:
             raise OSError(f"cannot listen on {host}, port {port}: {error.strerror}") from error
         stack.callback(http.server_close)

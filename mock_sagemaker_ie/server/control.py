@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from base64 import b64encode
-from functools import lru_cache
+from functools import lru_cache, partial
 from hashlib import sha256
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -14,31 +14,35 @@ from botocore.exceptions import ConnectionClosedError
 from werkzeug.wrappers import Request, Response
 
 from mock_sagemaker_ie.server.documents import plain, timeline_document, whole_call
+from mock_sagemaker_ie.server.state import State
+from mock_sagemaker_ie.server.traffic import CAPTURES, EVENTS, METRICS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from mock_sagemaker_ie.mock import InferenceExperimentMock
-    from mock_sagemaker_ie.server.state import State
+    from mock_sagemaker_ie.server.traffic import Listing
+    from mock_sagemaker_ie.service.service import Service
 
 
 class Control:
     """A function from a request to a response. The paths are the keys of _ROUTES; most responses are JSON."""
 
-    def __init__(self, mock: InferenceExperimentMock, state: State) -> None:
+    def __init__(self, mock: InferenceExperimentMock, service: Service) -> None:
         self._mock = mock
-        self._state = state
+        self._service = service
+        self._state = State(service)
 
     def __call__(self, request: Request) -> Response | None:
         """Return the response to a request; None for a path that belongs to the AWS API."""
-        route = _ROUTES.get(request.path)
-        if route is None:
+        routes = _ROUTES.get(request.path)
+        if routes is None:
             if not request.path.startswith("/_mock/"):
                 return None
             return _error(404, f"{request.path} is unknown; known: {', '.join(_ROUTES)}")
-        method, answer = route
-        if request.method != method and not (method == "GET" and request.method == "HEAD"):
-            return _error(405, f"the method for {request.path} is {method}")
+        answer = routes.get("GET" if request.method == "HEAD" else request.method)
+        if answer is None:
+            return _error(405, f"the method for {request.path} is {' or '.join(routes)}")
         try:
             return answer(self, _arguments(request))
         except LookupError as error:
@@ -82,6 +86,11 @@ class Control:
         scope = {key: arguments[key] for key in _SCOPE if key in arguments}
         timeline = self._mock.timeline(arguments.get("name", ""), **_scope(scope))
         return Response(timeline.to_svg(narrow=arguments.get("narrow") == "1"), content_type="image/svg+xml")
+
+    def listed(self, arguments: dict[str, Any], *, listing: Listing) -> Response:
+        """Return the newest items of a listing: ?offset=, and its filters."""
+        offset = _number("offset", arguments.pop("offset", "0"))
+        return _json(listing.answer(self._service, _only(arguments, *listing.filters), offset))
 
     # --- steer
 
@@ -147,17 +156,21 @@ def _page() -> tuple[bytes, str]:
 _PAGE_POLICY = "img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 
-_ROUTES: dict[str, tuple[str, Callable[[Control, dict[str, Any]], Response]]] = {
-    "/": ("GET", Control.page),
-    "/_mock/state": ("GET", Control.state),
-    "/_mock/calls": ("GET", Control.calls),
-    "/_mock/experiments": ("GET", Control.experiments),
-    "/_mock/timelines": ("GET", Control.timelines),
-    "/_mock/timeline.svg": ("GET", Control.timeline_svg),
-    "/_mock/clock": ("POST", Control.clock),
-    "/_mock/faults": ("POST", Control.faults),
-    "/_mock/failures": ("POST", Control.failures),
-    "/_mock/reset": ("POST", Control.reset),
+# By path and method. A HEAD request gets the headers of the answer to GET.
+_ROUTES: dict[str, dict[str, Callable[[Control, dict[str, Any]], Response]]] = {
+    "/": {"GET": Control.page},
+    "/_mock/state": {"GET": Control.state},
+    "/_mock/calls": {"GET": Control.calls},
+    "/_mock/experiments": {"GET": Control.experiments},
+    "/_mock/timelines": {"GET": Control.timelines},
+    "/_mock/timeline.svg": {"GET": Control.timeline_svg},
+    "/_mock/captures": {"GET": partial(Control.listed, listing=CAPTURES)},
+    "/_mock/metrics": {"GET": partial(Control.listed, listing=METRICS)},
+    "/_mock/events": {"GET": partial(Control.listed, listing=EVENTS)},
+    "/_mock/clock": {"POST": Control.clock},
+    "/_mock/faults": {"POST": Control.faults},
+    "/_mock/failures": {"POST": Control.failures},
+    "/_mock/reset": {"POST": Control.reset},
 }
 
 

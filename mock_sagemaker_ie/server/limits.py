@@ -39,6 +39,10 @@ CALLS = Limit("Calls in `/_mock/state`", 200, "calls", "`/_mock/calls` has all")
 CALL_SIZE = Limit(
     "Params and error of a call in `/_mock/state`", 240, "bytes", "shortened; `whole` has the path of all of it"
 )
+CAPTURES = Limit("Captures in `/_mock/captures`", 100, "captures", "`offset=` and the filters select others")
+METRICS = Limit("Datapoints in `/_mock/metrics`", 500, "datapoints", "`offset=` and the filters select others")
+EVENTS = Limit("Events in `/_mock/events`", 100, "events", "`offset=` and the filters select others")
+ITEM_SIZE = Limit("Each capture and event", 4_096, "bytes", "shortened; `whole` has the path of all of it")
 
 LIMITS = (
     REQUEST_LINE,
@@ -57,4 +61,8 @@ LIMITS = (
     ROWS,
     CALLS,
     CALL_SIZE,
+    CAPTURES,
+    METRICS,
+    EVENTS,
+    ITEM_SIZE,
 )

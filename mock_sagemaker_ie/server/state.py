@@ -14,12 +14,12 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mock_sagemaker_ie.server import limits
-from mock_sagemaker_ie.server.documents import experiment_document, shortened_call, whole_call
+from mock_sagemaker_ie.server.documents import experiment_document, newest, shortened_call, whole_call
 from mock_sagemaker_ie.timeline import timeline
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from mock_sagemaker_ie.backend.backend import SageMakerBackend
     from mock_sagemaker_ie.backend.experiments.record import Experiment
@@ -96,8 +96,7 @@ class State:
                 since = 0
             words = filter.lower().split()
             matching = [each for each in self._listed if _contains(each, words)] if words else self._listed
-            end = max(len(matching) - offset, 0)
-            page = matching[max(end - limits.ROWS.value, 0) : end]
+            page = newest(matching, limits.ROWS, offset)
             rows = [self._row(each) for each in page]
             return {
                 "now": self._service.now().isoformat(),
@@ -168,7 +167,7 @@ class State:
         self._rows[experiment.arn] = row = row._replace(snapshot=snapshot.number, causes=causes)
         return row
 
-    def _traffic_of(self, experiments: list[Experiment]) -> dict[str, dict[str, int]]:
+    def _traffic_of(self, experiments: Sequence[Experiment]) -> dict[str, dict[str, int]]:
         """Return the number of invocations by endpoint and variant, for the endpoints of these experiments."""
         counts: dict[str, dict[str, int]] = {each.endpoint: {} for each in experiments}
         for (endpoint, variant), count in self._traffic.items():

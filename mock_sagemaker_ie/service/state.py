@@ -220,11 +220,11 @@ class State:
         now = self._read_now()
         self._backend(region, account_id).note_alarms(described, since or now, now)
 
-    def events(self) -> list[Values]:
+    def events(self) -> list[Notice]:
         """Return the events until now of every account and region, in the order of their instants."""
         self._pass_time()
         self.publish()
-        return [notice.event for notice in sorted(self._notices, key=lambda notice: notice.at)]
+        return sorted(self._notices, key=lambda notice: notice.at)
 
     def publish(self) -> None:
         """Deliver the events until now of every account and region."""
