@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ConnectionClosedError
 from werkzeug.wrappers import Request, Response
 
+from mock_sagemaker_ie.activation.options import complete
+from mock_sagemaker_ie.server.canned_answers import serve_canned
 from mock_sagemaker_ie.server.documents import plain, timeline_document, whole_call
 from mock_sagemaker_ie.server.state import State
-from mock_sagemaker_ie.server.traffic import CAPTURES, EVENTS, METRICS
+from mock_sagemaker_ie.server.traffic import CAPTURES, EVENTS, METRICS, MODELS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -136,6 +138,31 @@ class Control:
         fail(name, reason, **_scope(scope))
         return _json({})
 
+    def models(self, arguments: dict[str, Any]) -> Response:
+        """Let a "model" give the same answer to each request: the other arguments, as serve_canned takes them."""
+        if "model" not in arguments:
+            raise ValueError('expected "model", and "body" or "chunks"')
+        serve_canned(self._service, arguments.pop("model"), arguments)
+        return _json({})
+
+    def alarms(self, arguments: dict[str, Any]) -> Response:
+        """Set the "state" of the alarm with this "name", like mock.alarm."""
+        match arguments:
+            case {"name": str(name), "state": state, **scope}:
+                self._mock.alarm(name, state=state, **_scope(scope))
+            case _:
+                raise ValueError('expected "name", a string, and "state"')
+        return _json({})
+
+    def scale(self, arguments: dict[str, Any]) -> Response:
+        """Change the number of instances of a "variant" of an "endpoint" to "count", like mock.scale."""
+        match arguments:
+            case {"endpoint": str(endpoint), "variant": str(variant), "count": count, **scope}:
+                self._mock.scale(endpoint, variant, count, **_scope(scope))
+            case _:
+                raise ValueError('expected "endpoint" and "variant", both strings, and "count"')
+        return _json({})
+
     def reset(self, _arguments: dict[str, Any]) -> Response:
         """Delete all state except the models' handlers. The clock does not change."""
         self._mock.reset()
@@ -167,9 +194,12 @@ _ROUTES: dict[str, dict[str, Callable[[Control, dict[str, Any]], Response]]] = {
     "/_mock/captures": {"GET": partial(Control.listed, listing=CAPTURES)},
     "/_mock/metrics": {"GET": partial(Control.listed, listing=METRICS)},
     "/_mock/events": {"GET": partial(Control.listed, listing=EVENTS)},
+    "/_mock/models": {"GET": partial(Control.listed, listing=MODELS), "POST": Control.models},
     "/_mock/clock": {"POST": Control.clock},
     "/_mock/faults": {"POST": Control.faults},
     "/_mock/failures": {"POST": Control.failures},
+    "/_mock/alarms": {"POST": Control.alarms},
+    "/_mock/scale": {"POST": Control.scale},
     "/_mock/reset": {"POST": Control.reset},
 }
 
@@ -179,8 +209,10 @@ _SCOPE = {"region": "region_name", "account": "account_id"}
 
 
 def _scope(arguments: dict[Any, Any]) -> dict[str, Any]:
-    """Return the given region and account as keyword arguments of the mock's methods."""
-    return {_SCOPE[name]: value for name, value in _only(arguments, *_SCOPE).items()}
+    """Return the given region and account as keyword arguments of the mock's methods. Raises ValueError."""
+    scope = {_SCOPE[name]: value for name, value in _only(arguments, *_SCOPE).items()}
+    complete(scope)
+    return scope
 
 
 def _only(arguments: dict[Any, Any], *known: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from mock_sagemaker_ie.protocol.errors import error_code
 from mock_sagemaker_ie.server import limits
+from mock_sagemaker_ie.server.canned_answers import CannedAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -106,6 +107,13 @@ def capture_document(capture: Capture) -> Document:
 def datapoint_document(datapoint: Datapoint) -> Document:
     """Return a minute of a metric."""
     return {**vars(datapoint), "average": datapoint.average}
+
+
+def handler_document(model: str, handler: Any) -> Document:
+    """Return the answer of a model; for a handler in Python, its name."""
+    if isinstance(handler, CannedAnswer):
+        return {"model": model, **handler.members}
+    return {"model": model, "handler": getattr(handler, "__qualname__", type(handler).__qualname__)}
 
 
 def newest(items: Sequence[T], limit: Limit, offset: int = 0) -> Sequence[T]:

@@ -42,7 +42,10 @@ CALL_SIZE = Limit(
 CAPTURES = Limit("Captures in `/_mock/captures`", 100, "captures", "`offset=` and the filters select others")
 METRICS = Limit("Datapoints in `/_mock/metrics`", 500, "datapoints", "`offset=` and the filters select others")
 EVENTS = Limit("Events in `/_mock/events`", 100, "events", "`offset=` and the filters select others")
-ITEM_SIZE = Limit("Each capture and event", 4_096, "bytes", "shortened; `whole` has the path of all of it")
+MODELS = Limit("Answers in `/_mock/models`", 100, "models", "`offset=` and `model=` select others")
+ITEM_SIZE = Limit(
+    "Each capture, event and answer of a model", 4_096, "bytes", "shortened; `whole` has the path of all of it"
+)
 
 LIMITS = (
     REQUEST_LINE,
@@ -64,5 +67,6 @@ LIMITS = (
     CAPTURES,
     METRICS,
     EVENTS,
+    MODELS,
     ITEM_SIZE,
 )

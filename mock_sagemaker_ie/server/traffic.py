@@ -1,13 +1,19 @@
-"""What the control API lists of traffic: captures, metrics and events, by pages, with filters."""
+"""What the control API lists of traffic: captures, metrics, events and models' answers, by pages, with filters."""
 
 from __future__ import annotations
 
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlencode
 
 from mock_sagemaker_ie.server import limits
-from mock_sagemaker_ie.server.documents import capture_document, datapoint_document, newest, shortened
+from mock_sagemaker_ie.server.documents import (
+    capture_document,
+    datapoint_document,
+    handler_document,
+    newest,
+    shortened,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -93,4 +99,12 @@ EVENTS = Listing(
         "id": attrgetter("id"),
     },
     identity=("id",),
+)
+MODELS = Listing(
+    "models",
+    lambda service: list(service.handlers.items()),
+    lambda item: handler_document(*item),
+    limits.MODELS,
+    filters={"model": itemgetter(0)},
+    identity=("model",),
 )
