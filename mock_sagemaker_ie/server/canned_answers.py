@@ -15,6 +15,7 @@ from mock_sagemaker_ie.service.models import ModelResponse, check_response
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from mock_sagemaker_ie.service.models import ModelRequest
     from mock_sagemaker_ie.service.service import Service
@@ -24,18 +25,42 @@ _OTHERS = [each.name for each in fields(ModelResponse) if each.name != "body"]
 MEMBERS = ("body", "chunks", "encoding", *_OTHERS)
 
 
-def serve_canned(service: Service, model: Any, members: Mapping[str, Any]) -> None:
+def serve_canned(service: Service, model: Any, members: Any) -> None:
     """Let a model give an answer from now on, and keep that over restarts.
 
     `members`: those of ModelResponse; in place of `body`, `chunks` may be a list. Body and chunks are JSON: a string is
     sent as it is, or as the bytes that it stands for with `encoding` "BASE64"; any other value as JSON. Raises
     TypeError or ValueError for a name that no model can have, and for a member that is unknown or not allowed.
     """
+    if not isinstance(members, dict):
+        raise TypeError(f'{shown(members)}: expected an object with "body" or "chunks"')
     if not isinstance(model, str) or broken_constraints(service_model("sagemaker").shape_for("ModelName"), model):
         raise ValueError(f"model={shown(model)}: expected the name of a model")
     answer = CannedAnswer.read(members)
     with service.pause(), service.change(model=model, answer=answer.members):
         service.serve(model, answer)
+
+
+def serve_file(service: Service, path: Path) -> None:
+    """Let models give the answers in a file of JSON: by name of the model, what `serve_canned` takes.
+
+    Raises OSError when the file cannot be read, ValueError when its content is wrong.
+    """
+    try:
+        answers = json.loads(path.read_bytes())
+    except OSError as error:
+        raise OSError(f"{path} cannot be read: {error.strerror}") from None
+    except (RecursionError, ValueError) as error:
+        raise ValueError(f"{path} is not JSON: {error}") from None
+    if not isinstance(answers, dict):
+        raise ValueError(  # noqa: TRY004 - the content of a file is wrong
+            f'{path} is no JSON object: expected answers by model, e.g. {{"ranker-v2": {{"body": 0.7}}}}'
+        )
+    for model, members in answers.items():
+        try:
+            serve_canned(service, model, members)
+        except (TypeError, ValueError) as error:  # noqa: PERF203 - the error names the model
+            raise ValueError(f"{path}, model {shown(model)}: {error}") from None
 
 
 @dataclass(frozen=True)
