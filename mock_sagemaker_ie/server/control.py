@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from base64 import b64encode
 from functools import lru_cache, partial
 from hashlib import sha256
@@ -172,12 +171,16 @@ class Control:
 @lru_cache(maxsize=1)
 def _page() -> tuple[bytes, str]:
     """Return the web page, and the policy that lets a browser run its own script and styles only."""
-    page = files("mock_sagemaker_ie.server").joinpath("page.html").read_bytes()
-    sources = {}
-    for tag in ("script", "style"):
-        (text,) = re.findall(rb"<%b>(.*?)</%b>" % (tag.encode(), tag.encode()), page, re.DOTALL)
-        sources[tag] = f"{tag}-src 'sha256-{b64encode(sha256(text).digest()).decode()}'"
-    return page, f"default-src 'none'; {sources['script']}; {sources['style']}; {_PAGE_POLICY}"
+    page, *policy = _file("page.html"), "default-src 'none'"
+    for tag, name in (("style", "page.css"), ("script", "page.js")):
+        begin, end, text = f"<{tag}>".encode(), f"</{tag}>".encode(), _file(name)
+        page = page.replace(begin + end, begin + text + end)
+        policy.append(f"{tag}-src 'sha256-{b64encode(sha256(text).digest()).decode()}'")
+    return page, "; ".join([*policy, _PAGE_POLICY])
+
+
+def _file(name: str) -> bytes:
+    return files("mock_sagemaker_ie.server").joinpath(name).read_bytes()
 
 
 _PAGE_POLICY = "img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from mock_sagemaker_ie.backend.hosting.captures import Capture
+    from mock_sagemaker_ie.backend.hosting.events import Notice
     from mock_sagemaker_ie.backend.hosting.metrics import Datapoint
     from mock_sagemaker_ie.calls import Call
     from mock_sagemaker_ie.server.limits import Limit
@@ -22,6 +23,7 @@ Document = dict[str, Any]
 T = TypeVar("T")
 
 MAX_MESSAGE_SIZE, MAX_TEXT_SIZE = 120, 40  # In bytes: of each text in a call that is shortened.
+MAX_BODY_SIZE = 100  # In bytes: of each body of a capture on the page.
 MAX_ITEM_TEXT_SIZE = 400  # In bytes: of each text in a capture, an event or an answer that is shortened.
 
 
@@ -102,6 +104,35 @@ def shortened_call(call: Call, version: int) -> Document:
 def capture_document(capture: Capture) -> Document:
     """Return a capture."""
     return vars(capture)
+
+
+_SIDES = {"input": "endpointInput", "output": "endpointOutput"}
+
+
+def capture_row(capture: Capture, whole: str) -> Document:
+    """Return what the page shows of a capture before it is opened. `whole`: the path of all of it."""
+    sides = capture.record["captureData"]
+    bodies = {name: sides[side]["data"] for name, side in _SIDES.items() if side in sides}
+    return {
+        "endpoint": capture.endpoint,
+        "variant": capture.variant,
+        "at": capture.at.isoformat(),
+        **_Room(limits.CALL_SIZE.value).fit(bodies, MAX_BODY_SIZE),
+        "whole": whole,
+    }
+
+
+def event_row(notice: Notice, whole: str) -> Document:
+    """Return what the page shows of an event before it is opened. `whole`: the path of all of it."""
+    event = notice.event
+    return {
+        "endpoint": notice.endpoint.name,
+        "at": notice.at.isoformat(),
+        "kind": notice.kind,
+        "status": event["detail"]["EndpointStatus"],
+        "region": event["region"],
+        "whole": whole,
+    }
 
 
 def datapoint_document(datapoint: Datapoint) -> Document:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlencode
@@ -16,9 +17,11 @@ from mock_sagemaker_ie.server.documents import (
 )
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Callable, Iterable, Mapping
 
     from mock_sagemaker_ie.backend.hosting.events import Notice
+    from mock_sagemaker_ie.backend.hosting.metrics import Datapoint
     from mock_sagemaker_ie.server.limits import Limit
     from mock_sagemaker_ie.service.service import Service
 
@@ -61,6 +64,53 @@ class Listing(NamedTuple):
         return f"/_mock/{self.name}?{urlencode({name: self.filters[name](item) for name in self.identity})}"
 
 
+class Total:
+    """All invocations of one variant.
+
+    `latest`: the last minute with one. `latency`: the sum of ModelLatency in microseconds.
+    """
+
+    def __init__(self, latest: dt.datetime) -> None:
+        self.latest = latest
+        self.invocations = 0
+        self.errors = self.latency = 0.0
+
+    def add(self, minute: Mapping[str, Datapoint]) -> None:
+        """Add a minute."""
+        self.latest = max(self.latest, minute["Invocations"].timestamp)
+        self.invocations += minute["Invocations"].sample_count
+        self.errors += minute["InvocationModelErrors"].sum
+        self.latency += minute["ModelLatency"].sum
+
+
+def totals(minutes: Iterable[Mapping[str, Datapoint]]) -> dict[tuple[str, str], Total]:
+    """Return the totals of each variant, by the names of its endpoint and of itself."""
+    found: dict[tuple[str, str], Total] = {}
+    for minute in minutes:
+        point = minute["Invocations"]
+        if point.endpoint_config is None:  # Each invocation is in a second series, which has it.
+            names = point.endpoint, point.variant
+            if names not in found:
+                found[names] = Total(point.timestamp)
+            found[names].add(minute)
+    return found
+
+
+def newest_totals(found: Mapping[tuple[str, str], Total]) -> list[Document]:
+    """Return the totals of the variants that were invoked last, as many as the limit allows, the last one first."""
+    ordered = sorted(sorted(found.items()), key=lambda each: each[1].latest, reverse=True)
+    return [
+        {
+            "endpoint": endpoint,
+            "variant": variant,
+            "Invocations": total.invocations,
+            "InvocationModelErrors": round(total.errors),
+            "ModelLatency": total.latency / total.invocations,
+        }
+        for (endpoint, variant), total in ordered[: limits.LATEST.value]
+    ]
+
+
 def _scope_part(position: int) -> Callable[[Notice], str]:
     """Return the function that gives a part of the ARN of an event's endpoint."""
     return lambda notice: notice.endpoint.arn.split(":")[position]
@@ -80,7 +130,7 @@ CAPTURES = Listing(
 )
 METRICS = Listing(
     "metrics",
-    lambda service: service.runtime.all_datapoints(),
+    lambda service: chain.from_iterable(map(dict.values, service.runtime.minutes())),
     datapoint_document,
     limits.METRICS,
     filters={name: attrgetter(name) for name in ("endpoint", "variant", "name", "endpoint_config")},

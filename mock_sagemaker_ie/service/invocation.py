@@ -29,7 +29,7 @@ from mock_sagemaker_ie.service.streams import Answered, Stream, StreamedResponse
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
     from mock_sagemaker_ie.backend.hosting.captures import Capture
     from mock_sagemaker_ie.backend.hosting.metrics import Datapoint
@@ -86,7 +86,7 @@ class Runtime:
     @property
     def metrics(self) -> Metrics:
         """Every minute of every metric of every variant so far, in the order of the first samples."""
-        return Metrics(map(replace, self.all_datapoints()))
+        return Metrics(map(replace, chain.from_iterable(map(dict.values, self.minutes()))))
 
     @property
     def invocations(self) -> dict[tuple[str, str], int]:
@@ -100,13 +100,16 @@ class Runtime:
 
     def all_captures(self) -> tuple[Capture, ...]:
         """Return the captures, oldest first: not copies, so nobody may change them."""
-        self._end_unread()
+        self.end_unread()
         return self.changes.whole(lambda: tuple(self.captures))
 
-    def all_datapoints(self) -> Iterator[Datapoint]:
-        """Yield every datapoint so far, in the order of the first samples: not copies, so nobody may change them."""
-        self._end_unread()
-        yield from chain.from_iterable(map(dict.values, self.changes.whole(self._metrics.minutes)))
+    def minutes(self) -> list[dict[str, Datapoint]]:
+        """Return the datapoints of each variant and minute, by name of the metric, in the order of the first samples.
+
+        They are not copies, so nobody may change them.
+        """
+        self.end_unread()
+        return self.changes.whole(self._metrics.minutes)
 
     def adopt(self, other: Runtime) -> None:
         """Start with the handlers, captures and metrics of another object."""
@@ -253,7 +256,7 @@ class Runtime:
         self.changes.assign(stream, ended=True)
         return leaves
 
-    def _end_unread(self) -> None:
+    def end_unread(self) -> None:
         """End the streams that nobody can read any more."""
         for stream in [*self._open] if self._open else ():
             if stream.is_unread:
