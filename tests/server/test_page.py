@@ -365,9 +365,9 @@ def test_the_page_shows_captures(page, launch, invoke):
     page.until(lambda: len(page.texts("pre")) == 1)
     assert json.loads(page.text("pre"))["captureData"]["endpointInput"]["data"] == "x" * 100_000
 
-    invoke(names, b"1,2")
+    invoke(names, b"<img src=x>")
     page.until(lambda: page.texts("#captures b") == ["shadow", "prod", "prod"])
-    assert "1,2 → 1,2" in page.text("#captures li:first-child")
+    assert "<img src=x> → <img src=x>" in page.text("#captures li:first-child")
     assert len(page.texts("pre")) == 1
 
 
