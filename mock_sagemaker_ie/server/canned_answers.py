@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mock_sagemaker_ie.service.models import ModelRequest
     from mock_sagemaker_ie.service.service import Service
 
+MAX_DEPTH = 100  # Of JSON: so that it can be shown, and read again from a journal.
 BASE64 = "BASE64"  # AWS's word, in a capture.
 _OTHERS = [each.name for each in fields(ModelResponse) if each.name != "body"]
 MEMBERS = ("body", "chunks", "encoding", *_OTHERS)
@@ -102,6 +103,8 @@ def _encoded(name: str, value: Any, encoding: str | None) -> bytes | str:
     """Return what the container sends for a value: a str is text, whose content type the caller chooses."""
     if value is None:
         raise ValueError(f'{name}=null: expected another value; for the JSON null, send the string "null"')
+    if _is_deeper(value, MAX_DEPTH):
+        raise ValueError(f"{name}: expected at most {MAX_DEPTH} lists and objects inside each other")
     if encoding is None and not isinstance(value, str):
         try:
             return json.dumps(value, allow_nan=False).encode()
@@ -114,3 +117,9 @@ def _encoded(name: str, value: Any, encoding: str | None) -> bytes | str:
     except (TypeError, UnicodeError, binascii.Error) as error:
         raise ValueError(f"{name}={shown(value)}: expected {encoding or 'text'} ({error})") from None
     return str(value)
+
+
+def _is_deeper(value: Any, depth: int) -> bool:
+    """Return whether more lists and objects than `depth` are inside each other."""
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return (depth == 0 and isinstance(value, (dict, list))) or any(_is_deeper(each, depth - 1) for each in inside)

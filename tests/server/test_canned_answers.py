@@ -92,11 +92,12 @@ def test_the_answers_can_be_read(http, answer_with, sagemaker_ie_server):
     answer_with(body={"score": 1}, latency=0.5)
     sagemaker_ie_server.mock.serve("model-shadow", json.loads)
     http.post("/_mock/models", {"model": "long", "body": "x" * 100_000})
+    http.post("/_mock/models", {"model": "deep", "body": json.loads("[" * 100 + "]" * 100)})
 
     listed = http.get("/_mock/models").values
     (whole,) = http.get("/_mock/models?model=long").values["models"]
 
-    assert listed["match_count"] == 3
+    assert listed["match_count"] == 4
     assert listed["models"][:2] == [
         {"model": MODEL, "body": {"score": 1}, "latency": 0.5},
         {"model": "model-shadow", "handler": "loads"},

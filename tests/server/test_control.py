@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from http.client import RemoteDisconnected
@@ -358,6 +359,7 @@ def test_reset_deletes_all_state(http, mock, experiment):
         ("models", {"model": "m", "body": None}, 400),
         ("models", {"model": "m", "body": 1, "chunks": []}, 400),
         ("models", {"model": "m", "body": [float("nan")]}, 400),
+        ("models", {"model": "m", "body": json.loads("[" * 101 + "]" * 101)}, 400),
         ("models", {"model": "m", "body": "\ud800"}, 400),
         ("models", {"model": "m", "body": "no base64", "encoding": "BASE64"}, 400),
         ("models", {"model": "m", "body": {}, "encoding": "BASE64"}, 400),
