@@ -3,162 +3,22 @@
 from __future__ import annotations
 
 import json
-import shutil
-from typing import Any
 
 import pytest
 
 from mock_sagemaker_ie import Durations, mock_inference_experiment, trace
 from tests.conftest import START
-from tests.requests import create
+from tests.requests import CAPTURED, create
 
-webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
-waiting = pytest.importorskip("selenium.webdriver.support.wait")
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
+from selenium.webdriver import Keys
+
+from tests.server.page import BROKEN_WORDS, CHROMIUM, DESKTOP, DRIVER, PHONE, TEXT_TOPS, Page
 
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None or DRIVER is None, reason="chromium or chromedriver is not on PATH"),
     pytest.mark.sagemaker_ie(clock=START.isoformat(), durations=Durations.realistic()),
 ]
-
-DESKTOP, PHONE = (1200, 800), (390, 844)
-
-# The words of the page, parts of compound words too, that need more than one line.
-BROKEN_WORDS = """(() => {
-  const broken = [], texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), range = new Range();
-  while (texts.nextNode()) {
-    const text = texts.currentNode;
-    if (!text.parentElement.checkVisibility() || text.parentElement.closest(".clamp")) continue;
-    for (const word of text.data.matchAll(/[A-Za-z0-9]{2,}/g)) {
-      range.setStart(text, word.index);
-      range.setEnd(text, word.index + word[0].length);
-      if (new Set([...range.getClientRects()].map(box => Math.round(box.top))).size > 1) broken.push(word[0]);
-    }
-  }
-  return broken;
-})()"""
-
-
-# The top of the first text of each element that matches a selector.
-TEXT_TOPS = """[...document.querySelectorAll(arguments[0])].map(element => {
-  const range = new Range();
-  range.selectNodeContents(document.createTreeWalker(element, NodeFilter.SHOW_TEXT).nextNode());
-  return Math.round(range.getBoundingClientRect().top);
-})"""
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    """One browser for all tests."""
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--no-proxy-server"):
-        options.add_argument(argument)
-    with webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER)) as browser:
-        yield browser
-
-
-class Page:
-    """The page as a user sees and uses it."""
-
-    def __init__(self, browser: Any, url: str) -> None:
-        self._browser, self._url = browser, url
-
-    def open(self, size: tuple[int, int] = DESKTOP) -> None:
-        """Open the page on a screen of this size, and wait until the page shows the time."""
-        self.resize(size)
-        self._browser.get(self._url)
-        self.until(lambda: self.text("#now") != "…")
-
-    def resize(self, size: tuple[int, int]) -> None:
-        """Change the size of the screen."""
-        metrics = {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": size == PHONE}
-        self._browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-
-    def until(self, condition: Any) -> None:
-        """Wait until a condition is true. Raises TimeoutException after 10 seconds."""
-        waiting.WebDriverWait(self._browser, 10, poll_frequency=0.02).until(lambda _: condition())
-
-    def run(self, script: str, *arguments: Any) -> Any:
-        """Run a script and return its value."""
-        return self._browser.execute_script(f"return {script}", *arguments)
-
-    def texts(self, selector: str) -> list[str]:
-        """Return the texts of the visible elements that match a CSS selector."""
-        elements = "[...document.querySelectorAll(arguments[0])].filter(element => element.checkVisibility())"
-        return self.run(f"{elements}.map(element => element.innerText.trim())", selector)
-
-    def text(self, selector: str) -> str:
-        """Return the text of the only visible element that matches a CSS selector."""
-        (text,) = self.texts(selector)
-        return text
-
-    def find(self, selector: str) -> Any:
-        """Return an element, to click on it or to type into it."""
-        return self._browser.find_element("css selector", selector)
-
-    def all(self, selector: str) -> Any:
-        """Return all elements that match a CSS selector."""
-        return self._browser.find_elements("css selector", selector)
-
-    def grant(self, *permissions: str) -> None:
-        """Give the page permissions of the browser."""
-        self._browser.execute_cdp_cmd("Browser.grantPermissions", {"origin": self._url, "permissions": permissions})
-
-    def press(self, *keys: str) -> None:
-        """Press keys; the focused element gets them."""
-        webdriver.ActionChains(self._browser).send_keys(*keys).perform()
-
-    @property
-    def focused(self) -> str:
-        """The text of the focused element."""
-        return self.run("document.activeElement.innerText")
-
-    @property
-    def scrolls_sideways(self) -> bool:
-        """True if the page is wider than the screen."""
-        return self.run("document.documentElement.scrollWidth > window.innerWidth")
-
-    def accept(self) -> None:
-        """Accept a confirmation dialogue."""
-        self._browser.switch_to.alert.accept()
-
-
-@pytest.fixture
-def page(chromium, sagemaker_ie_server):
-    """The page of the test's server."""
-    return Page(chromium, sagemaker_ie_server.url)
-
-
-@pytest.fixture
-def launch(http):
-    """Return a function that creates experiments with these names."""
-
-    def launch(*names: str, **members: Any) -> tuple[str, ...]:
-        for name in names:
-            assert http.call("CreateInferenceExperiment", **create(name, **members)).status == 200
-        return names
-
-    return launch
-
-
-@pytest.fixture
-def invoke(http):
-    """Return a function that invokes the endpoints of experiments, each when it runs."""
-
-    def invoke(names: tuple[str, ...], *bodies: bytes) -> None:
-        for name in names:
-            http.post("/_mock/clock", {"until": {"name": name, "status": "Running"}})
-            for body in bodies or [b"1"]:
-                path = f"/endpoints/{create(name)['EndpointName']}/invocations"
-                http.send("POST", path, body, content_type="text/csv")
-
-    return invoke
-
-
-CAPTURED = {
-    "DataStorageConfig": {"Destination": "s3://captures/tests", "ContentType": {"CsvContentTypes": ["text/csv"]}}
-}
 
 
 # --- the page shows
@@ -337,98 +197,6 @@ def test_a_call_that_the_server_does_not_have_any_more_says_so(page, http, launc
     page.until(lambda: page.texts("li .inside") == ["The call cannot be read: not on this server"])
 
 
-def test_an_open_experiment_shows_its_traffic(page, http, launch):
-    """The number of invocations of each variant appears with the first request, and follows."""
-    launch("first")
-    http.post("/_mock/clock", {"until": {"name": "first", "status": "Running"}})
-    page.open()
-    page.find("#experiments summary").click()
-    page.until(lambda: page.texts("thead th") == ["Variant", "Model", "Status"])
-
-    for _ in range(4):
-        http.send("POST", f"/endpoints/{create('first')['EndpointName']}/invocations", b"1")
-
-    page.until(lambda: page.texts("thead th")[3:] == ["Invocations"])
-    page.until(lambda: page.texts("tbody td:last-child") == ["4", "2"])
-
-
-def test_the_page_shows_captures(page, launch, invoke):
-    """The newest is the first. It opens with its whole record, however long, and stays open when another one comes."""
-    names = launch("first", **CAPTURED)
-    invoke(names, b"x" * 100_000)
-    page.open()
-    page.find("#captures-tab").click()
-    assert page.texts("#captures b") == ["prod"]
-    assert len(page.text("#captures li")) < 500
-
-    page.find("#captures summary").click()
-    page.until(lambda: len(page.texts("pre")) == 1)
-    assert json.loads(page.text("pre"))["captureData"]["endpointInput"]["data"] == "x" * 100_000
-
-    invoke(names, b"<img src=x>")
-    page.until(lambda: page.texts("#captures b") == ["shadow", "prod", "prod"])
-    assert "<img src=x> → <img src=x>" in page.text("#captures li:first-child")
-    assert len(page.texts("pre")) == 1
-
-
-def test_the_page_shows_the_metrics_of_each_variant(page, http, launch, invoke):
-    """Invocations, errors and the average latency of variants by endpoint."""
-    http.post("/_mock/models", {"model": "model-prod", "body": 1, "latency": 0.12})
-    http.post("/_mock/models", {"model": "model-shadow", "body": 1, "status": 500})
-    page.open()
-    page.find("#metrics-tab").click()
-    assert page.texts(".panel") == ["No invocations yet."]
-
-    invoke(launch("first"), b"1", b"2")
-
-    page.until(lambda: page.texts("#metrics th[scope=rowgroup]") == [create("first")["EndpointName"]])
-    assert [row.split() for row in page.texts("#metrics tr")[2:]] == [
-        ["prod", "2", "0", "120.0", "ms"],
-        ["shadow", "1", "1", "0.0", "ms"],
-    ]
-
-
-def test_the_page_shows_events(page, launch, http):
-    """An event has the status of the endpoint, and opens as EventBridge has it."""
-    launch("first")
-    page.open()
-    page.find("#events-tab").click()
-    page.until(lambda: len(page.texts("#events li")) == 1)
-
-    http.post("/_mock/clock", {"until": {"name": "first", "status": "Running"}})
-
-    page.until(lambda: page.texts("#events summary > span") == ["in service", "creating"])
-    page.find("#events summary").click()
-    page.until(lambda: len(page.texts("pre")) == 1)
-    assert json.loads(page.text("pre"))["detail"]["EndpointStatus"] == "IN_SERVICE"
-
-
-def test_each_list_shows_its_latest_items_and_leads_to_all(page, launch, invoke):
-    """The tab has the number of all; the link says how many are shown."""
-    invoke(launch("first", **CAPTURED), *[b"1"] * 20)
-    page.open()
-
-    page.find("#captures-tab").click()
-
-    assert (page.text("#captures-count"), len(page.texts("#captures li"))) == ("30", 20)
-    assert page.text(".panel > .all") == "The latest 20 of 30; more as JSON"
-    assert page.find("#captures-panel > .all").get_attribute("href").endswith("/_mock/captures")
-
-
-def test_the_arrow_keys_move_between_the_lists(page):
-    """The tabs are one stop for the Tab key; an empty list says how its items come."""
-    keys = webdriver.Keys
-    page.open()
-    page.find("#calls-tab").send_keys(keys.ARROW_RIGHT)
-    assert page.texts(".panel") == ["No invocations yet."]
-
-    page.press(keys.ARROW_LEFT, keys.ARROW_LEFT)
-
-    assert page.focused == "Events 0"
-    assert page.texts(".panel") == ["No events yet. They come when an endpoint or its deployment changes."]
-    assert page.run("[...document.querySelectorAll('[role=tab]')].filter(each => each.tabIndex === 0).length") == 1
-
-
 def test_a_url_does_not_break_on_a_phone(page):
     """The lines that tell how to begin can be read and copied."""
     page.open(PHONE)
@@ -548,19 +316,18 @@ def test_reset_deletes_everything_after_a_confirmation(page, launch):
 
 def test_the_page_can_be_used_with_the_keyboard(page, launch):
     """Tab moves the focus, Enter presses a button or opens an experiment. A new experiment does not move the focus."""
-    keys = webdriver.Keys
     launch("first")
     page.open()
 
-    page.press(keys.TAB)
+    page.press(Keys.TAB)
     assert page.focused == "+1 minute"
-    page.press(keys.ENTER)
+    page.press(Keys.ENTER)
     page.until(lambda: page.text("#now").endswith("09:01:00 UTC"))
     assert page.focused == "+1 minute"
 
     while "first" not in page.focused:
-        page.press(keys.TAB)
-    page.press(keys.ENTER)
+        page.press(Keys.TAB)
+    page.press(Keys.ENTER)
     page.until(lambda: page.texts("#experiments [open] summary b") == ["first"])
     launch("second")
     page.until(lambda: page.texts("#experiments summary b") == ["second", "first"])

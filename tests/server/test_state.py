@@ -14,12 +14,9 @@ from mock_sagemaker_ie import Durations
 from mock_sagemaker_ie.server.documents import plain
 from mock_sagemaker_ie.server.state import State
 from tests.conftest import START
-from tests.requests import NAME, create, model, stop
+from tests.requests import CAPTURED, NAME, create, model, stop
 from tests.server.http_client import HTTPClient, server_in_thread
 
-CAPTURED = {
-    "DataStorageConfig": {"Destination": "s3://captures/tests", "ContentType": {"CsvContentTypes": ["text/csv"]}}
-}
 INVOKE = f"/endpoints/{create()['EndpointName']}/invocations"
 LONG = 100 * 1024
 

@@ -13,14 +13,11 @@ from mock_sagemaker_ie import Durations
 from mock_sagemaker_ie.server import limits
 from mock_sagemaker_ie.server.documents import plain
 from tests.conftest import START
-from tests.requests import NAME, create
+from tests.requests import CAPTURED, NAME, create
 
 if TYPE_CHECKING:
     from tests.server.http_client import Answer
 
-CAPTURED = {
-    "DataStorageConfig": {"Destination": "s3://captures/tests", "ContentType": {"CsvContentTypes": ["text/csv"]}}
-}
 
 pytestmark = pytest.mark.sagemaker_ie(clock=START.isoformat(), durations=Durations.realistic())
 
