@@ -33,7 +33,7 @@ class Listing(NamedTuple):
 
     `name`: of the path, and of the list in its answer. `items`: all of them, oldest first. `limit`: the most items in
     an answer. `filters`: by argument of the path, the value of an item that must equal it. `defaults`: of arguments.
-    `identity`: the arguments that name one item, which comes whole.
+    `identity`: the arguments that name one item, which comes whole; empty when no item can be too long.
     """
 
     name: str
@@ -135,7 +135,6 @@ METRICS = Listing(
     limits.METRICS,
     filters={name: attrgetter(name) for name in ("endpoint", "variant", "name", "endpoint_config")},
     defaults={"endpoint_config": None},  # As in mock.metrics, whose sums count each invocation once.
-    identity=("endpoint", "variant", "name", "endpoint_config"),
 )
 EVENTS = Listing(
     "events",
