@@ -227,7 +227,7 @@ class InferenceExperimentMock:
         They are "SageMaker Endpoint State Change" and "SageMaker Endpoint Deployment State Change". With `keep=`, only
         the last ones.
         """
-        return tuple(self._service.events())
+        return tuple(notice.event for notice in self._service.events())
 
     def fail_next(
         self,

@@ -45,6 +45,12 @@ def create(name: str = NAME, **changes: Any) -> dict[str, Any]:
     return {member: value for member, value in request.items() if value is not None}
 
 
+# A member of a CreateInferenceExperiment request, with which the traffic is captured.
+CAPTURED = {
+    "DataStorageConfig": {"Destination": "s3://captures/tests", "ContentType": {"CsvContentTypes": ["text/csv"]}}
+}
+
+
 def stop(name: str = NAME, production: str = "Retain", shadow: str = "Remove", **changes: Any) -> dict[str, Any]:
     """Return a StopInferenceExperiment request."""
     return {"Name": name, "ModelVariantActions": {PRODUCTION: production, SHADOW: shadow}, **changes}

@@ -13,10 +13,10 @@ from mock_sagemaker_ie.activation.options import complete
 from mock_sagemaker_ie.documentation import Page
 from mock_sagemaker_ie.mock import InferenceExperimentMock
 from mock_sagemaker_ie.server.access import Access, is_loopback
+from mock_sagemaker_ie.server.canned_answers import serve_file
 from mock_sagemaker_ie.server.control import Control
 from mock_sagemaker_ie.server.http import Application, bind
 from mock_sagemaker_ie.server.journal import Journal, settings_of
-from mock_sagemaker_ie.server.state import State
 from mock_sagemaker_ie.service.clients import process_region
 
 if TYPE_CHECKING:
@@ -102,6 +102,7 @@ def running_server(
     port: int = 0,
     *,
     state: Path | None = None,
+    models: Path | None = None,
     remote: bool = False,
     allow_hosts: Collection[str] = (),
     **options: Any,
@@ -109,11 +110,13 @@ def running_server(
     """Start to listen with a new mock; close the server at the exit.
 
     `port`: 0 selects a free port. `state`: a file that keeps the state of the mock from one server to the next.
+    `models`: a file with the answers of models, as JSON, which replace those that `state` has for these models.
     `remote`: allow a host that other machines can reach. `allow_hosts`: names in the URLs of clients beside `host`,
     loopback addresses and, if `remote`, IP addresses and the name of this machine; requests to other names are refused.
     `options`: the options of mock_inference_experiment.
     Raises ValueError for a host that is not a loopback address unless `remote`, and for an unusable name in
-    `allow_hosts`; OSError when the server cannot listen; JournalError when the file cannot be used.
+    `allow_hosts`, and for a file of models with wrong content; OSError when the server cannot listen or the file cannot
+    be read; JournalError when the file of the state cannot be used.
     """
     if not remote and not is_loopback(host):
         raise ValueError(
@@ -129,10 +132,12 @@ def running_server(
         if state is not None:
             journal = Journal(state, service, settings_of(complete_options))
             stack.callback(journal.close)
+        if models is not None:
+            serve_file(service, models)
         # Fixed for the life of the server, because clients in other processes get it in their environment.
         mock = InferenceExperimentMock(service, complete_options["region_name"] or process_region())
         try:
-            http = bind(Application(service, Control(mock, State(service)), access), host, port)
+            http = bind(Application(service, Control(mock, service), access), host, port)
         except OSError as error:
             raise OSError(f"cannot listen on {host}, port {port}: {error.strerror}") from error
         stack.callback(http.server_close)

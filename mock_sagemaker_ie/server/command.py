@@ -15,6 +15,7 @@ from contextlib import suppress
 from importlib.metadata import version
 from io import TextIOWrapper
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
 from mock_sagemaker_ie.backend.assumptions import Assumptions
@@ -76,6 +77,18 @@ def parser() -> argparse.ArgumentParser:
         help="region of the printed environment and of control requests without one (default: the process's)",
     )
     serve.add_argument("--state", type=Path, metavar="FILE", help="keep the state of the mock in a file over restarts")
+    serve.add_argument(
+        "--s3",
+        type=Path,
+        metavar="FOLDER",
+        help="write captures below this folder, in files with the keys that AWS uses",
+    )
+    serve.add_argument(
+        "--models",
+        type=Path,
+        metavar="FILE",
+        help='answers of models by name, as JSON, e.g. {"ranker-v2": {"body": {"score": 0.7}}}',
+    )
     serve.add_argument("--verbose", action="store_true", help="print each call and each HTTP request to stderr")
     serve.set_defaults(run=_serve)
 
@@ -201,6 +214,20 @@ def _report(found: Examination, what: str) -> None:
         print(f"line {number} {what}: {problem}")  # noqa: T201
 
 
+def _writable(folder: Path) -> Path:
+    """Return a folder, which is made if it does not exist. Raises OSError, with a sentence, if it cannot be written."""
+    if folder.exists() and not folder.is_dir():
+        raise OSError(f"{folder} is a file: expected a folder for captures")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):
+            return folder
+    except OSError as error:
+        raise OSError(
+            f"the folder {folder} cannot be written: {error.strerror}; change its permissions, or use another folder"
+        ) from None
+
+
 def _serve(options: argparse.Namespace) -> int:
     try:
         from mock_sagemaker_ie.server.app import running_server  # noqa: PLC0415 - needs the extra
@@ -215,6 +242,7 @@ def _serve(options: argparse.Namespace) -> int:
             options.host,
             options.port,
             state=options.state,
+            models=options.models,
             remote=options.remote,
             allow_hosts=options.allow_host,
             clock=options.clock,
@@ -223,6 +251,7 @@ def _serve(options: argparse.Namespace) -> int:
             region_name=options.region,
             strict=options.strict,
             assumptions=Assumptions.parse(" ".join(options.assume)),
+            s3=options.s3 and _writable(options.s3),
             unused_faults="ignore",
         ) as server,
     ):

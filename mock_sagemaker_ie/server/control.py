@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import re
 from base64 import b64encode
-from functools import lru_cache
+from functools import lru_cache, partial
 from hashlib import sha256
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -13,32 +12,38 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ConnectionClosedError
 from werkzeug.wrappers import Request, Response
 
+from mock_sagemaker_ie.activation.options import complete
+from mock_sagemaker_ie.server.canned_answers import serve_canned
 from mock_sagemaker_ie.server.documents import plain, timeline_document, whole_call
+from mock_sagemaker_ie.server.state import State
+from mock_sagemaker_ie.server.traffic import CAPTURES, EVENTS, METRICS, MODELS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from mock_sagemaker_ie.mock import InferenceExperimentMock
-    from mock_sagemaker_ie.server.state import State
+    from mock_sagemaker_ie.server.traffic import Listing
+    from mock_sagemaker_ie.service.service import Service
 
 
 class Control:
     """A function from a request to a response. The paths are the keys of _ROUTES; most responses are JSON."""
 
-    def __init__(self, mock: InferenceExperimentMock, state: State) -> None:
+    def __init__(self, mock: InferenceExperimentMock, service: Service) -> None:
         self._mock = mock
-        self._state = state
+        self._service = service
+        self._state = State(service)
 
     def __call__(self, request: Request) -> Response | None:
         """Return the response to a request; None for a path that belongs to the AWS API."""
-        route = _ROUTES.get(request.path)
-        if route is None:
+        routes = _ROUTES.get(request.path)
+        if routes is None:
             if not request.path.startswith("/_mock/"):
                 return None
             return _error(404, f"{request.path} is unknown; known: {', '.join(_ROUTES)}")
-        method, answer = route
-        if request.method != method and not (method == "GET" and request.method == "HEAD"):
-            return _error(405, f"the method for {request.path} is {method}")
+        answer = routes.get("GET" if request.method == "HEAD" else request.method)
+        if answer is None:
+            return _error(405, f"the method for {request.path} is {' or '.join(routes)}")
         try:
             return answer(self, _arguments(request))
         except LookupError as error:
@@ -82,6 +87,11 @@ class Control:
         scope = {key: arguments[key] for key in _SCOPE if key in arguments}
         timeline = self._mock.timeline(arguments.get("name", ""), **_scope(scope))
         return Response(timeline.to_svg(narrow=arguments.get("narrow") == "1"), content_type="image/svg+xml")
+
+    def listed(self, arguments: dict[str, Any], *, listing: Listing) -> Response:
+        """Return the newest items of a listing: ?offset=, and its filters."""
+        offset = _number("offset", arguments.pop("offset", "0"))
+        return _json(listing.answer(self._service, _only(arguments, *listing.filters), offset))
 
     # --- steer
 
@@ -127,6 +137,31 @@ class Control:
         fail(name, reason, **_scope(scope))
         return _json({})
 
+    def models(self, arguments: dict[str, Any]) -> Response:
+        """Let a "model" give the same answer to each request: the other arguments, as serve_canned takes them."""
+        if "model" not in arguments:
+            raise ValueError('expected "model", and "body" or "chunks"')
+        serve_canned(self._service, arguments.pop("model"), arguments)
+        return _json({})
+
+    def alarms(self, arguments: dict[str, Any]) -> Response:
+        """Set the "state" of the alarm with this "name", like mock.alarm."""
+        match arguments:
+            case {"name": str(name), "state": state, **scope}:
+                self._mock.alarm(name, state=state, **_scope(scope))
+            case _:
+                raise ValueError('expected "name", a string, and "state"')
+        return _json({})
+
+    def scale(self, arguments: dict[str, Any]) -> Response:
+        """Change the number of instances of a "variant" of an "endpoint" to "count", like mock.scale."""
+        match arguments:
+            case {"endpoint": str(endpoint), "variant": str(variant), "count": count, **scope}:
+                self._mock.scale(endpoint, variant, count, **_scope(scope))
+            case _:
+                raise ValueError('expected "endpoint" and "variant", both strings, and "count"')
+        return _json({})
+
     def reset(self, _arguments: dict[str, Any]) -> Response:
         """Delete all state except the models' handlers. The clock does not change."""
         self._mock.reset()
@@ -136,28 +171,39 @@ class Control:
 @lru_cache(maxsize=1)
 def _page() -> tuple[bytes, str]:
     """Return the web page, and the policy that lets a browser run its own script and styles only."""
-    page = files("mock_sagemaker_ie.server").joinpath("page.html").read_bytes()
-    sources = {}
-    for tag in ("script", "style"):
-        (text,) = re.findall(rb"<%b>(.*?)</%b>" % (tag.encode(), tag.encode()), page, re.DOTALL)
-        sources[tag] = f"{tag}-src 'sha256-{b64encode(sha256(text).digest()).decode()}'"
-    return page, f"default-src 'none'; {sources['script']}; {sources['style']}; {_PAGE_POLICY}"
+    page, *policy = _file("page.html"), "default-src 'none'"
+    for tag, name in (("style", "page.css"), ("script", "page.js")):
+        begin, end, text = f"<{tag}>".encode(), f"</{tag}>".encode(), _file(name)
+        page = page.replace(begin + end, begin + text + end)
+        policy.append(f"{tag}-src 'sha256-{b64encode(sha256(text).digest()).decode()}'")
+    return page, "; ".join([*policy, _PAGE_POLICY])
+
+
+def _file(name: str) -> bytes:
+    return files("mock_sagemaker_ie.server").joinpath(name).read_bytes()
 
 
 _PAGE_POLICY = "img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 
-_ROUTES: dict[str, tuple[str, Callable[[Control, dict[str, Any]], Response]]] = {
-    "/": ("GET", Control.page),
-    "/_mock/state": ("GET", Control.state),
-    "/_mock/calls": ("GET", Control.calls),
-    "/_mock/experiments": ("GET", Control.experiments),
-    "/_mock/timelines": ("GET", Control.timelines),
-    "/_mock/timeline.svg": ("GET", Control.timeline_svg),
-    "/_mock/clock": ("POST", Control.clock),
-    "/_mock/faults": ("POST", Control.faults),
-    "/_mock/failures": ("POST", Control.failures),
-    "/_mock/reset": ("POST", Control.reset),
+# By path and method. A HEAD request gets the headers of the answer to GET.
+_ROUTES: dict[str, dict[str, Callable[[Control, dict[str, Any]], Response]]] = {
+    "/": {"GET": Control.page},
+    "/_mock/state": {"GET": Control.state},
+    "/_mock/calls": {"GET": Control.calls},
+    "/_mock/experiments": {"GET": Control.experiments},
+    "/_mock/timelines": {"GET": Control.timelines},
+    "/_mock/timeline.svg": {"GET": Control.timeline_svg},
+    "/_mock/captures": {"GET": partial(Control.listed, listing=CAPTURES)},
+    "/_mock/metrics": {"GET": partial(Control.listed, listing=METRICS)},
+    "/_mock/events": {"GET": partial(Control.listed, listing=EVENTS)},
+    "/_mock/models": {"GET": partial(Control.listed, listing=MODELS), "POST": Control.models},
+    "/_mock/clock": {"POST": Control.clock},
+    "/_mock/faults": {"POST": Control.faults},
+    "/_mock/failures": {"POST": Control.failures},
+    "/_mock/alarms": {"POST": Control.alarms},
+    "/_mock/scale": {"POST": Control.scale},
+    "/_mock/reset": {"POST": Control.reset},
 }
 
 
@@ -166,8 +212,10 @@ _SCOPE = {"region": "region_name", "account": "account_id"}
 
 
 def _scope(arguments: dict[Any, Any]) -> dict[str, Any]:
-    """Return the given region and account as keyword arguments of the mock's methods."""
-    return {_SCOPE[name]: value for name, value in _only(arguments, *_SCOPE).items()}
+    """Return the given region and account as keyword arguments of the mock's methods. Raises ValueError."""
+    scope = {_SCOPE[name]: value for name, value in _only(arguments, *_SCOPE).items()}
+    complete(scope)
+    return scope
 
 
 def _only(arguments: dict[Any, Any], *known: str) -> dict[str, Any]:

@@ -1,22 +1,30 @@
-"""What the control API shows of experiments, timelines and calls: plain functions from records to JSON documents."""
+"""What the control API shows of experiments, calls and traffic: plain functions from records to JSON documents."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mock_sagemaker_ie.protocol.errors import error_code
 from mock_sagemaker_ie.server import limits
+from mock_sagemaker_ie.server.canned_answers import CannedAnswer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
+    from mock_sagemaker_ie.backend.hosting.captures import Capture
+    from mock_sagemaker_ie.backend.hosting.events import Notice
+    from mock_sagemaker_ie.backend.hosting.metrics import Datapoint
     from mock_sagemaker_ie.calls import Call
+    from mock_sagemaker_ie.server.limits import Limit
     from mock_sagemaker_ie.timeline import Timeline
 
 Document = dict[str, Any]
+T = TypeVar("T")
 
 MAX_MESSAGE_SIZE, MAX_TEXT_SIZE = 120, 40  # In bytes: of each text in a call that is shortened.
+MAX_BODY_SIZE = 100  # In bytes: of each body of a capture on the page.
+MAX_ITEM_TEXT_SIZE = 400  # In bytes: of each text in a capture, an event or an answer that is shortened.
 
 
 def experiment_document(account: str, region: str, described: Mapping[str, Any], timeline: Timeline) -> Document:
@@ -93,6 +101,67 @@ def shortened_call(call: Call, version: int) -> Document:
     return document
 
 
+def capture_document(capture: Capture) -> Document:
+    """Return a capture."""
+    return vars(capture)
+
+
+_SIDES = {"input": "endpointInput", "output": "endpointOutput"}
+
+
+def capture_row(capture: Capture, whole: str) -> Document:
+    """Return what the page shows of a capture before it is opened. `whole`: the path of all of it."""
+    sides = capture.record["captureData"]
+    bodies = {name: sides[side]["data"] for name, side in _SIDES.items() if side in sides}
+    return {
+        "endpoint": capture.endpoint,
+        "variant": capture.variant,
+        "at": capture.at.isoformat(),
+        **_Room(limits.CALL_SIZE.value).fit(bodies, MAX_BODY_SIZE),
+        "whole": whole,
+    }
+
+
+def event_row(notice: Notice, whole: str) -> Document:
+    """Return what the page shows of an event before it is opened. `whole`: the path of all of it."""
+    event = notice.event
+    return {
+        "endpoint": notice.endpoint.name,
+        "at": notice.at.isoformat(),
+        "kind": notice.kind,
+        "status": event["detail"]["EndpointStatus"],
+        "region": event["region"],
+        "whole": whole,
+    }
+
+
+def datapoint_document(datapoint: Datapoint) -> Document:
+    """Return a minute of a metric."""
+    return {**vars(datapoint), "average": datapoint.average}
+
+
+def handler_document(model: str, handler: Any) -> Document:
+    """Return the answer of a model; for a handler in Python, its name."""
+    if isinstance(handler, CannedAnswer):
+        return {"model": model, **handler.members}
+    return {"model": model, "handler": getattr(handler, "__qualname__", type(handler).__qualname__)}
+
+
+def newest(items: Sequence[T], limit: Limit, offset: int = 0) -> Sequence[T]:
+    """Return the last items, as many as the limit allows, without the last `offset` of them."""
+    end = max(len(items) - offset, 0)
+    return items[max(end - limit.value, 0) : end]
+
+
+def shortened(document: Document, limit: Limit) -> tuple[Document, bool]:
+    """Return a document within the limit for its size, and whether that is all of it."""
+    room = _Room(limit.value)
+    whole = room.fit(document, limit.value)
+    if not room.exceeded:
+        return whole, True
+    return _Room(limit.value).fit(document, MAX_ITEM_TEXT_SIZE), False
+
+
 class _Room:
     """The bytes of JSON that are left for values."""
 
@@ -127,7 +196,7 @@ class _Room:
         kept = decoded = start.decode(errors="replace") if isinstance(start, bytes) else start
         while (size := len(json.dumps(kept)) - 2) > room:  # Some characters take several bytes.
             kept = kept[: min(len(kept) - 1, len(kept) * room // size)]
-        self._left -= size
+        self._left -= size + 2  # The quotation marks.
         if len(start) == len(text) and kept == decoded:
             return kept
         self.exceeded = True

@@ -20,6 +20,7 @@ from mock_sagemaker_ie.clock import MockClock, instant
 from mock_sagemaker_ie.protocol.errors import AWSError
 from mock_sagemaker_ie.protocol.limits import LATEST
 from mock_sagemaker_ie.protocol.wire import WireRequest
+from mock_sagemaker_ie.server.canned_answers import CannedAnswer, serve_canned
 from mock_sagemaker_ie.server.journal_file import (
     SETTINGS_KEY,
     VERSION,
@@ -180,6 +181,8 @@ def compacted(service: Service, settings: dict[str, Any], clock: list[Entry]) ->
     entries = [*clock]
     if service.latest is not None:
         entries.append({"latest": service.latest.isoformat()})
+    handlers = service.handlers.items()
+    entries += ({"model": model, "answer": each.members} for model, each in handlers if isinstance(each, CannedAnswer))
     for account, region in service.scopes():
         values = snapshot.take(service.backend(region, account))
         entries += ({**each, "region": region, "account": account} for each in values)
@@ -250,6 +253,8 @@ def _replay(service: Service, clock: Clock, replay_clock: ReplayClock, entry: En
         _move(clock, entry)
     elif "reset" in entry:
         service.reset()
+    elif "model" in entry:
+        serve_canned(service, entry["model"], entry["answer"])
     elif "latest" in entry:
         replay_clock.at = instant(entry["latest"])
         service.now()

@@ -37,7 +37,23 @@ SHUTDOWN_TIME = Limit("Answers in progress when the server ends", 3, "seconds", 
 ROWS = Limit("Experiments in `/_mock/state`", 100, "experiments", "`offset=` and `filter=` select others")
 CALLS = Limit("Calls in `/_mock/state`", 200, "calls", "`/_mock/calls` has all")
 CALL_SIZE = Limit(
-    "Params and error of a call in `/_mock/state`", 240, "bytes", "shortened; `whole` has the path of all of it"
+    "Params and error of a call, or bodies of a capture, in `/_mock/state`",
+    240,
+    "bytes",
+    "shortened; `whole` has the path of all of it",
+)
+LATEST = Limit(
+    "Captures, events, and variants with metrics in `/_mock/state`",
+    20,
+    "of each",
+    "`/_mock/captures`, `/_mock/events` and `/_mock/metrics` have more",
+)
+CAPTURES = Limit("Captures in `/_mock/captures`", 100, "captures", "`offset=` and the filters select others")
+METRICS = Limit("Datapoints in `/_mock/metrics`", 500, "datapoints", "`offset=` and the filters select others")
+EVENTS = Limit("Events in `/_mock/events`", 100, "events", "`offset=` and the filters select others")
+MODELS = Limit("Answers in `/_mock/models`", 100, "models", "`offset=` and `model=` select others")
+ITEM_SIZE = Limit(
+    "Each capture, event and answer of a model", 4_096, "bytes", "shortened; `whole` has the path of all of it"
 )
 
 LIMITS = (
@@ -57,4 +73,10 @@ LIMITS = (
     ROWS,
     CALLS,
     CALL_SIZE,
+    LATEST,
+    CAPTURES,
+    METRICS,
+    EVENTS,
+    MODELS,
+    ITEM_SIZE,
 )

@@ -14,16 +14,26 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mock_sagemaker_ie.server import limits
-from mock_sagemaker_ie.server.documents import experiment_document, shortened_call, whole_call
+from mock_sagemaker_ie.server.documents import (
+    capture_row,
+    event_row,
+    experiment_document,
+    newest,
+    shortened_call,
+    whole_call,
+)
+from mock_sagemaker_ie.server.traffic import CAPTURES, EVENTS, newest_totals, totals
 from mock_sagemaker_ie.timeline import timeline
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from mock_sagemaker_ie.backend.backend import SageMakerBackend
     from mock_sagemaker_ie.backend.experiments.record import Experiment
-    from mock_sagemaker_ie.calls import Call
+    from mock_sagemaker_ie.backend.hosting.metrics import Datapoint
+    from mock_sagemaker_ie.server.limits import Limit
+    from mock_sagemaker_ie.server.traffic import Total
     from mock_sagemaker_ie.service.service import Service
     from mock_sagemaker_ie.timeline import Timeline
 
@@ -64,8 +74,46 @@ class _Row(NamedTuple):
 
 class _Seen(NamedTuple):
     version: int
-    call: Call
+    item: Any
     document: Document
+
+
+class _Log:
+    """The newest calls, captures or events, each with the version at which it came.
+
+    `document`: makes what the page shows of an item, from the item and its version.
+    """
+
+    def __init__(self, limit: Limit, document: Callable[[Any, int], Document]) -> None:
+        self._document = document
+        self._seen: deque[_Seen] = deque(maxlen=limit.value)
+        self._latest: list[Any] = []
+        self.count = 0
+
+    def look(self, items: deque[Any]) -> None:
+        """Note the newest items, and how many there are. Call it while no call changes anything."""
+        self.count = len(items)
+        self._latest = list(islice(reversed(items), self._seen.maxlen))[::-1]
+
+    def refresh(self, version: int) -> int:
+        """Find what is new since the last refresh, and return the version after that."""
+        latest, last = self._latest, self._seen[-1].item if self._seen else None
+        begin = next((index for index in range(len(latest), 0, -1) if latest[index - 1] is last), 0)
+        if begin == 0 and self._seen:  # A reset.
+            self._seen.clear()
+            version += 1
+        for item in latest[begin:]:
+            version += 1
+            self._seen.append(_Seen(version, item, self._document(item, version)))
+        return version
+
+    def since(self, version: int) -> list[Document]:
+        """Return what came after a version."""
+        return [seen.document for seen in self._seen if seen.version > version]
+
+    def find(self, version: int) -> Any:
+        """Return the item that came with a version, or None."""
+        return next((seen.item for seen in self._seen if seen.version == version), None)
 
 
 class State:
@@ -81,9 +129,12 @@ class State:
         self._listed: list[Experiment] = []
         self._rows: dict[str, _Row] = {}
         self._next_change: str | None = None
-        self._traffic: dict[tuple[str, str], int] = {}
+        self._minutes: list[dict[str, Datapoint]] = []
+        self._totals: dict[tuple[str, str], Total] = {}
         self._traffic_version = self._version
-        self._calls: deque[_Seen] = deque(maxlen=limits.CALLS.value)
+        self._calls = _Log(limits.CALLS, shortened_call)
+        self._captures = _Log(limits.LATEST, lambda capture, _: capture_row(capture, CAPTURES.path(capture)))
+        self._events = _Log(limits.LATEST, lambda notice, _: event_row(notice, EVENTS.path(notice)))
 
     def changes(self, since: int = 0, offset: int = 0, filter: str = "") -> Document:  # noqa: A002 - a name of the API
         """Return what changed after the version `since`; everything when the version is not of this server.
@@ -91,13 +142,12 @@ class State:
         The experiments are a page: the newest that match the words in `filter`, without the newest `offset` of them.
         """
         with self._lock:
-            call_count = self._refresh()
+            self._refresh()
             if not self._first <= since <= self._version:
                 since = 0
             words = filter.lower().split()
             matching = [each for each in self._listed if _contains(each, words)] if words else self._listed
-            end = max(len(matching) - offset, 0)
-            page = matching[max(end - limits.ROWS.value, 0) : end]
+            page = newest(matching, limits.ROWS, offset)
             rows = [self._row(each) for each in page]
             return {
                 "now": self._service.now().isoformat(),
@@ -108,16 +158,22 @@ class State:
                 "match_count": len(matching),
                 "next_change": self._next_change,
                 "traffic": self._traffic_of(page) if self._traffic_version > since else None,
-                "calls": [seen.document for seen in self._calls if seen.version > since],
-                "call_count": call_count,
+                "metrics": newest_totals(self._totals) if self._traffic_version > since else None,
+                "metric_count": len(self._totals),
+                "calls": self._calls.since(since),
+                "call_count": self._calls.count,
+                "captures": self._captures.since(since),
+                "capture_count": self._captures.count,
+                "events": self._events.since(since),
+                "event_count": self._events.count,
             }
 
     def call(self, version: int) -> Document:
         """Return one of the latest calls with its answer. Raises LookupError for any other version."""
         with self._lock:
-            for seen in self._calls:
-                if seen.version == version:
-                    return whole_call(seen.call)
+            call = self._calls.find(version)
+        if call is not None:
+            return whole_call(call)
         raise LookupError(f"none of the latest calls has version {version}; /_mock/calls has all calls")
 
     def snapshots(self) -> dict[tuple[str, str], Snapshot]:
@@ -128,8 +184,8 @@ class State:
 
     # --- refresh
 
-    def _refresh(self) -> int:
-        """Find what changed since the last look, and return the number of calls."""
+    def _refresh(self) -> None:
+        """Find what changed since the last look."""
         snapshots = dict(self._take_snapshots())
         if snapshots != self._snapshots:
             self._snapshots = snapshots
@@ -139,11 +195,16 @@ class State:
             known = {each.arn for each in listed}
             self._rows = {arn: row for arn, row in self._rows.items() if arn in known}
             self._next_change = self._find_next_change()
-        traffic = self._service.runtime.invocations
-        if traffic != self._traffic:
+        minutes = self._service.runtime.minutes()
+        if minutes != self._minutes:  # Quick: a minute that did not change is the same object.
             self._version += 1
-            self._traffic, self._traffic_version = traffic, self._version
-        return self._refresh_calls()
+            self._minutes, self._totals, self._traffic_version = minutes, totals(minutes), self._version
+        with self._service.pause():
+            self._calls.look(self._service.calls)
+            self._captures.look(self._service.runtime.captures)
+            self._events.look(self._service.notices)
+        for log in (self._calls, self._captures, self._events):
+            self._version = log.refresh(self._version)
 
     def _take_snapshots(self) -> Iterator[tuple[tuple[str, str], Snapshot]]:
         for account, region in self._service.scopes():
@@ -168,12 +229,12 @@ class State:
         self._rows[experiment.arn] = row = row._replace(snapshot=snapshot.number, causes=causes)
         return row
 
-    def _traffic_of(self, experiments: list[Experiment]) -> dict[str, dict[str, int]]:
+    def _traffic_of(self, experiments: Sequence[Experiment]) -> dict[str, dict[str, int]]:
         """Return the number of invocations by endpoint and variant, for the endpoints of these experiments."""
         counts: dict[str, dict[str, int]] = {each.endpoint: {} for each in experiments}
-        for (endpoint, variant), count in self._traffic.items():
+        for (endpoint, variant), total in self._totals.items():
             if endpoint in counts:
-                counts[endpoint][variant] = count
+                counts[endpoint][variant] = total.invocations
         return {endpoint: variants for endpoint, variants in counts.items() if variants}
 
     def _find_next_change(self) -> str | None:
@@ -187,20 +248,6 @@ class State:
                 if coming is not None and (soonest is None or coming["at"] < soonest):
                     soonest = coming["at"]
         return soonest
-
-    def _refresh_calls(self) -> int:
-        with self._service.pause():
-            count = len(self._service.calls)
-            latest = list(islice(reversed(self._service.calls), limits.CALLS.value))[::-1]
-        last = self._calls[-1].call if self._calls else None
-        begin = next((index for index in range(len(latest), 0, -1) if latest[index - 1] is last), 0)
-        if begin == 0 and self._calls:  # A reset.
-            self._calls.clear()
-            self._version += 1
-        for call in latest[begin:]:
-            self._version += 1
-            self._calls.append(_Seen(self._version, call, shortened_call(call, self._version)))
-        return count
 
 
 def _scope(experiment: Experiment) -> tuple[str, str]:

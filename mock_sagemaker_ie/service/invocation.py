@@ -6,6 +6,7 @@ import warnings
 from collections import deque
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mock_sagemaker_ie.backend.assumptions import Assumptions
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from mock_sagemaker_ie.backend.hosting.captures import Capture
+    from mock_sagemaker_ie.backend.hosting.metrics import Datapoint
     from mock_sagemaker_ie.backend.hosting.traffic import Route, Target
     from mock_sagemaker_ie.service.delivery import Delivery
     from mock_sagemaker_ie.service.models import AsyncHandler, Handler
@@ -84,8 +86,7 @@ class Runtime:
     @property
     def metrics(self) -> Metrics:
         """Every minute of every metric of every variant so far, in the order of the first samples."""
-        self._end_unread()
-        return self.changes.whole(lambda: Metrics(replace(datapoint) for datapoint in self._metrics))
+        return Metrics(map(replace, chain.from_iterable(map(dict.values, self.minutes()))))
 
     @property
     def invocations(self) -> dict[tuple[str, str], int]:
@@ -95,10 +96,20 @@ class Runtime:
     @property
     def captured(self) -> tuple[Capture, ...]:
         """The captures, oldest first, as copies."""
-        self._end_unread()
-        return self.changes.whole(
-            lambda: tuple(replace(each, record=copy_values(each.record)) for each in self.captures)
-        )
+        return tuple(replace(each, record=copy_values(each.record)) for each in self.all_captures())
+
+    def all_captures(self) -> tuple[Capture, ...]:
+        """Return the captures, oldest first: not copies, so nobody may change them."""
+        self.end_unread()
+        return self.changes.whole(lambda: tuple(self.captures))
+
+    def minutes(self) -> list[dict[str, Datapoint]]:
+        """Return the datapoints of each variant and minute, by name of the metric, in the order of the first samples.
+
+        They are not copies, so nobody may change them.
+        """
+        self.end_unread()
+        return self.changes.whole(self._metrics.minutes)
 
     def adopt(self, other: Runtime) -> None:
         """Start with the handlers, captures and metrics of another object."""
@@ -245,7 +256,7 @@ class Runtime:
         self.changes.assign(stream, ended=True)
         return leaves
 
-    def _end_unread(self) -> None:
+    def end_unread(self) -> None:
         """End the streams that nobody can read any more."""
         for stream in [*self._open] if self._open else ():
             if stream.is_unread:

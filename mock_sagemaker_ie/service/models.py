@@ -176,11 +176,10 @@ class ModelCall(NamedTuple):
     def _response(self, result: Any) -> ModelResponse:
         """Return what the handler returned as a response with bytes and a content type. Raises HandlerError."""
         response = result if isinstance(result, ModelResponse) else ModelResponse(result)
-        for name, (is_valid, expected) in _CHECKS.items():
-            if not is_valid(value := getattr(response, name)):
-                raise HandlerError(
-                    f"{self._name} returned {shown(response)} with {name}={shown(value)}: {expected}; {Page.TRAFFIC}"
-                )
+        try:
+            check_response(response)
+        except ValueError as error:
+            raise HandlerError(f"{self._name} returned {shown(response)} with {error}; {Page.TRAFFIC}") from None
         body, content_type = response.body, response.content_type
         accepted = self.request.accept if self.request.accept not in (None, "*/*") else None
         if isinstance(body, (bytes, bytearray, memoryview, str)):
@@ -243,6 +242,13 @@ _CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
         "expected 200, the HTTP status of an error, 400 to 599, or 0 for a container that does not answer",
     ),
 }
+
+
+def check_response(response: ModelResponse) -> None:
+    """Raise ValueError for a response with an attribute, other than its body, that is not allowed."""
+    for name, (is_valid, expected) in _CHECKS.items():
+        if not is_valid(value := getattr(response, name)):
+            raise ValueError(f"{name}={shown(value)}: {expected}")
 
 
 def as_timedelta(latency: dt.timedelta | float) -> dt.timedelta:

@@ -66,7 +66,7 @@ class State:
         self.on_change: Callable[[Values], AbstractContextManager[None]] | None = None
         self.alarm_reader: AlarmReader | None = None
         self.publisher: EventPublisher | None = None
-        self._notices: deque[Notice] = deque(maxlen=keep)
+        self.notices: deque[Notice] = deque(maxlen=keep)  # The events, in the order in which they were noticed.
         self._settings = settings
         self._latest: dt.datetime | None = None
         self._left: dt.datetime | None = None  # The instant at which the mock was left.
@@ -220,11 +220,11 @@ class State:
         now = self._read_now()
         self._backend(region, account_id).note_alarms(described, since or now, now)
 
-    def events(self) -> list[Values]:
+    def events(self) -> list[Notice]:
         """Return the events until now of every account and region, in the order of their instants."""
         self._pass_time()
         self.publish()
-        return [notice.event for notice in sorted(self._notices, key=lambda notice: notice.at)]
+        return sorted(self.notices, key=lambda notice: notice.at)
 
     def publish(self) -> None:
         """Deliver the events until now of every account and region."""
@@ -245,7 +245,7 @@ class State:
             backend.as_of(now)
 
     def _notify(self, notice: Notice) -> None:
-        self._changes.append(self._notices, notice)
+        self._changes.append(self.notices, notice)
         if self.publisher is not None:
             self.publisher.add(notice)
 
@@ -269,7 +269,7 @@ class State:
         for backend in self._backends.values():
             backend.hosting.notify = self._notify
         self._latest = other._latest
-        self._notices.extend(other._notices)
+        self.notices.extend(other.notices)
         self.runtime.adopt(other.runtime)
         self.faults.adopt(other.faults)
         self._script = None if other._script is None else other._script.copy(self._changes, self.faults)
@@ -307,7 +307,7 @@ class State:
     def _reset(self) -> None:
         with self.change(reset=True):
             keep = self.calls.maxlen
-            empty: dict[str, Any] = {"_backends": {}, "calls": deque(maxlen=keep), "_notices": deque(maxlen=keep)}
+            empty: dict[str, Any] = {"_backends": {}, "calls": deque(maxlen=keep), "notices": deque(maxlen=keep)}
             self._changes.assign(self, _latest=None, **empty)
             if self.publisher is not None:
                 self.publisher.reset()

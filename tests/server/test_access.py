@@ -52,6 +52,10 @@ REQUESTS = {
     "page": head("GET", "/", content_length=None),
     "state": head("GET", "/_mock/state", content_length=None),
     "picture": head("GET", f"/_mock/timeline.svg?name={NAME}", content_length=None),
+    "captures": head("GET", "/_mock/captures", content_length=None),
+    "answers of models": head("GET", "/_mock/models", content_length=None),
+    "answer of a model": head("POST", "/_mock/models", content_type="application/json", content_length="22")
+    + b'{"model":"m","body":1}',
     "reset": head("POST", "/_mock/reset", content_type="application/json") + b"{}",
     "operation": head() + b"{}",
     "invocation": head("POST", INVOKE) + b"{}",
@@ -84,6 +88,7 @@ def refused(sagemaker_ie_server, url):
         answer = answer_to(url, raw)
         assert (answer.status, answer.code) == (403, "AccessDeniedException")
         assert sagemaker_ie_server.mock.calls == calls
+        assert not sagemaker_ie_server.mock._service.handlers
         assert NAME in sagemaker_ie_server.mock.experiments
 
     return refused
@@ -210,6 +215,7 @@ def test_programs_and_the_own_page_are_answered(url, headers):
 # --- protective headers
 
 
+@pytest.mark.sagemaker_ie(unused_faults="ignore")
 @pytest.mark.parametrize("request_name", REQUESTS)
 def test_every_answer_protects_itself(url, request_name):
     """A browser guesses no other type, gives nothing to another site, shows no frame, and runs no foreign script."""

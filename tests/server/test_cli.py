@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 import socket
@@ -66,6 +67,43 @@ def test_serve_passes_its_options_to_the_mock():
     (experiment,) = state["experiments"]
     assert (state["now"], experiment["account"]) == (clock, account)
     assert experiment["next"] == {"status": "Running", "at": "2026-01-01T09:01:00+00:00"}
+
+
+def test_serve_writes_captures_below_a_folder(tmp_path):
+    """--s3 makes the folder. A file has the key that AWS uses, and one line for each capture."""
+    folder = tmp_path / "new" / "folder"
+    storage = {"Destination": "s3://captures/tests", "ContentType": {"CsvContentTypes": ["text/csv"]}}
+    options = "--s3", folder, "--clock", "2026-01-01T09:00:00Z"
+    with server_process(*options) as server, closing(HTTPClient(server.url)) as http:
+        http.call("CreateInferenceExperiment", **create(DataStorageConfig=storage))
+        for _ in range(2):
+            http.send("POST", f"/endpoints/{create()['EndpointName']}/invocations", b"1,2", content_type="text/csv")
+        captures = http.get("/_mock/captures").values["captures"]
+
+    files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*.jsonl")}
+    hour = f"tests/{create()['EndpointName']}/{{}}/2026/01/01/09/00-00-000-"
+    of_production, of_shadow = sorted(files)
+    assert of_production.startswith(hour.format("prod"))
+    assert of_shadow.startswith(hour.format("shadow"))
+    lines = [json.loads(line) for line in files[of_production].read_text().splitlines()]
+    assert lines == [each["record"] for each in captures if each["variant"] == "prod"]
+    assert len(lines) == 2
+
+
+def test_serve_reads_answers_of_models(tmp_path):
+    """--models replaces the answers that --state has for the models in the file, at each start."""
+    state, models = tmp_path / "state", tmp_path / "models.json"
+    found = []
+    for answers in (
+        {"model-prod": {"body": "first"}, "model-shadow": {"body": "old"}},
+        {"model-prod": {"body": "new"}},
+    ):
+        models.write_text(json.dumps(answers))
+        with server_process("--state", state, "--models", models) as server, closing(HTTPClient(server.url)) as http:
+            found.append({each["model"]: each["body"] for each in http.get("/_mock/models").values["models"]})
+            server.end(signal.SIGTERM)
+
+    assert found == [{"model-prod": "first", "model-shadow": "old"}, {"model-prod": "new", "model-shadow": "old"}]
 
 
 def test_verbose_prints_each_call_and_each_request():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from http.client import RemoteDisconnected
@@ -14,7 +15,8 @@ from botocore.exceptions import ClientError
 
 from mock_sagemaker_ie import Durations
 from tests.conftest import START
-from tests.requests import NAME, create
+from tests.guardrails import ALARM, ALL_TRAFFIC, CANARY, OLD, serve_old, update
+from tests.requests import ENDPOINT, NAME, create
 from tests.server.http_client import HTTPClient
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -256,6 +258,37 @@ def test_a_client_arranges_a_failure_in_another_region(http, client):
     assert http.get("/_mock/state").values["experiments"][0]["status"] == "Cancelled"
 
 
+def test_a_client_sets_an_alarm_that_rolls_a_deployment_back(http, client):
+    """The deployment that watches the alarm ends on the first configuration, with the alarm in its FailureReason."""
+    sagemaker = client()
+    serve_old(sagemaker)
+    http.post("/_mock/clock", {"advance": 3600})
+    update(sagemaker, CANARY)
+    http.post("/_mock/clock", {"advance": 180})
+
+    http.post("/_mock/alarms", {"name": ALARM, "state": "ALARM"})
+    http.post("/_mock/clock", {"advance": 3600})
+
+    described = sagemaker.describe_endpoint(EndpointName=ENDPOINT)
+    assert (described["EndpointStatus"], described["EndpointConfigName"]) == ("InService", OLD)
+    assert ALARM in described["FailureReason"]
+
+
+def test_a_client_scales_a_variant(http, client):
+    """It is no call of the code under test."""
+    sagemaker = client()
+    serve_old(sagemaker)
+    http.post("/_mock/clock", {"advance": 3600})
+    before = len(http.get("/_mock/calls").values)
+
+    http.post("/_mock/scale", {"endpoint": ENDPOINT, "variant": ALL_TRAFFIC, "count": 5, "region": "us-east-1"})
+
+    assert len(http.get("/_mock/calls").values) == before
+    http.post("/_mock/clock", {"advance": 3600})
+    (variant,) = sagemaker.describe_endpoint(EndpointName=ENDPOINT)["ProductionVariants"]
+    assert variant["CurrentInstanceCount"] == 5
+
+
 def test_reset_deletes_all_state(http, mock, experiment):
     """Experiments, calls and faults are deleted; the clock does not change."""
     mock.fail_next("ListInferenceExperiments", "ThrottlingException")
@@ -308,6 +341,37 @@ def test_reset_deletes_all_state(http, mock, experiment):
         ("failures", {"experiment": NAME, "reason": ""}, 400),
         ("failures", {"experiment": NAME, "reason": "no capacity", "zone": "a"}, 400),
         ("failures", {"experiment": "missing", "reason": "no capacity"}, 404),
+        ("failures", {"endpoint": "new", "reason": "no capacity", "region": 5}, 400),
+        ("failures", {"endpoint": "new", "reason": "no capacity", "account": "mine"}, 400),
+        ("alarms", {"name": "errors"}, 400),
+        ("alarms", {"name": ["errors"], "state": "ALARM"}, 400),
+        ("alarms", {"name": "errors", "state": "RED"}, 400),
+        ("alarms", {"name": "errors", "state": "ALARM", "zone": "a"}, 400),
+        ("scale", {"endpoint": create()["EndpointName"], "variant": "prod"}, 400),
+        ("scale", {"endpoint": create()["EndpointName"], "variant": "prod", "count": -1}, 400),
+        ("scale", {"endpoint": create()["EndpointName"], "variant": "prod", "count": "many"}, 400),
+        ("scale", {"endpoint": {}, "variant": "prod", "count": 2}, 400),
+        ("scale", {"endpoint": "missing", "variant": "prod", "count": 2}, 404),
+        ("models", {}, 400),
+        ("models", {"model": "no name!", "body": 1}, 400),
+        ("models", {"model": 5, "body": 1}, 400),
+        ("models", {"model": "m"}, 400),
+        ("models", {"model": "m", "body": None}, 400),
+        ("models", {"model": "m", "body": 1, "chunks": []}, 400),
+        ("models", {"model": "m", "body": [float("nan")]}, 400),
+        ("models", {"model": "m", "body": json.loads("[" * 101 + "]" * 101)}, 400),
+        ("models", {"model": "m", "body": "\ud800"}, 400),
+        ("models", {"model": "m", "body": "no base64", "encoding": "BASE64"}, 400),
+        ("models", {"model": "m", "body": {}, "encoding": "BASE64"}, 400),
+        ("models", {"model": "m", "body": 1, "encoding": "gzip"}, 400),
+        ("models", {"model": "m", "body": 1, "status": 302}, 400),
+        ("models", {"model": "m", "body": 1, "latency": -1}, 400),
+        ("models", {"model": "m", "body": 1, "latency": float("inf")}, 400),
+        ("models", {"model": "m", "body": 1, "content_type": "a\nb"}, 400),
+        ("models", {"model": "m", "body": 1, "custom_attributes": 5}, 400),
+        ("models", {"model": "m", "body": 1, "delay": 1}, 400),
+        ("models", {"model": "m", "chunks": "abc"}, 400),
+        ("models", {"model": "m", "chunks": ["a", 1]}, 400),
     ],
     ids=str,
 )
@@ -320,6 +384,7 @@ def test_bad_values_are_refused_without_any_effect(http, experiment, path, value
     assert answer.status == status
     assert len(answer.values["error"].split()) > 2
     assert http.get("/_mock/state").values == before
+    assert http.get("/_mock/models").values["models"] == []
     assert http.call("ListModels").status == 200
 
 
@@ -340,7 +405,10 @@ def test_pages_of_other_origins_cannot_steer_the_mock(http, experiment, content_
     assert len(http.get("/_mock/state").values["experiments"]) == 1
 
 
-@pytest.mark.parametrize(("method", "path", "expected"), [("GET", "reset", "POST"), ("POST", "state", "GET")])
+@pytest.mark.parametrize(
+    ("method", "path", "expected"),
+    [("GET", "reset", "POST"), ("POST", "state", "GET"), ("DELETE", "models", "GET or POST")],
+)
 def test_a_wrong_method_is_refused(http, method, path, expected):
     """The message contains the right method."""
     answer = http.send(method, f"/_mock/{path}", b"{}", content_type="application/json")

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 
 import pytest
 
+from mock_sagemaker_ie import Durations
+from tests.conftest import START
+from tests.documentation import ROOT
 from tests.requests import NAME, create, stop
 from tests.server.commands import run
 
@@ -57,3 +61,17 @@ def test_the_sdk_for_javascript_runs_a_shadow_test(sagemaker_ie_server):
             ["ValidationError", "ValidationError"],
         ],
     }
+
+
+@pytest.mark.sagemaker_ie(clock=START.isoformat(), durations=Durations.realistic())
+def test_the_documented_shadow_test_runs(sagemaker_ie_server, tmp_path):
+    """It gives models answers, reads captures, metrics and events, and prints what the page says."""
+    page = (ROOT / "docs" / "how-to" / "other-languages.md").read_text()
+    program, printed = re.search(r"```js\n(.*?)```\n\nIt prints `(.*?)`", page, re.DOTALL).groups()
+    path = tmp_path / "shadow_test.cjs"
+    path.write_text(program)
+
+    result = run([NODE, str(path)], NODE_PATH=str(MODULES), **sagemaker_ie_server.environment)
+
+    assert (result.returncode, result.stdout.strip()) == (0, printed), result.stderr
+    assert len(sagemaker_ie_server.mock.calls.of("InvokeEndpoint")) == 12

@@ -43,7 +43,7 @@ def server_with_state(path: Path, **options: Any) -> Iterator[tuple[HTTPClient, 
 
 def visible_state(http: HTTPClient, mock: InferenceExperimentMock) -> dict[str, Any]:
     """Return everything that clients can see, except the calls and the time that passes by itself."""
-    values = {path: http.get(f"/_mock/{path}").values for path in ("experiments", "timelines")}
+    values = {path: http.get(f"/_mock/{path}").values for path in ("experiments", "timelines", "models")}
     values |= {
         operation: http.call(operation, MaxResults=100).values
         for operation in ("ListModels", "ListEndpointConfigs", "ListEndpoints")
@@ -86,6 +86,10 @@ ACTIONS = {
     "fail": lambda http, name: http.post("/_mock/failures", {"experiment": name, "reason": "as arranged"}),
     "fail to deploy": lambda http, name: http.post(
         "/_mock/failures", {"endpoint": create(name)["EndpointName"], "reason": "as arranged"}
+    ),
+    "answer": lambda http, name: http.post("/_mock/models", {"model": name, "body": {"score": 0.7}, "latency": 0.1}),
+    "answer in parts": lambda http, name: http.post(
+        "/_mock/models", {"model": name, "chunks": ["AP8=", ""], "encoding": "BASE64"}
     ),
     "answer slowly": lambda http, _: (
         http.post("/_mock/faults", {"operation": "ListModels", "seconds": 30}),
@@ -232,7 +236,9 @@ def full_disk(path: Path) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
-@pytest.mark.parametrize("action", ["create", "model", "stop", "delete", "tag", "pass a day", "run", "fail", "reset"])
+@pytest.mark.parametrize(
+    "action", ["create", "model", "stop", "delete", "tag", "pass a day", "run", "fail", "answer", "reset"]
+)
 def test_a_change_that_cannot_be_written_is_undone_and_all_later_ones_are_refused(tmp_path, action):
     """The client gets an error with the way out. Clients can still look, and the next server begins there."""
     path = tmp_path / "journal"

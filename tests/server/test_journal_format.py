@@ -58,6 +58,7 @@ def test_a_file_of_version_1_gives_the_same_state(tmp_path):
     path = tmp_path / "journal"
     shutil.copy(DATA / "version-1.journal", path)
     expected = json.loads((DATA / "version-1.state.json").read_text())
+    expected["models"] = {"models": [], "match_count": 0}  # Version 0.1.0 had no answers of models.
 
     for _ in range(2):
         with server_with_state(path) as (http, mock):

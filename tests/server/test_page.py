@@ -3,134 +3,22 @@
 from __future__ import annotations
 
 import json
-import shutil
-from typing import Any
 
 import pytest
 
 from mock_sagemaker_ie import Durations, mock_inference_experiment, trace
 from tests.conftest import START
-from tests.requests import create
+from tests.requests import CAPTURED, create
 
-webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
-waiting = pytest.importorskip("selenium.webdriver.support.wait")
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
+from selenium.webdriver import Keys
+
+from tests.server.page import BROKEN_WORDS, CHROMIUM, DESKTOP, DRIVER, PHONE, TEXT_TOPS, Page
 
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None or DRIVER is None, reason="chromium or chromedriver is not on PATH"),
     pytest.mark.sagemaker_ie(clock=START.isoformat(), durations=Durations.realistic()),
 ]
-
-DESKTOP, PHONE = (1200, 800), (390, 844)
-
-# The words of the page, parts of compound words too, that need more than one line.
-BROKEN_WORDS = """(() => {
-  const broken = [], texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), range = new Range();
-  while (texts.nextNode()) {
-    const text = texts.currentNode;
-    if (!text.parentElement.checkVisibility() || text.parentElement.closest(".params")) continue;
-    for (const word of text.data.matchAll(/[A-Za-z0-9]{2,}/g)) {
-      range.setStart(text, word.index);
-      range.setEnd(text, word.index + word[0].length);
-      if (new Set([...range.getClientRects()].map(box => Math.round(box.top))).size > 1) broken.push(word[0]);
-    }
-  }
-  return broken;
-})()"""
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    """One browser for all tests."""
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--no-proxy-server"):
-        options.add_argument(argument)
-    with webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER)) as browser:
-        yield browser
-
-
-class Page:
-    """The page as a user sees and uses it."""
-
-    def __init__(self, browser: Any, url: str) -> None:
-        self._browser, self._url = browser, url
-
-    def open(self, size: tuple[int, int] = DESKTOP) -> None:
-        """Open the page on a screen of this size, and wait until the page shows the time."""
-        self.resize(size)
-        self._browser.get(self._url)
-        self.until(lambda: self.text("#now") != "…")
-
-    def resize(self, size: tuple[int, int]) -> None:
-        """Change the size of the screen."""
-        metrics = {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": size == PHONE}
-        self._browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-
-    def until(self, condition: Any) -> None:
-        """Wait until a condition is true. Raises TimeoutException after 10 seconds."""
-        waiting.WebDriverWait(self._browser, 10, poll_frequency=0.02).until(lambda _: condition())
-
-    def run(self, script: str, *arguments: Any) -> Any:
-        """Run a script and return its value."""
-        return self._browser.execute_script(f"return {script}", *arguments)
-
-    def texts(self, selector: str) -> list[str]:
-        """Return the texts of the visible elements that match a CSS selector."""
-        elements = "[...document.querySelectorAll(arguments[0])].filter(element => element.checkVisibility())"
-        return self.run(f"{elements}.map(element => element.innerText.trim())", selector)
-
-    def text(self, selector: str) -> str:
-        """Return the text of the only visible element that matches a CSS selector."""
-        (text,) = self.texts(selector)
-        return text
-
-    def find(self, selector: str) -> Any:
-        """Return an element, to click on it or to type into it."""
-        return self._browser.find_element("css selector", selector)
-
-    def all(self, selector: str) -> Any:
-        """Return all elements that match a CSS selector."""
-        return self._browser.find_elements("css selector", selector)
-
-    def grant(self, *permissions: str) -> None:
-        """Give the page permissions of the browser."""
-        self._browser.execute_cdp_cmd("Browser.grantPermissions", {"origin": self._url, "permissions": permissions})
-
-    def press(self, *keys: str) -> None:
-        """Press keys; the focused element gets them."""
-        webdriver.ActionChains(self._browser).send_keys(*keys).perform()
-
-    @property
-    def focused(self) -> str:
-        """The text of the focused element."""
-        return self.run("document.activeElement.innerText")
-
-    @property
-    def scrolls_sideways(self) -> bool:
-        """True if the page is wider than the screen."""
-        return self.run("document.documentElement.scrollWidth > window.innerWidth")
-
-    def accept(self) -> None:
-        """Accept a confirmation dialogue."""
-        self._browser.switch_to.alert.accept()
-
-
-@pytest.fixture
-def page(chromium, sagemaker_ie_server):
-    """The page of the test's server."""
-    return Page(chromium, sagemaker_ie_server.url)
-
-
-@pytest.fixture
-def launch(http):
-    """Return a function that creates experiments with these names."""
-
-    def launch(*names: str) -> None:
-        for name in names:
-            assert http.call("CreateInferenceExperiment", **create(name)).status == 200
-
-    return launch
 
 
 # --- the page shows
@@ -309,21 +197,6 @@ def test_a_call_that_the_server_does_not_have_any_more_says_so(page, http, launc
     page.until(lambda: page.texts("li .inside") == ["The call cannot be read: not on this server"])
 
 
-def test_an_open_experiment_shows_its_traffic(page, http, launch):
-    """The number of invocations of each variant appears with the first request, and follows."""
-    launch("first")
-    http.post("/_mock/clock", {"until": {"name": "first", "status": "Running"}})
-    page.open()
-    page.find("#experiments summary").click()
-    page.until(lambda: page.texts("thead th") == ["Variant", "Model", "Status"])
-
-    for _ in range(4):
-        http.send("POST", f"/endpoints/{create('first')['EndpointName']}/invocations", b"1")
-
-    page.until(lambda: page.texts("thead th")[3:] == ["Invocations"])
-    page.until(lambda: page.texts("tbody td:last-child") == ["4", "2"])
-
-
 def test_a_url_does_not_break_on_a_phone(page):
     """The lines that tell how to begin can be read and copied."""
     page.open(PHONE)
@@ -332,14 +205,14 @@ def test_a_url_does_not_break_on_a_phone(page):
 
 
 def test_the_headings_and_lists_of_both_columns_align(page, launch):
-    """On a desktop, both headings stand at the same height, and both lists; also below a header of two lines."""
+    """On a desktop, the texts of all headings stand at the same height, and both lists; also below a long header."""
     launch("first")
     page.open()
 
-    tops = "[...document.querySelectorAll(arguments[0])].map(each => Math.round(each.getBoundingClientRect().top))"
-    for selector in ("h2", "main details:first-child"):
-        first, second = page.run(tops, selector)
-        assert first == second
+    headings = page.run(TEXT_TOPS, "h2, [role=tab]")
+    lists = page.run(TEXT_TOPS, "#experiments summary, #calls summary")
+    assert (len(headings), len(set(headings))) == (5, 1)
+    assert (len(lists), len(set(lists))) == (2, 1)
 
 
 @pytest.mark.parametrize("number", [0, 3, 100])
@@ -357,16 +230,24 @@ def test_the_page_fits_a_phone(page, launch, number):
     assert not page.scrolls_sideways
 
 
-def test_no_word_breaks_on_a_phone(page, http, launch):
-    """Words of usual length stand in one line: a status, an operation, a code, the next change, a heading, a button."""
-    launch("ranker-v2", "a-very-long-name-of-a-shadow-test-of-the-ranking-service")
+def test_no_word_breaks_on_a_phone(page, http, launch, invoke):
+    """Words of usual length stand in one line: a status, an operation, a code, the next change, a heading, a button.
+
+    So they do in each of the lists of calls and traffic.
+    """
+    invoke(launch("ranker-v2", "a-very-long-name-of-a-shadow-test-of-the-ranking-service", **CAPTURED))
     http.call("UpdateEndpointWeightsAndCapacities", EndpointName="missing")
     page.open(PHONE)
-    for experiment in page.all("summary"):
+    for experiment in page.all("#experiments summary"):
         experiment.click()
-    page.until(lambda: len(page.texts("pre")) > 0)
 
-    assert page.run(BROKEN_WORDS) == []
+    for tab in page.all("[role=tab]"):
+        tab.click()
+        items = [item for item in page.all("li summary") if item.is_displayed()]
+        for item in items:
+            item.click()
+        page.until(lambda: len(page.texts("pre")) >= len(items))  # noqa: B023 - it is called at once
+        assert page.run(BROKEN_WORDS) == []
 
 
 def test_the_page_shows_that_the_server_does_not_answer(page, sagemaker_ie_server):
@@ -435,19 +316,18 @@ def test_reset_deletes_everything_after_a_confirmation(page, launch):
 
 def test_the_page_can_be_used_with_the_keyboard(page, launch):
     """Tab moves the focus, Enter presses a button or opens an experiment. A new experiment does not move the focus."""
-    keys = webdriver.Keys
     launch("first")
     page.open()
 
-    page.press(keys.TAB)
+    page.press(Keys.TAB)
     assert page.focused == "+1 minute"
-    page.press(keys.ENTER)
+    page.press(Keys.ENTER)
     page.until(lambda: page.text("#now").endswith("09:01:00 UTC"))
     assert page.focused == "+1 minute"
 
     while "first" not in page.focused:
-        page.press(keys.TAB)
-    page.press(keys.ENTER)
+        page.press(Keys.TAB)
+    page.press(Keys.ENTER)
     page.until(lambda: page.texts("#experiments [open] summary b") == ["first"])
     launch("second")
     page.until(lambda: page.texts("#experiments summary b") == ["second", "first"])

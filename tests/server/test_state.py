@@ -14,7 +14,7 @@ from mock_sagemaker_ie import Durations
 from mock_sagemaker_ie.server.documents import plain
 from mock_sagemaker_ie.server.state import State
 from tests.conftest import START
-from tests.requests import NAME, create, model, stop
+from tests.requests import CAPTURED, NAME, create, model, stop
 from tests.server.http_client import HTTPClient, server_in_thread
 
 INVOKE = f"/endpoints/{create()['EndpointName']}/invocations"
@@ -63,8 +63,12 @@ def launch(http):
     ids=["body", "binary body", "wide body", "error", "long error", "many items", "long key"],
 )
 def test_two_hundred_long_calls_make_a_state_of_100_kilobytes(http, state, call):
-    """Bodies, params and messages of errors are shortened; the rest of each call stays as it is."""
-    http.call("CreateInferenceExperiment", **create())
+    """Bodies, params and messages of errors are shortened; the rest of each call stays as it is.
+
+    So are the captures of the calls, and the events.
+    """
+    http.call("CreateInferenceExperiment", **create(**CAPTURED))
+    http.post("/_mock/clock", {"until": {"name": NAME, "status": "Running"}})
     for _ in range(200):
         call(http)
 
@@ -128,6 +132,63 @@ def test_the_state_has_the_traffic_of_each_variant(http, state, launch):
     assert before["traffic"] == {}
     assert after["traffic"] == {create()["EndpointName"]: {"prod": 4, "shadow": 2}}
     assert state(since=after["version"])["traffic"] is None
+
+
+def test_the_state_has_the_metrics_of_the_variants_that_were_invoked_last(http, state, launch):
+    """The last one comes first; None after a version with the same. ModelLatency is the average."""
+    http.post("/_mock/models", {"model": "model-prod", "body": "no", "status": 500, "latency": 0.5})
+    http.post("/_mock/models", {"model": "model-shadow", "body": 1, "latency": 0.25})
+    for name in ("first", "second"):
+        launch(name)
+        http.post("/_mock/clock", {"until": {"name": name, "status": "Running"}})
+        for _ in range(2):
+            http.send("POST", f"/endpoints/{create(name)['EndpointName']}/invocations", b"1")
+
+    shown = state()
+
+    def row(name, variant, *values):
+        names = ("endpoint", "variant", "Invocations", "InvocationModelErrors", "ModelLatency")
+        return dict(zip(names, (create(name)["EndpointName"], variant, *values), strict=True))
+
+    assert shown["metrics"] == [
+        row(name, *of_variant)
+        for name in ("second", "first")
+        for of_variant in (("prod", 2, 2, 500_000), ("shadow", 1, 0, 250_000))
+    ]
+    assert shown["metric_count"] == 4
+    assert state(since=shown["version"])["metrics"] is None
+    http.post("/_mock/reset", {})
+    assert state(since=shown["version"])["metrics"] == []
+
+
+def test_the_state_has_the_latest_captures_and_events(http, state):
+    """They come once, and lead to all of each; a reset leaves none."""
+    http.call("CreateInferenceExperiment", **create(**CAPTURED))
+    http.post("/_mock/clock", {"until": {"name": NAME, "status": "Running"}})
+    before = state()
+    for number in range(30):
+        http.send("POST", INVOKE, b"%d" % number, content_type="text/csv")
+
+    after = state(since=before["version"])
+
+    assert ([each["status"] for each in before["events"]], after["events"]) == (["CREATING", "IN_SERVICE"], [])
+    assert (len(after["captures"]), after["capture_count"], after["event_count"]) == (20, 45, 2)
+    last = after["captures"][-1]
+    assert {name: last[name] for name in ("endpoint", "variant", "at", "input", "output")} == {
+        "endpoint": create()["EndpointName"],
+        "variant": "shadow",
+        "at": "2026-01-01T09:06:00+00:00",
+        "input": "29",
+        "output": "29",
+    }
+    (whole,) = http.get(last["whole"]).values["captures"]
+    assert whole["record"]["captureData"]["endpointOutput"]["data"] == "29"
+    (event,) = http.get(before["events"][-1]["whole"]).values["events"]
+    assert event["detail"]["EndpointStatus"] == "IN_SERVICE"
+    assert state(since=after["version"])["captures"] == []
+    http.post("/_mock/reset", {})
+    reset = state(since=after["version"])
+    assert [reset[name] for name in ("captures", "capture_count", "events", "event_count")] == [[], 0, [], 0]
 
 
 # --- only what changed
@@ -211,6 +272,7 @@ def test_the_version_of_another_server_counts_as_none(http, state, launch):
 def test_the_changes_of_a_history_add_up_to_the_whole_state(http, state, sagemaker_ie_server, seed):
     """A client that polls the changes has at each step what a client gets that asks for everything."""
     chance, mock, shown, version = random.Random(seed), sagemaker_ie_server.mock, {}, 0  # noqa: S311 - no secret
+    events = []
     names = [f"experiment-{number}" for number in range(4)]
     minute = dt.timedelta(minutes=1)
     steps = [
@@ -238,6 +300,9 @@ def test_the_changes_of_a_history_add_up_to_the_whole_state(http, state, sagemak
         fresh = json.loads(json.dumps(State(sagemaker_ie_server.http.application.service).changes(), default=plain))
         assert list(shown.values()) == fresh["experiments"]
         assert (changes["next_change"], changes["call_count"]) == (fresh["next_change"], fresh["call_count"])
+        assert changes["event_count"] == fresh["event_count"]
+        events = [*events, *changes["events"]][-min(fresh["event_count"], 20) or 1000 :]
+        assert events == fresh["events"]
 
 
 # --- pages

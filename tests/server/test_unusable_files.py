@@ -1,4 +1,4 @@
-"""Paths that cannot be the file of serve --state: the error says what is there and the way out."""
+"""Paths that cannot be what serve takes, --state above all: the error says what is there and the way out."""
 
 from __future__ import annotations
 
@@ -47,3 +47,42 @@ def test_a_folder_with_the_name_of_the_next_content_is_refused(tmp_path, capsys)
 
     assert f"{tmp_path / 'state.new'} is a folder" in error
     assert "remove or rename the folder" in error
+
+
+def test_a_folder_that_cannot_have_captures_is_refused(tmp_path, capsys):
+    """A file, and a folder below a file. A folder that does not exist is made."""
+    (tmp_path / "file").touch()
+
+    file = error_of(capsys, "serve", "--port", "0", "--s3", tmp_path / "file")
+    below_a_file = error_of(capsys, "serve", "--port", "0", "--s3", tmp_path / "file" / "folder")
+
+    assert f"{tmp_path / 'file'} is a file: expected a folder for captures" in file
+    assert "cannot be written: Not a directory; change its permissions, or use another folder" in below_a_file
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "is not JSON: "),
+        ("[1]", 'is no JSON object: expected answers by model, e.g. {"ranker-v2": {"body": 0.7}}'),
+        ('{"m": 5}', 'model \'m\': 5: expected an object with "body" or "chunks"'),
+        ('{"m": {"body": 1, "status": 302}}', "model 'm': status=302: expected 200, "),
+        ('{"no name!": {"body": 1}}', "model 'no name!': model='no name!': expected the name of a model"),
+    ],
+)
+def test_a_file_with_wrong_answers_of_models_is_refused(tmp_path, capsys, content, message):
+    """The error names the file and the model."""
+    path = tmp_path / "models.json"
+    path.write_text(content)
+
+    error = error_of(capsys, "serve", "--port", "0", "--models", path)
+
+    assert error.startswith(f"mock-sagemaker-ie: {path}")
+    assert message in error
+
+
+def test_a_file_of_answers_that_does_not_exist_is_refused(tmp_path, capsys):
+    """The error says that it cannot be read."""
+    error = error_of(capsys, "serve", "--port", "0", "--models", tmp_path / "missing")
+
+    assert f"{tmp_path / 'missing'} cannot be read: No such file or directory" in error

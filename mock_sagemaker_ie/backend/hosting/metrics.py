@@ -137,8 +137,9 @@ class Minutes:
         # In the order of the first samples: every metric of a series in a minute, by name.
         self._data: dict[tuple[Series, dt.datetime, Scope], dict[str, Datapoint]] = {}
 
-    def __iter__(self) -> Iterator[Datapoint]:
-        return (datapoint for minute in self._data.values() for datapoint in minute.values())
+    def minutes(self) -> list[dict[str, Datapoint]]:
+        """Return the datapoints of each series and minute, by name of the metric, in the order of the first samples."""
+        return list(self._data.values())
 
     def find(self, scope: Scope, series: Series, start: dt.datetime, name: str) -> Datapoint | None:
         """Return the datapoint of a metric of a series in the minute that begins at `start`, or None."""
