@@ -96,8 +96,9 @@ def test_langchain_raises_the_error_of_a_stream(llm, mock, endpoint):
 
 
 @pytest.fixture
-def sdk():
-    """Return the module with the SageMaker SDK's predictor, if it is installed (version 2)."""
+def sdk(monkeypatch):
+    """Return the module with the SageMaker SDK's predictor, if it is installed (version 2, which warns of its end)."""
+    monkeypatch.setenv("SAGEMAKER_SUPPRESS_V2_WARNING", "1")
     return pytest.importorskip("sagemaker.base_predictor")
 
 
