@@ -47,7 +47,10 @@ def parser() -> argparse.ArgumentParser:
     root.add_argument("--version", action="version", version=version("mock-sagemaker-ie"))
     commands = root.add_subparsers(required=True, metavar="COMMAND")
 
-    demo = commands.add_parser("demo", help="show a shadow test from launch to promotion in the terminal")
+    demo = commands.add_parser(
+        "demo",
+        help="show in the terminal a shadow test, and a rollout with a bug, the scenario that breaks it, and the fix",
+    )
     demo.add_argument("--fast", action="store_true", help="do not pause between the steps")
     demo.set_defaults(run=_demo)
 

@@ -1,22 +1,53 @@
-"""A demonstration in the terminal: a shadow test from launch to promotion, without a network or an AWS account."""
+"""A demonstration in the terminal, without a network or an AWS account.
+
+It shows a shadow test from launch to promotion, then a rollout with a bug, the scenario that breaks it, and the fix.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
+import inspect
+import runpy
 import sys
+import textwrap
 import time
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
 
 from mock_sagemaker_ie.activation.activation import mock_inference_experiment
+from mock_sagemaker_ie.assertions import assert_nothing_left
 from mock_sagemaker_ie.backend.settings import Durations
+from mock_sagemaker_ie.scenario import Scenario
 from mock_sagemaker_ie.service.models import ModelResponse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Rollout = Callable[[Any, dict[str, Any]], None]
 
 NAME, ENDPOINT = "ranker-v2", "ranker"
 PRODUCTION, SHADOW = "production", "shadow"
+WIDTH = 100
 
 
 def demo(*, pause: float = 1) -> None:
-    """Show the shadow test step by step, with a pause of so many seconds before each step."""
+    """Show everything step by step, with a pause of so many seconds before each step."""
+    _show_shadow_test(pause)
+    _heading("Now a rollout with a bug. It passes a test in which all goes well:", pause)
+    # Under another name, because virtual time is for code outside of this package.
+    rollouts = runpy.run_path(str(Path(__file__).with_name("demo_rollouts.py")), run_name="rollouts")
+    _show_rollout(rollouts["careless"])
+    _heading("The same rollout, each time with one thing that fails:", pause)
+    _try(rollouts["careless"])
+    _heading("The fix: look at every status that ends the test.", pause)
+    _show_rollout(rollouts["careful"])
+    print()
+    _try(rollouts["careful"])
+
+
+def _show_shadow_test(pause: float) -> None:
     with mock_inference_experiment(clock="2026-01-01T09:00:00Z", durations=Durations.realistic()) as mock:
         sagemaker, runtime = mock.client(), mock.client("sagemaker-runtime")
         mock.serve("ranker-v1", lambda _: ModelResponse({"score": 0.71}, latency=0.120))
@@ -26,7 +57,7 @@ def demo(*, pause: float = 1) -> None:
         sagemaker.create_inference_experiment(**_experiment())
         print(mock.timeline(NAME))
 
-        _heading("The deployment takes 14 minutes on the mock's clock. You do not wait.", pause)
+        _heading("The deployment takes 6 minutes on the mock's clock. You do not wait.", pause)
         mock.advance_until(NAME, "Running")
         print(mock.timeline(NAME))
 
@@ -53,6 +84,35 @@ def demo(*, pause: float = 1) -> None:
         operations = [call.operation for call in mock.calls]
         for operation in dict.fromkeys(operations):
             print(f"  {operations.count(operation):>4} x {operation}")
+
+
+# --- a rollout
+
+
+def _show_rollout(rollout: Rollout) -> None:
+    print("".join(f"    {line}\n" for line in inspect.getsource(rollout).splitlines()), end="")
+
+
+def _try(rollout: Rollout) -> None:
+    """Run a rollout in the calm scenario and in each with a failure, and print how each run ended."""
+    scenarios = [Scenario(), *Scenario.each_failure()]
+    problems = {scenario: _problem(rollout, scenario) for scenario in scenarios}
+    for scenario, problem in problems.items():
+        print(f"  {'ok' if problem is None else type(problem).__name__:<22}{scenario!r}")
+    first = next(filter(None, problems.values()), None)
+    if first is not None:
+        print("\n" + textwrap.fill(f"The first one: {first}", WIDTH, initial_indent="  ", subsequent_indent="  "))
+
+
+def _problem(rollout: Rollout, scenario: Scenario) -> Exception | None:
+    """Return the error of a rollout in a scenario, also for what it leaves behind; None when all is well."""
+    with mock_inference_experiment(scenario=scenario, virtual_sleep=True) as mock:
+        try:
+            rollout(mock.client(), _experiment())
+            assert_nothing_left(mock)
+        except (AssertionError, ClientError) as error:
+            return error
+    return None
 
 
 def _experiment() -> dict[str, Any]:

@@ -118,7 +118,7 @@ def test_an_assumption_is_found_and_named():
         ({"assumptions": True}, lambda each: len(each.assumptions.changed()) <= 1),
         ({"assumptions": ["arn_case"]}, lambda each: {*each.assumptions.changed()} <= {"arn_case"}),
     ],
-    ids=str,
+    ids=lambda value: str(value) if isinstance(value, dict) else "",
 )
 def test_each_kind_of_trouble_can_be_restricted(options, check):
     """To some names, or switched off; the others stay."""

@@ -210,6 +210,17 @@ def test_the_demo_shows_a_shadow_test_from_launch_to_promotion():
     assert "300 x InvokeEndpoint" in result.stdout
 
 
+def test_the_demo_shows_the_scenarios_that_break_a_rollout_and_the_fix():
+    """The bug is met in some scenarios, and the fixed rollout ends well in all of them."""
+    shown = run(command("demo", "--fast")).stdout
+
+    careless, careful = shown.partition("Now a rollout with a bug")[2].split("The fix:")
+    assert "  ok                    Scenario()" in careless
+    assert "PollingForeverError   Scenario(failures=[Fails('Running', 'no capacity')])" in careless
+    assert "ranker-v2 stays Cancelled (no capacity)" in " ".join(careless.split())
+    assert careful.count("  ok ") == careless.count("  Scenario(") == careful.count("  Scenario(")
+
+
 def test_version_prints_the_version_of_the_package():
     """--version prints the version in the package's metadata."""
     assert run(command("--version")).stdout.strip() == version("mock-sagemaker-ie")
