@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mock_sagemaker_ie import Durations
+from mock_sagemaker_ie.activation.options import complete
 from mock_sagemaker_ie.protocol.errors import AWSError
 from mock_sagemaker_ie.server import journal as journals
 from mock_sagemaker_ie.server.journal_file import JournalError
@@ -89,8 +90,8 @@ def test_a_saved_state_that_is_cut_is_refused(saved, tmp_path):
     for length in sample(range(content.index(b"\n") + 1, len(content))):
         path.write_bytes(content[:length])
 
-        if (complete := content[:length].count(b"\n")) < lines:
-            with pytest.raises(JournalError, match=rf"damaged in line {complete + 1}:.*lost its end.*journal repair"):
+        if (whole := content[:length].count(b"\n")) < lines:
+            with pytest.raises(JournalError, match=rf"damaged in line {whole + 1}:.*lost its end.*journal repair"):
                 kept(path).__enter__()
             assert path.read_bytes() == content[:length]
         else:
@@ -118,7 +119,7 @@ def test_one_changed_byte_is_found_and_named(request, tmp_path, name):
         assert path.read_bytes() == changed
         assert line in check(path).problems
 
-        _, beside = repair(path, journals.settings_of(OPTIONS | {"account_id": "123456789012", "strict": False}))
+        _, beside = repair(path, journals.settings_of(complete(OPTIONS)))
         assert beside.read_bytes() == changed
         beside.unlink()
         with kept(path) as it:
