@@ -96,7 +96,7 @@ def test_a_saved_state_that_is_cut_is_refused(saved, tmp_path):
             assert path.read_bytes() == content[:length]
         else:
             with kept(path) as it:
-                assert len(it.mock.experiments) == 2 + (complete > lines)
+                assert len(it.mock.experiments) == 2 + (whole > lines)
 
 
 # --- changed bytes
