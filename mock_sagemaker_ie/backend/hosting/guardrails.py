@@ -163,11 +163,8 @@ def roll_back(phase: Phase, config: Values, old: Values, at: dt.datetime, takes:
 def _timed(steps: Iterable[Step], production: Counts, at: dt.datetime, limit: dt.datetime | None) -> Iterator[Phase]:
     """Yield the steps with their instants. A deployment that has not succeeded by `limit` fails then.
 
-    Inferred: deployment_limits.
-
-
     `production`: the instances of the new fleet. When the last instances of the old fleet terminate, the deployment
-    has succeeded.
+    has succeeded. Inferred: deployment_limits.
     """
     for status, takes, fleets, messages in steps:
         active = {name: fleets.active[name] for name in production}
@@ -260,8 +257,8 @@ def is_excluded(config: Values, deployments: Collection[Values], models: Mapping
     """Return whether AWS falls back to all-at-once traffic shifting without baking (AWS: Exclusions).
 
     That is: ml.inf1 instances, Elastic Inference, Marketplace containers (inferred: guardrail_exclusions: a model
-    package of another account than that of `arn`); for rolling deployments also several production
-    variants. Serverless variants have no instances by which traffic could shift.
+    package of another account than that of `arn`); for rolling deployments also several
+    production variants. Serverless variants have no instances by which traffic could shift.
     """
     several = any(len(deployment["ProductionVariants"]) > 1 for deployment in deployments)
     return ("RollingUpdatePolicy" in config and several) or any(
