@@ -246,9 +246,9 @@ def test_pytest_compares_each_observation(folder, pytester):
     shutil.copytree(folder, pytester.path / "seen")
     arguments = ["-p", "no:hypothesispytest", "--sagemaker-ie-conform", "seen"]
 
-    differs = pytester.runpytest_inprocess(*arguments)
+    differs = pytester.runpytest_inprocess(*arguments, "-p", "no:asyncio")
     pytester.makeini("[pytest]\nsagemaker_ie_assumptions = delete_in_created=ConflictException\n")
-    agrees = pytester.runpytest_inprocess(*arguments)
+    agrees = pytester.runpytest_inprocess(*arguments, "-p", "no:asyncio")
 
     differs.assert_outcomes(passed=1, failed=1)
     differs.stdout.fnmatch_lines(["*sagemaker_ie_conform?delete_in_created?*", "*Assumptions(delete_in_created=*"])
@@ -258,6 +258,8 @@ def test_pytest_compares_each_observation(folder, pytester):
 
 def test_pytest_refuses_a_folder_without_observations(pytester):
     """It is a usage error that names the folder."""
-    result = pytester.runpytest_inprocess("-p", "no:hypothesispytest", "--sagemaker-ie-conform", "nowhere")
+    result = pytester.runpytest_inprocess(
+        "-p", "no:hypothesispytest", "-p", "no:asyncio", "--sagemaker-ie-conform", "nowhere"
+    )
 
     result.stderr.fnmatch_lines(["*nowhere is not a folder: 'mock-sagemaker-ie observe*"])

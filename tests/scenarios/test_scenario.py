@@ -469,7 +469,7 @@ def test_parametrized_tests_have_readable_ids(pytester):
             pass
     """)
 
-    result = pytester.runpytest_inprocess("-v", "-p", "no:cacheprovider")
+    result = pytester.runpytest_inprocess("-v", "-p", "no:cacheprovider", "-p", "no:asyncio")
 
     result.stdout.fnmatch_lines(
         ["*test_rollout[[]an experiment fails in Starting]*", "*[[]an endpoint fails in Creating]*"]
@@ -515,7 +515,7 @@ def test_the_marker_takes_a_scenario(pytester):
             assert sagemaker_ie.timeline(NAME).segments[-1].status == "Cancelled"
     """)
 
-    pytester.runpytest_inprocess("-p", "no:cacheprovider").assert_outcomes(passed=4)
+    pytester.runpytest_inprocess("-p", "no:cacheprovider", "-p", "no:asyncio").assert_outcomes(passed=4)
 
 
 def test_time_stands_still_without_a_clock(sagemaker):

@@ -195,8 +195,8 @@ def test_a_failing_test_shows_the_scenario_as_code(pytester):
             roll_out(scenario)
     """)
 
-    first = pytester.runpytest_inprocess("-p", "no:cacheprovider")
-    again = pytester.runpytest_inprocess("-p", "no:cacheprovider")
+    first = pytester.runpytest_inprocess("-p", "no:cacheprovider", "-p", "no:asyncio")
+    again = pytester.runpytest_inprocess("-p", "no:cacheprovider", "-p", "no:asyncio")
 
     for result in (first, again):
         result.assert_outcomes(failed=4)
