@@ -195,8 +195,10 @@ def test_a_failing_test_shows_the_scenario_as_code(pytester):
             roll_out(scenario)
     """)
 
-    first = pytester.runpytest_inprocess("-p", "no:cacheprovider", "-p", "no:asyncio")
-    again = pytester.runpytest_inprocess("-p", "no:cacheprovider", "-p", "no:asyncio")
+    pytester.makeini("[pytest]\nasyncio_default_fixture_loop_scope = function")
+
+    first = pytester.runpytest_inprocess("-p", "no:cacheprovider")
+    again = pytester.runpytest_inprocess("-p", "no:cacheprovider")
 
     for result in (first, again):
         result.assert_outcomes(failed=4)
