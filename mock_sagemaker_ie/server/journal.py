@@ -167,7 +167,7 @@ class Journal:
 
     def _compact(self, *, always: bool = False) -> None:
         """Replace the changes by the state that they led to, when they are longer than the state was."""
-        if not always and self._changes_size <= max(MIN_COMPACTED, 2 * self._state_size):
+        if not always and self._changes_size <= max(MIN_COMPACTED, self._state_size // 2):
             return
         texts = [encode(entry) for entry in compacted(self._service, self._settings, self._clock)]
         # In a folder that is full or read-only, the file goes on as it is.
