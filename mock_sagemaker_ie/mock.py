@@ -498,9 +498,9 @@ class InferenceExperimentMock:
 
         While it is active it answers the calls of the code. It begins with a copy of this mock's state, faults, models,
         captures and metrics, at the same instant, and has no calls. What happens in it changes nothing here, and the
-        clock here stays where it is: move the clock of the branch. Both write to the same `s3=` and `cloudwatch=`.
-        A branch of a branch is possible. Raises RuntimeError for the mock of a server and, when the branch begins, for
-        a mock that has ended; TypeError when the clock is the user's and cannot be copied.
+        clock here stays where it is: move the clock of the branch. Both write to the same `s3=`, `cloudwatch=` and
+        `events=`. A branch of a branch is possible. Raises RuntimeError for the mock of a server and, when the branch
+        begins, for a mock that has ended; TypeError when the clock is the user's and cannot be copied.
         """
         if self._begin_branch is None:
             raise RuntimeError(
